@@ -1,0 +1,12 @@
+/* common/clock.h: the edges read the clock once per turn and hand it to the cores as data. */
+#ifndef ORDO_COMMON_CLOCK_H
+#define ORDO_COMMON_CLOCK_H
+
+#include <stdint.h>
+
+/* Both are needed: the wall clock may jump in either direction, timers must not. */
+uint64_t ordo_clock_wall_ms(void);      /* since 1970 */
+uint64_t ordo_clock_monotonic_ms(void); /* since some start */
+uint64_t ordo_clock_monotonic_ns(void);
+
+#endif
