@@ -45,6 +45,9 @@ struct ordo_type {
                       struct ordo_slice other_client, bool op_is_later, struct ordo_buffer *out);
     /* Appends the op that does `first`, then `second`. */
     void (*compose)(struct ordo_slice first, struct ordo_slice second, struct ordo_buffer *out);
+    /* Where a position in the content before `op` stands in the content after it. An insert exactly at the position
+     * pushes it on only if `moves_right`. For carets and ranges. */
+    uint64_t (*position_after)(struct ordo_slice op, uint64_t position, bool moves_right);
 
     struct ordo_live_op *(*live_create)(void);
     void (*live_destroy)(struct ordo_live_op *live); /* NULL is fine */
@@ -56,6 +59,10 @@ struct ordo_type {
      * is not NULL, it gets `other` rebased over the live op (as it was before the call) appended. */
     void (*live_rebase)(struct ordo_live_op *live, struct ordo_slice other, struct ordo_slice other_client,
                         struct ordo_buffer *other_out);
+    /* Moves the front of the live op, at most `size_max` bytes (at least 64) when encoded, to the end of `out`: all of it
+     * if that fits. What stays is made against the content after what was taken. So a client sends as several ops what
+     * is too large for one. */
+    void (*live_take)(struct ordo_live_op *live, size_t size_max, struct ordo_buffer *out);
     void (*live_encode)(const struct ordo_live_op *live, struct ordo_buffer *out); /* appends */
     bool (*live_is_empty)(const struct ordo_live_op *live);
     /* Size of the encoded op in bytes, without making it. May be an upper bound within 16 bytes per component. */
