@@ -1,0 +1,21 @@
+/* tools/ordo/command.h: the subcommands of `ordo`, each in a file of its own. */
+#ifndef ORDO_TOOLS_COMMAND_H
+#define ORDO_TOOLS_COMMAND_H
+
+#include "tools/options.h"
+
+#define EXIT_USAGE 2
+
+/* argv[0] is the subcommand's last word. Returns the exit status of the process. */
+typedef int ordo_command_run(int argc, char **argv);
+
+ordo_command_run ordo_up_run;
+
+/* Parses; on `--help` prints `usage` and the options, on a usage error one line to stderr. True: go on. False: return
+ * `*status`. */
+bool ordo_command_parse(const char *usage, const struct ordo_option *options, size_t option_count, int argc,
+                        char **argv, struct ordo_words *words, int *status);
+/* One line `ordo: …` on stderr; returns EXIT_FAILURE. */
+__attribute__((format(printf, 1, 2))) int ordo_command_fail(const char *format, ...);
+
+#endif

@@ -1,0 +1,94 @@
+/* ordo: the one command line for people. Each subcommand is a row of the table below. */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/ordo/command.h"
+
+static const struct command {
+    const char *group; /* NULL: the name stands alone */
+    const char *name;
+    const char *help;
+    ordo_command_run *run;
+} commands[] = {
+    {NULL, "up", "start a shard and a gateway, keep them running, stop them on Ctrl-C", ordo_up_run},
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static void print_usage(FILE *file) {
+    fprintf(file, "usage: ordo COMMAND …      (ordo COMMAND --help tells more)\n\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *command = &commands[i];
+        fprintf(file, "  %s%s%-*s%s\n", command->group ? command->group : "", command->group ? " " : "",
+                command->group ? 10 - (int)strlen(command->group) - 1 : 10, command->name, command->help);
+    }
+    fprintf(file, "\n  --version  print the version\n");
+}
+
+static const struct command *find_command(int argc, char **argv, int *words_out) {
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *command = &commands[i];
+        int words = command->group ? 2 : 1;
+        if (argc <= words || strcmp(argv[words], command->name) != 0) continue;
+        if (command->group && strcmp(argv[1], command->group) != 0) continue;
+        *words_out = words;
+        return command;
+    }
+    return NULL;
+}
+
+int ordo_command_fail(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "ordo: ");
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return EXIT_FAILURE;
+}
+
+bool ordo_command_parse(const char *usage, const struct ordo_option *options, size_t option_count, int argc,
+                        char **argv, struct ordo_words *words, int *status) {
+    bool wants_help = false;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) wants_help = true;
+    }
+    char fault[ORDO_OPTIONS_FAULT_SIZE];
+    if (wants_help) {
+        printf("usage: %s\n", usage);
+        ordo_options_print(stdout, options, option_count);
+        *status = EXIT_SUCCESS;
+        return false;
+    }
+    if (!ordo_options_parse(options, option_count, argc, argv, words, fault)) {
+        fprintf(stderr, "ordo %s: %s\n", argv[0], fault);
+        *status = EXIT_USAGE;
+        return false;
+    }
+    if (words->count < words->capacity) { /* every word of ours is required */
+        fprintf(stderr, "usage: %s\n", usage);
+        *status = EXIT_USAGE;
+        return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv) {
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, with a message */
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)) {
+        print_usage(stdout);
+        return EXIT_SUCCESS;
+    }
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+        printf("ordo %s\n", ORDO_VERSION);
+        return EXIT_SUCCESS;
+    }
+    int words;
+    const struct command *command = find_command(argc, argv, &words);
+    if (command == NULL) {
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    return command->run(argc - words, argv + words);
+}
