@@ -49,6 +49,16 @@ static size_t lead_size(uint8_t first) { return first < 0x80 ? 1 : first < 0xe0 
 
 size_t ordo_utf8_offset(struct ordo_slice text, uint64_t count) {
     size_t offset = 0;
+    while (count >= 8 && text.size - offset >= 8) { /* eight bytes hold at most eight code points */
+        uint64_t word;
+        memcpy(&word, text.data + offset, sizeof word);
+        /* A continuation byte has bit 7 set and bit 6 clear. */
+        uint64_t continuations = word >> 7 & ~word >> 6 & UINT64_C(0x0101010101010101);
+        offset += 8;
+        count -= 8 - (uint64_t)__builtin_popcountll(continuations);
+    }
+    /* The last word may have ended inside a code point. */
+    while (offset > 0 && offset < text.size && is_continuation(text.data[offset])) offset++;
     while (count > 0 && offset < text.size) {
         offset += lead_size(text.data[offset]);
         count--;

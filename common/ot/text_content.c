@@ -1,57 +1,102 @@
 #include <stdlib.h>
 
 #include "common/memory.h"
+#include "common/ot/rope.h"
 #include "common/ot/text.h"
 #include "common/ot/text_codec.h"
 #include "common/utf8.h"
 
+enum { UTF8_SIZE_MAX = 4 };
+
 struct ordo_content {
-    struct ordo_buffer text;
-    uint64_t length;
+    struct rope rope;
+    uint8_t cut[UTF8_SIZE_MAX]; /* the begin of a code point that the last append ended inside of */
+    size_t cut_size;
 };
 
-struct ordo_content *ordo_text_content_create(void) { return ordo_alloc(sizeof(struct ordo_content)); }
+struct ordo_content *ordo_text_content_create(void) {
+    struct ordo_content *content = ordo_alloc(sizeof *content);
+    rope_init(&content->rope);
+    return content;
+}
 
 void ordo_text_content_destroy(struct ordo_content *content) {
     if (content == NULL) return;
-    ordo_buffer_finish(&content->text);
+    rope_finish(&content->rope);
     free(content);
 }
 
+static size_t utf8_lead_size(uint8_t lead) { return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4; }
+
+/* No document holds U+0000: no op may insert it. */
+static bool is_text(struct ordo_slice bytes, uint64_t *count) {
+    return ordo_utf8_validate(bytes, count) && (bytes.size == 0 || memchr(bytes.data, 0, bytes.size) == NULL);
+}
+
 ordo_err ordo_text_content_append(struct ordo_content *content, struct ordo_slice bytes) {
-    uint64_t count;
-    if (!ordo_utf8_validate(bytes, &count)) return ORDO_ERR_INVALID;
-    ordo_buffer_append_slice(&content->text, bytes);
-    content->length += count;
+    if (bytes.size == 0) return ORDO_OK;
+    uint8_t joined[UTF8_SIZE_MAX];
+    size_t joined_size = content->cut_size;
+    struct ordo_slice rest = bytes;
+    if (joined_size > 0) { /* complete what the last piece began */
+        memcpy(joined, content->cut, joined_size);
+        while (rest.size > 0 && joined_size < utf8_lead_size(joined[0])) {
+            joined[joined_size++] = *rest.data;
+            rest = ordo_slice(rest.data + 1, rest.size - 1);
+        }
+    }
+    bool is_complete = joined_size == 0 || joined_size == utf8_lead_size(joined[0]);
+    size_t whole = ordo_utf8_floor(rest, rest.size > 0 ? rest.size - 1 : 0);
+    if (rest.size > 0 && rest.size - whole >= utf8_lead_size(rest.data[whole])) whole = rest.size;
+    uint64_t joined_count = 0, count = 0;
+    if (is_complete && joined_size > 0 && !is_text(ordo_slice(joined, joined_size), &joined_count))
+        return ORDO_ERR_INVALID;
+    if (!is_text(ordo_slice(rest.data, whole), &count)) return ORDO_ERR_INVALID;
+    struct ordo_slice cut = is_complete ? ordo_slice(rest.data + whole, rest.size - whole)
+                                        : ordo_slice(joined, joined_size);
+    if (cut.size > 0 && (cut.data[0] < 0xc0 || cut.size >= UTF8_SIZE_MAX)) return ORDO_ERR_INVALID;
+
+    if (is_complete) rope_insert(&content->rope, content->rope.length, ordo_slice(joined, joined_size), joined_count);
+    rope_insert(&content->rope, content->rope.length, ordo_slice(rest.data, whole), count);
+    if (cut.size > 0) memcpy(content->cut, cut.data, cut.size);
+    content->cut_size = cut.size;
     return ORDO_OK;
 }
 
 ordo_err ordo_text_content_apply(struct ordo_content *content, struct ordo_slice bytes) {
-    uint64_t length;
-    if (text_op_validate(bytes, content->length, &length) != ORDO_OP_VALID) return ORDO_ERR_INVALID;
+    uint64_t after;
+    enum ordo_op_fault fault = text_op_validate(bytes, content->rope.length, &after);
+    /* How large a document may grow is for the sequencer to say; what it committed is applied. */
+    bool fits = fault == ORDO_OP_VALID || fault == ORDO_OP_TOO_LARGE;
+    if (!fits || content->cut_size > 0) return ORDO_ERR_INVALID;
     struct text_op op = text_op_trusted(bytes);
-    struct ordo_slice before = ordo_buffer_slice(&content->text);
-    struct ordo_buffer after = {0};
+    uint64_t position = 0;
     for (uint64_t span = text_read(&op.spans); span != 0; span = text_read(&op.spans)) {
-        struct ordo_slice *from = text_span_is_insert(span) ? &op.text : &before;
-        size_t size = ordo_utf8_offset(*from, text_span_n(span));
-        if (text_span_kind(span) != TEXT_DELETE) ordo_buffer_append(&after, from->data, size);
-        *from = ordo_slice(from->data + size, from->size - size);
+        uint64_t n = text_span_n(span);
+        switch (text_span_kind(span)) {
+        case TEXT_RETAIN: position += n; break;
+        case TEXT_DELETE: rope_delete(&content->rope, position, n); break;
+        case TEXT_INSERT: {
+            size_t size = ordo_utf8_offset(op.text, n);
+            rope_insert(&content->rope, position, ordo_slice(op.text.data, size), n);
+            op.text = ordo_slice(op.text.data + size, op.text.size - size);
+            position += n;
+            break;
+        }
+        }
     }
-    ordo_buffer_append_slice(&after, before);
-    ordo_buffer_finish(&content->text);
-    content->text = after;
-    content->length = length;
     return ORDO_OK;
 }
 
-uint64_t ordo_text_content_length(const struct ordo_content *content) { return content->length; }
-size_t ordo_text_content_size(const struct ordo_content *content) { return content->text.size; }
-
+uint64_t ordo_text_content_length(const struct ordo_content *content) { return content->rope.length; }
+size_t ordo_text_content_size(const struct ordo_content *content) { return content->rope.size; }
 void ordo_text_content_write(const struct ordo_content *content, struct ordo_buffer *out) {
-    ordo_buffer_append_slice(out, ordo_buffer_slice(&content->text));
+    rope_write(&content->rope, out);
 }
 
 void ordo_text_content_as_op(const struct ordo_content *content, struct ordo_buffer *out) {
-    ordo_text_splice(0, 0, ordo_buffer_slice(&content->text), (struct ordo_text_hints){0}, out);
+    struct ordo_buffer text = {0};
+    rope_write(&content->rope, &text);
+    ordo_text_splice(0, 0, ordo_buffer_slice(&text), (struct ordo_text_hints){0}, out);
+    ordo_buffer_finish(&text);
 }

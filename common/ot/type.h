@@ -40,7 +40,8 @@ struct ordo_type {
     /* Length after a valid op. */
     uint64_t (*length_after)(struct ordo_slice op, uint64_t length_before);
     /* Appends `op` rebased over `other`, both made against the same content. `op_is_later` says whether `other` stands
-     * before `op` in the order; a type may break ties by it (text does not). */
+     * before `op` in the order; a type may break ties by it (text does only between ops of one client). An op with no
+     * client (an empty slice) goes left at every tie: what a client merges after a long absence (DESIGN 9). */
     void (*transform)(struct ordo_slice op, struct ordo_slice op_client, struct ordo_slice other,
                       struct ordo_slice other_client, bool op_is_later, struct ordo_buffer *out);
     /* Appends the op that does `first`, then `second`. */
@@ -71,7 +72,8 @@ struct ordo_type {
     struct ordo_content *(*content_create)(void);                  /* empty */
     void (*content_destroy)(struct ordo_content *content);         /* NULL is fine */
     /* Appends raw content (text: UTF-8) at the end, as loading from pieces does. INVALID: it is none; nothing changed.
-     * A piece may end inside a code point only if the next append completes it; `content_check` tells at the end. */
+     * A piece may end inside a code point if the next append completes it: until then that part is not counted in
+     * `content_size` and no op can be applied. */
     ordo_err (*content_append)(struct ordo_content *content, struct ordo_slice bytes);
     /* INVALID: the op does not fit this content; the content is then as before. */
     ordo_err (*content_apply)(struct ordo_content *content, struct ordo_slice op);
