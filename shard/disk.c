@@ -1,0 +1,185 @@
+#include "shard/disk.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include "shard/files.h"
+#include "shard/low_water.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOOK_MS = 200, MARK_MS = 1000 };
+
+struct ordo_disk {
+    struct ordo_disk_config config;
+    struct ordo_low_water mark;
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards `stops` */
+    pthread_cond_t stop_wanted;
+    bool stops;
+
+    atomic_bool is_full, has_failed;
+    atomic_uint_fast64_t durable_turn;
+    atomic_uint_fast64_t sync_since_ms; /* 0: no sync is running */
+    uint64_t marked_turn;               /* of the thread alone, as is what follows */
+    uint64_t marked_ms;
+    bool has_reserve;
+};
+
+static uint64_t free_size(const char *folder) {
+    struct statvfs status;
+    if (statvfs(folder, &status) != 0) return 0;
+    return (uint64_t)status.f_bavail * status.f_frsize;
+}
+
+static bool reserve_exists(const struct ordo_disk_config *config) {
+    struct stat status;
+    return stat(config->reserve_path, &status) == 0 &&
+           (uint64_t)status.st_blocks * 512 >= config->reserve_size;
+}
+
+/* Takes the reserve's space from the file system; false: there is not enough of it. */
+static bool reserve_make(const struct ordo_disk_config *config) {
+    int fd = open(config->reserve_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) return false;
+    int error = posix_fallocate(fd, 0, (off_t)config->reserve_size);
+    close(fd);
+    if (error == 0) return true;
+    unlink(config->reserve_path);
+    return false;
+}
+
+/* Whether the disk counts as full now. */
+static bool look(struct ordo_disk *disk) {
+    const struct ordo_disk_config *config = &disk->config;
+    uint64_t wanted = config->headroom_size;
+    if (atomic_load(&disk->is_full)) wanted += wanted / 2; /* once full, resume only when there is space for a while */
+    if (!disk->has_reserve && free_size(config->folder) >= wanted + config->reserve_size) {
+        disk->has_reserve = config->reserve_size == 0 || reserve_exists(config) || reserve_make(config);
+    }
+    return !disk->has_reserve || free_size(config->folder) < wanted;
+}
+
+static void wake(const struct ordo_disk *disk) {
+    uint64_t one = 1;
+    ssize_t written = write(disk->config.wake_fd, &one, sizeof one);
+    (void)written; /* a full eventfd is raised already */
+}
+
+static void note_turn(struct ordo_disk *disk) {
+    uint64_t turn = atomic_load(&disk->durable_turn);
+    if (turn == disk->marked_turn) return;
+    ordo_err err = ordo_low_water_write(&disk->mark, turn);
+    disk->marked_turn = turn;
+    if (err == ORDO_OK || err == ORDO_ERR_NO_SPACE) return; /* an older mark is a mark, too */
+    log_error("event=mark_failed file=%s reason=\"%s\"", disk->config.low_water_path, strerror(errno));
+    atomic_store(&disk->has_failed, true);
+    wake(disk);
+}
+
+static void round_of_watching(struct ordo_disk *disk) {
+    bool is_full = look(disk);
+    if (is_full != atomic_load(&disk->is_full)) {
+        atomic_store(&disk->is_full, is_full);
+        wake(disk);
+    }
+    uint64_t now_ms = ordo_clock_monotonic_ms();
+    if (now_ms - disk->marked_ms < MARK_MS) return;
+    disk->marked_ms = now_ms;
+    note_turn(disk);
+}
+
+static void *watch(void *context) {
+    struct ordo_disk *disk = context;
+    pthread_mutex_lock(&disk->mutex);
+    while (!disk->stops) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += LOOK_MS * 1000000L;
+        if (until.tv_nsec >= 1000000000L) {
+            until.tv_nsec -= 1000000000L;
+            until.tv_sec++;
+        }
+        pthread_cond_timedwait(&disk->stop_wanted, &disk->mutex, &until);
+        pthread_mutex_unlock(&disk->mutex);
+        round_of_watching(disk);
+        pthread_mutex_lock(&disk->mutex);
+    }
+    pthread_mutex_unlock(&disk->mutex);
+    return NULL;
+}
+
+ordo_err ordo_disk_start(const struct ordo_disk_config *config, struct ordo_problem *problem,
+                         struct ordo_disk **disk_out) {
+    struct ordo_disk *disk = ordo_alloc(sizeof *disk);
+    disk->config = *config;
+    disk->marked_turn = config->turn;
+    atomic_store(&disk->durable_turn, config->turn);
+    ordo_err err = ordo_low_water_open(&disk->mark, config->low_water_path, config->turn);
+    if (err) {
+        ordo_problem_set(problem, "The file %s cannot be written: %s.", config->low_water_path, strerror(errno));
+        free(disk);
+        return err;
+    }
+    disk->has_reserve = config->reserve_size == 0 || reserve_exists(config);
+    atomic_store(&disk->is_full, look(disk));
+    pthread_mutex_init(&disk->mutex, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&disk->stop_wanted, &attributes);
+    pthread_condattr_destroy(&attributes);
+    int error = pthread_create(&disk->thread, NULL, watch, disk);
+    if (error != 0) {
+        ordo_problem_set(problem, "The disk's thread cannot be started: %s.", strerror(error));
+        ordo_low_water_close(&disk->mark);
+        free(disk);
+        return ORDO_ERR_UNAVAILABLE;
+    }
+    *disk_out = disk;
+    return ORDO_OK;
+}
+
+void ordo_disk_stop(struct ordo_disk *disk) {
+    if (disk == NULL) return;
+    pthread_mutex_lock(&disk->mutex);
+    disk->stops = true;
+    pthread_cond_signal(&disk->stop_wanted);
+    pthread_mutex_unlock(&disk->mutex);
+    pthread_join(disk->thread, NULL);
+    note_turn(disk);
+    ordo_low_water_close(&disk->mark);
+    pthread_cond_destroy(&disk->stop_wanted);
+    pthread_mutex_destroy(&disk->mutex);
+    free(disk);
+}
+
+void ordo_disk_syncing(struct ordo_disk *disk, uint64_t monotonic_ms) {
+    atomic_store(&disk->sync_since_ms, monotonic_ms > 0 ? monotonic_ms : 1);
+}
+
+void ordo_disk_synced(struct ordo_disk *disk, uint64_t turn) {
+    atomic_store(&disk->sync_since_ms, 0);
+    if (turn > 0) atomic_store(&disk->durable_turn, turn);
+}
+
+bool ordo_disk_is_full(const struct ordo_disk *disk) { return atomic_load(&disk->is_full); }
+
+uint64_t ordo_disk_stalled_ms(const struct ordo_disk *disk, uint64_t monotonic_ms) {
+    uint64_t since_ms = atomic_load(&disk->sync_since_ms);
+    return since_ms > 0 && monotonic_ms > since_ms ? monotonic_ms - since_ms : 0;
+}
+
+bool ordo_disk_has_failed(const struct ordo_disk *disk) { return atomic_load(&disk->has_failed); }
+
+void ordo_disk_release_reserve(const char *reserve_path) {
+    if (unlink(reserve_path) == 0) log_warn("event=reserve_released file=%s", reserve_path);
+}

@@ -1,0 +1,229 @@
+#include "shard/folder.h"
+
+#include "shard/core/key.h"
+#include "shard/core/rows.h"
+#include "shard/files.h"
+#include "shard/low_water.h"
+#include "shard/recovery.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Joins into `out`; names so long that they do not fit fail in the call that they are made for. */
+static void join(char out[PATH_MAX], const char *path, const char *name) {
+    int size = snprintf(out, PATH_MAX, "%s%s", path, name);
+    if (size >= PATH_MAX) out[0] = '\0';
+}
+
+static void set_paths(struct ordo_folder *folder, const char *path) {
+    snprintf(folder->path, sizeof folder->path, "%s", path);
+    for (size_t size = strlen(folder->path); size > 1 && folder->path[size - 1] == '/'; size--) {
+        folder->path[size - 1] = '\0';
+    }
+    join(folder->db_path, folder->path, "/db");
+    join(folder->low_water_path, folder->path, "/low-water");
+    join(folder->reserve_path, folder->path, "/reserve");
+}
+
+/* ---- the lock */
+
+static ordo_err lock_busy(const char *path, struct ordo_problem *problem) {
+    ordo_problem_set(problem, "The store %s is in use by another process; stop that one first, or use another folder.",
+                     path);
+    return ORDO_ERR_LOCKED;
+}
+
+/* Locks the file `lock` in `path`. NOT_FOUND: no such file (without `creates`). */
+static ordo_err take_lock(struct ordo_folder *folder, const char *path, bool creates, int lock,
+                          struct ordo_problem *problem) {
+    char lock_path[PATH_MAX];
+    join(lock_path, path, "/lock");
+    int flags = creates ? O_RDWR | O_CREAT : O_RDONLY;
+    folder->lock_fd = open(lock_path, flags | O_CLOEXEC, 0644);
+    if (folder->lock_fd < 0) {
+        ordo_err err = ordo_file_error();
+        ordo_problem_set(problem, "The lock %s cannot be opened: %s.", lock_path, strerror(errno));
+        return err;
+    }
+    if (flock(folder->lock_fd, lock | LOCK_NB) == 0) return ORDO_OK;
+    if (errno == EWOULDBLOCK) return lock_busy(path, problem);
+    ordo_problem_set(problem, "The lock %s cannot be taken: %s.", lock_path, strerror(errno));
+    return ORDO_ERR_IO;
+}
+
+static void drop_lock(struct ordo_folder *folder) {
+    if (folder->lock_fd >= 0) close(folder->lock_fd);
+    folder->lock_fd = -1;
+}
+
+/* ---- a new store */
+
+enum place { PLACE_FREE, PLACE_STORE, PLACE_OTHER, PLACE_FAILED };
+
+/* What is at the path: nothing (or an empty folder), a store, or something else. */
+static enum place look_at(const struct ordo_folder *folder) {
+    char current[PATH_MAX];
+    join(current, folder->db_path, "/CURRENT");
+    if (access(current, F_OK) == 0) return PLACE_STORE;
+    DIR *entries = opendir(folder->path);
+    if (entries == NULL) return errno == ENOENT ? PLACE_FREE : errno == ENOTDIR ? PLACE_OTHER : PLACE_FAILED;
+    enum place place = PLACE_FREE;
+    for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) place = PLACE_OTHER;
+    }
+    closedir(entries);
+    return place;
+}
+
+/* Empties what an earlier try left; the lock file stays, we hold it. */
+static ordo_err clear_leftovers(const char *path) {
+    char name[PATH_MAX];
+    static const char *const leftovers[] = {"/db", "/low-water"};
+    for (size_t i = 0; i < sizeof leftovers / sizeof *leftovers; i++) {
+        join(name, path, leftovers[i]);
+        ordo_err err = ordo_folder_remove(name);
+        if (err && err != ORDO_ERR_NOT_FOUND) return err;
+    }
+    return ORDO_OK;
+}
+
+static ordo_err fill_database(const char *db_path, struct ordo_problem *problem) {
+    struct ordo_store *store = NULL;
+    ordo_err err = ordo_store_rocksdb_open(db_path, ORDO_ROCKSDB_CREATE, problem, &store);
+    if (!err) err = ordo_identity_create(store, problem);
+    if (store != NULL) store->ops->close(store);
+    return err;
+}
+
+/* Makes the store as DIR.new, under its lock, and gives it its name. */
+static ordo_err make_store(struct ordo_folder *folder, struct ordo_problem *problem) {
+    char new_path[PATH_MAX], name[PATH_MAX];
+    join(new_path, folder->path, ".new");
+    if (mkdir(new_path, 0755) != 0 && errno != EEXIST) {
+        ordo_problem_set(problem, "The folder %s cannot be made: %s.", new_path, strerror(errno));
+        return ordo_file_error();
+    }
+    ordo_err err = take_lock(folder, new_path, true, LOCK_EX, problem);
+    if (err) return err;
+    err = clear_leftovers(new_path);
+    if (err) {
+        ordo_problem_set(problem, "What is left in %s cannot be removed: %s.", new_path, strerror(errno));
+        return err;
+    }
+    join(name, new_path, "/db");
+    err = fill_database(name, problem);
+    if (err) return err;
+    struct ordo_low_water mark = {.fd = -1};
+    join(name, new_path, "/low-water");
+    err = ordo_low_water_open(&mark, name, 0);
+    ordo_low_water_close(&mark);
+    if (!err) err = ordo_folder_sync(new_path);
+    if (!err && rename(new_path, folder->path) != 0) err = ordo_file_error();
+    if (!err) err = ordo_folder_sync_parent(folder->path);
+    if (err) {
+        ordo_problem_set(problem, "The new store cannot be put in place as %s: %s. (A mount point cannot be a store; "
+                         "name a folder inside.)", folder->path, strerror(errno));
+    }
+    folder->is_new = err == ORDO_OK;
+    return err;
+}
+
+/* ---- an existing store */
+
+static ordo_err check_low_water(struct ordo_folder *folder, uint64_t turn, struct ordo_problem *problem) {
+    uint64_t mark;
+    ordo_err err = ordo_low_water_read(folder->low_water_path, &mark);
+    if (err == ORDO_ERR_NOT_FOUND || err == ORDO_ERR_CORRUPT) {
+        ordo_problem_set(&folder->note, "The low-water mark %s is %s, so a lost end of the log would not be seen.",
+                         folder->low_water_path, err == ORDO_ERR_NOT_FOUND ? "missing" : "damaged");
+        return ORDO_OK;
+    }
+    if (err) {
+        ordo_problem_set(problem, "The low-water mark %s cannot be read: %s.", folder->low_water_path, strerror(errno));
+        return err;
+    }
+    if (mark <= turn) return ORDO_OK;
+    ordo_problem_set(problem,
+                     "The store %s ends at turn %llu, but turn %llu was on disk: its newest log file is missing or "
+                     "older than the rest. Acknowledged edits are in it: restore this folder from a backup.",
+                     folder->path, (unsigned long long)turn, (unsigned long long)mark);
+    return ORDO_ERR_CORRUPT;
+}
+
+/* The log files' part, before the database is opened: afterwards they are gone. */
+static ordo_err check_log(struct ordo_folder *folder, bool cuts, bool *is_torn, struct ordo_problem *problem) {
+    struct ordo_log_check check;
+    ordo_err err = ordo_log_check_run(&check, folder->db_path, ordo_key_turn, problem);
+    struct ordo_turn_row row;
+    if (!err && check.watched.size > 0 && ordo_turn_row_decode(ordo_buffer_slice(&check.watched), &row) == ORDO_OK) {
+        err = check_low_water(folder, row.turn, problem);
+    }
+    *is_torn = check.torn_size > 0;
+    if (!err && *is_torn) {
+        ordo_problem_set(&folder->note,
+                         "The log ended in the middle of a record, as after a power cut; its last %llu bytes, which were "
+                         "never acknowledged, %s.",
+                         (unsigned long long)check.torn_size, cuts ? "were cut off" : "are passed over");
+    }
+    if (!err && *is_torn && cuts) {
+        char temporary[PATH_MAX];
+        join(temporary, folder->path, "/log.cut");
+        err = ordo_log_cut_tail(&check, folder->db_path, temporary, problem);
+    }
+    ordo_log_check_finish(&check);
+    return err;
+}
+
+static ordo_err refuse_place(const struct ordo_folder *folder, enum place place, struct ordo_problem *problem) {
+    if (place == PLACE_FAILED) {
+        ordo_problem_set(problem, "The folder %s cannot be read: %s.", folder->path, strerror(errno));
+        return ORDO_ERR_IO;
+    }
+    ordo_problem_set(problem, "%s %s.", folder->path,
+                     place == PLACE_FREE ? "holds no store"
+                                         : "is not empty and holds no store; name a store, or a folder that is new or "
+                                           "empty");
+    return ORDO_ERR_NOT_FOUND;
+}
+
+ordo_err ordo_folder_open(struct ordo_folder *folder, const char *path, struct ordo_problem *problem) {
+    *folder = (struct ordo_folder){.lock_fd = -1};
+    set_paths(folder, path);
+    enum place place = look_at(folder);
+    if (place == PLACE_OTHER || place == PLACE_FAILED) return refuse_place(folder, place, problem);
+    ordo_err err = place == PLACE_FREE ? make_store(folder, problem)
+                                       : take_lock(folder, folder->path, true, LOCK_EX, problem);
+    bool is_torn;
+    if (!err) err = check_log(folder, true, &is_torn, problem);
+    if (!err) err = ordo_store_rocksdb_open(folder->db_path, ORDO_ROCKSDB_OPEN, problem, &folder->store);
+    if (!err) err = ordo_identity_read(folder->store, &folder->identity, problem);
+    if (!err) err = check_low_water(folder, folder->identity.turn, problem);
+    if (!err) err = ordo_identity_raise_incarnation(folder->store, &folder->identity, problem);
+    return err;
+}
+
+ordo_err ordo_folder_open_readonly(struct ordo_folder *folder, const char *path, struct ordo_problem *problem) {
+    *folder = (struct ordo_folder){.lock_fd = -1};
+    set_paths(folder, path);
+    enum place place = look_at(folder);
+    if (place != PLACE_STORE) return refuse_place(folder, place, problem);
+    ordo_err err = take_lock(folder, folder->path, false, LOCK_SH, problem);
+    bool is_torn = false;
+    if (!err) err = check_log(folder, false, &is_torn, problem);
+    enum ordo_rocksdb_mode mode = is_torn ? ORDO_ROCKSDB_READONLY_TORN : ORDO_ROCKSDB_READONLY;
+    if (!err) err = ordo_store_rocksdb_open(folder->db_path, mode, problem, &folder->store);
+    if (!err) err = ordo_identity_read(folder->store, &folder->identity, problem);
+    if (!err) err = check_low_water(folder, folder->identity.turn, problem);
+    return err;
+}
+
+void ordo_folder_finish(struct ordo_folder *folder) {
+    if (folder->store != NULL) folder->store->ops->close(folder->store);
+    folder->store = NULL;
+    drop_lock(folder);
+}

@@ -1,0 +1,40 @@
+/* shard/folder.h: a store's folder, from the outside in: name, lock, log files, database, identity.
+ *
+ *     DIR/lock        flock while a process has the store; the lock goes with the process
+ *     DIR/db/         the database
+ *     DIR/low-water   a turn that was durable (low_water.h)
+ *     DIR/reserve     space kept for the day when there is none (disk.h)
+ *
+ * A folder that is absent or empty becomes a new store: made as DIR.new, locked, filled, synced, renamed. Nothing else
+ * ever becomes one: a folder with something in it and no store is refused, so a lost database or a volume that is not
+ * mounted shows as an error and never as empty documents.
+ *
+ * An existing store is opened in this order: lock; check the log files (recovery.h), cut a torn tail; compare with the
+ * low-water mark; open the database, which writes all that its log holds to new, synced tables; raise the incarnation.
+ * Only then is anything served. */
+#ifndef ORDO_SHARD_FOLDER_H
+#define ORDO_SHARD_FOLDER_H
+
+#include <limits.h>
+
+#include "shard/identity.h"
+
+struct ordo_folder {
+    char path[PATH_MAX], db_path[PATH_MAX], low_water_path[PATH_MAX], reserve_path[PATH_MAX];
+    int lock_fd;
+    struct ordo_store *store;
+    struct ordo_identity identity;
+    bool is_new;                  /* made by this opening */
+    struct ordo_problem note;     /* what was odd and is handled, a torn tail say; "" if nothing was */
+};
+
+/* Opens for serving; makes the store if there is none. LOCKED: another process has it. CORRUPT: damage. The caller
+ * finishes the folder whatever comes back. */
+ORDO_MUST_USE ordo_err ordo_folder_open(struct ordo_folder *folder, const char *path, struct ordo_problem *problem);
+/* Opens a stopped store for reading: the same checks, and not a byte is changed. NOT_FOUND: no store there. */
+ORDO_MUST_USE ordo_err ordo_folder_open_readonly(struct ordo_folder *folder, const char *path,
+                                                 struct ordo_problem *problem);
+/* Closes the store and lets go of the lock. Safe on a half-opened folder. */
+void ordo_folder_finish(struct ordo_folder *folder);
+
+#endif

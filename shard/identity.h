@@ -1,0 +1,32 @@
+/* shard/identity.h: who a store is: the rows of `meta` that do not come from turns.
+ *
+ * Written once, with the store: format version, cluster id, store id, and the slots that it owns. Raised at each start,
+ * before anything is served: the incarnation, so that nobody takes this life of the store for an earlier one. Each
+ * value ends in a checksum. The row of the turn is the core's (shard/core/rows.h). */
+#ifndef ORDO_SHARD_IDENTITY_H
+#define ORDO_SHARD_IDENTITY_H
+
+#include "shard/core/shard.h"
+#include "shard/store_rocksdb.h"
+
+#define ORDO_STORE_FORMAT 1
+#define ORDO_CLUSTER_ID_SIZE 16
+
+struct ordo_identity {
+    uint8_t cluster_id[ORDO_CLUSTER_ID_SIZE];
+    uint8_t store_id[ORDO_STORE_ID_SIZE];
+    uint64_t incarnation; /* 0 in a store that was never served */
+    uint64_t turn, term;  /* of the newest batch; 0 before the first */
+    size_t slot_count;    /* slots that it owns */
+};
+
+/* Draws both ids and writes them with the ownership of all slots (epoch 1): the first store of a cluster. Synced. */
+ORDO_MUST_USE ordo_err ordo_identity_create(struct ordo_store *store, struct ordo_problem *problem);
+/* CORRUPT, VERSION, IO. */
+ORDO_MUST_USE ordo_err ordo_identity_read(struct ordo_store *store, struct ordo_identity *out,
+                                          struct ordo_problem *problem);
+/* Synced. */
+ORDO_MUST_USE ordo_err ordo_identity_raise_incarnation(struct ordo_store *store, struct ordo_identity *identity,
+                                                       struct ordo_problem *problem);
+
+#endif

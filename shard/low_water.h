@@ -1,0 +1,26 @@
+/* shard/low_water.h: a turn that is known to be on disk, noted outside the database.
+ *
+ * A log file whose end is missing looks like one that ended there: nothing inside the database tells. So about once a
+ * second the newest durable turn is written to a small file beside it; a store that opens with a lower turn has lost
+ * acknowledged edits and is refused. Two records take turns, each in a page of its own with a checksum, so that a write
+ * that was cut leaves the other. Overwriting in place keeps the sync cheap. Threads: one owner per open file. */
+#ifndef ORDO_SHARD_LOW_WATER_H
+#define ORDO_SHARD_LOW_WATER_H
+
+#include "common/buffer.h"
+#include "common/error.h"
+
+struct ordo_low_water {
+    int fd;          /* -1: not open */
+    uint64_t serial; /* of the newest record */
+};
+
+/* NOT_FOUND: no file. CORRUPT: a file without a record that reads. Changes nothing. */
+ORDO_MUST_USE ordo_err ordo_low_water_read(const char *path, uint64_t *turn_out);
+
+/* Opens, or makes it with `turn`; on disk on return. */
+ORDO_MUST_USE ordo_err ordo_low_water_open(struct ordo_low_water *mark, const char *path, uint64_t turn);
+ORDO_MUST_USE ordo_err ordo_low_water_write(struct ordo_low_water *mark, uint64_t turn);
+void ordo_low_water_close(struct ordo_low_water *mark);
+
+#endif

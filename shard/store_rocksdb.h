@@ -1,0 +1,37 @@
+/* shard/store_rocksdb.h: the store on disk: one RocksDB database with the column families of store.h.
+ *
+ * This file opens a database as it is told and translates; which folder it lives in, who may open it, and what its log
+ * files must look like first, is folder.h's affair. Options, and what they are for, stand in store_rocksdb.c.
+ *
+ * Threads: as store.h says. After a write that failed the store refuses all others: close it and open it anew. */
+#ifndef ORDO_SHARD_STORE_ROCKSDB_H
+#define ORDO_SHARD_STORE_ROCKSDB_H
+
+#include "shard/store.h"
+
+#define ORDO_PROBLEM_SIZE 512
+
+/* A whole sentence for people, when something failed. */
+struct ordo_problem {
+    char text[ORDO_PROBLEM_SIZE];
+};
+__attribute__((format(printf, 2, 3))) void ordo_problem_set(struct ordo_problem *problem, const char *format, ...);
+
+enum ordo_rocksdb_mode {
+    ORDO_ROCKSDB_CREATE,   /* there must be none yet */
+    ORDO_ROCKSDB_OPEN,     /* there must be one; what its log holds is written to new, synced tables before this returns */
+    ORDO_ROCKSDB_READONLY, /* changes nothing; `write` answers IO */
+    ORDO_ROCKSDB_READONLY_TORN, /* the same, and stops reading the log at its torn tail */
+};
+
+/* `path` is the database's own folder. LOCKED, CORRUPT, NO_SPACE, NOT_FOUND, EXISTS, IO with a problem. */
+ORDO_MUST_USE ordo_err ordo_store_rocksdb_open(const char *path, enum ordo_rocksdb_mode mode,
+                                               struct ordo_problem *problem, struct ordo_store **store_out);
+
+/* What RocksDB said about the last write that failed; "" if none did. */
+const char *ordo_store_rocksdb_failure(const struct ordo_store *store);
+
+/* Background work (a flush, a compaction) met an error: writes will fail. Any thread. */
+bool ordo_store_rocksdb_has_background_error(const struct ordo_store *store);
+
+#endif
