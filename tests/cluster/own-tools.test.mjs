@@ -6,6 +6,7 @@ import { type } from "ot-text-unicode";
 import * as ot from "./lib/text.mjs";
 import { IndependentClient } from "./lib/independent.mjs";
 import { Ledger } from "./lib/ledger.mjs";
+import { FrameProxy, overtakingDuplicates } from "./lib/proxies.mjs";
 import { ToyServer } from "./lib/toy-server.mjs";
 import { Random, randomSplice, randomText, seedOfRun } from "./lib/random.mjs";
 
@@ -80,7 +81,7 @@ test("a difference turns one text into the other", () => {
 async function withToy(options, act) {
   const server = new ToyServer(options);
   const url = await server.listen();
-  const ledger = new Ledger(), clients = [];
+  const ledger = new Ledger(), clients = [], closers = [];
   const join = async (more = {}) => {
     const client = new IndependentClient({ url, collection: "toy", id: "one", ledger, ...more });
     clients.push(client);
@@ -88,12 +89,13 @@ async function withToy(options, act) {
     return client;
   };
   try {
-    await act({ server, url, join });
+    await act({ server, url, join, closers });
     await Promise.all(clients.map((client) => client.settled()));
     await Promise.all(clients.map((client) => client.reached(server.head)));
     for (const client of clients) assert.equal(client.text, server.text);
   } finally {
     clients.forEach((client) => client.close());
+    for (const close of closers) await close();
     await server.close();
   }
 }
@@ -156,4 +158,15 @@ test("a client behind the horizon merges what it typed", async () => {
     await away.settled();
     assert.equal(away.text, "one and two four");
   });
+});
+
+test("a duplicate ack that overtakes its original settles nothing and moves no seq", async (t) => {
+  note(t);
+  const seen = { count: 0 };
+  await withToy({}, async ({ url, join, closers }) => {
+    const proxy = new FrameProxy(url, overtakingDuplicates(seen));
+    closers.push(() => proxy.close());
+    await typeALot([await join({ url: await proxy.listen() }), await join()], 100);
+  });
+  assert.ok(seen.count > 10, `it happened ${seen.count} times`);
 });

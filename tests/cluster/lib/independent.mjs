@@ -31,6 +31,7 @@ export class IndependentClient extends EventEmitter {
     this.acks = [];        // { clientSeq, serverSeq } as acked or seen committed
     this.returned = [];    // edits that could not be merged, given back as ops
     this.reconnects = 0;
+    this.resyncs = 0;      // Opened that came unasked
     this.violation = null;
     this.stopped = true;
     this.partial = null;
@@ -156,7 +157,10 @@ export class IndependentClient extends EventEmitter {
     if (this.left.has(message.doc)) return;
     switch (message.body) {
       case "welcome": this.welcome = body; this.#open(); break;
-      case "opened": this.#openedPart(message.doc, body); break;
+      case "opened":
+        if (message.request === 0 && !this.partial) this.resyncs++;
+        this.#openedPart(message.doc, body);
+        break;
       case "committed": this.#mustBeMine(message); this.#committed(body); break;
       case "ack": this.#mustBeMine(message); this.#acked(body); break;
       case "nack": this.#nacked(body); break;

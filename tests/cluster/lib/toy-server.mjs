@@ -69,7 +69,8 @@ export class ToyServer {
   #submit(connection, { client_seq: clientSeq, base_seq: baseSeq, text }) {
     const client = connection.client.toString("hex"), submitted = JSON.stringify([baseSeq, text]);
     const nack = (code) => this.#send(connection, { doc: connection.handle, nack: { client_seq: clientSeq, code } });
-    const index = this.log.findIndex((entry) => entry.client.toString("hex") === client && entry.clientSeq === clientSeq);
+    const isThis = (entry) => entry.clientSeq === clientSeq && entry.client.equals(connection.client);
+    const index = this.log.findIndex(isThis);
     if (index >= 0 && this.log[index].submitted === submitted) {
       const ack = { client_seq: clientSeq, server_seq: index + 1, duplicate: true };
       return this.#send(connection, { doc: connection.handle, ack });
