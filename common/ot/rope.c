@@ -235,6 +235,7 @@ static void cursor_tidy(struct rope *rope) {
 
 void rope_insert(struct rope *rope, uint64_t position, struct ordo_slice text, uint64_t count) {
     ORDO_ASSERT(position <= rope->length);
+    if (text.size == 0) return;
     uint32_t inside = cursor_seek(rope, position);
     struct rope_leaf *leaf = rope->cursor;
     leaf_move_gap(leaf, inside);

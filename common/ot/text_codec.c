@@ -229,9 +229,14 @@ void text_message_append(struct ordo_buffer *out, struct ordo_slice packed, stru
         ordo_buffer_append_sized(out, packed);
     }
     if (text.size > 0) {
-        ordo_buffer_append_u8(out, TAG_TEXT);
-        ordo_buffer_append_sized(out, text);
+        text_message_append_text_header(out, text.size);
+        ordo_buffer_append_slice(out, text);
     }
+}
+
+void text_message_append_text_header(struct ordo_buffer *out, size_t text_size) {
+    ordo_buffer_append_u8(out, TAG_TEXT);
+    ordo_buffer_append_varint(out, text_size);
 }
 
 size_t text_message_size(size_t packed_size, size_t text_size) {

@@ -66,6 +66,8 @@ struct text_writer text_message_begin(struct ordo_buffer *out, size_t *start);
 void text_message_end(struct text_writer *writer, size_t start, struct ordo_slice text);
 /* A message of packed spans that are already canonical. */
 void text_message_append(struct ordo_buffer *out, struct ordo_slice packed, struct ordo_slice text);
+/* What stands before the text, for who appends the text in pieces. */
+void text_message_append_text_header(struct ordo_buffer *out, size_t text_size);
 size_t text_message_size(size_t packed_size, size_t text_size);
 
 static inline uint64_t text_read(struct text_reader *reader) {
