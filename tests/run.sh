@@ -1,0 +1,203 @@
+#!/bin/bash
+# All tests, from a clean checkout to one line with the result; README's second command, and what CI runs.
+#
+#   tests/run.sh [--long] [--only STAGE]... [--keep]
+#
+#   --long         more kills, more seeds, ten minutes per fuzz target
+#   --only STAGE   just this stage (may be repeated): release, sanitize, threads, fuzz, smoke, node
+#   --keep         keep the work folder with builds and logs, and print where it is
+#
+# Builds and logs live in a temporary folder. Exit status 0: everything passed.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+long= keep= only=()
+while [ $# -gt 0 ]; do
+    case $1 in
+        --long) long=1 ;;
+        --keep) keep=1 ;;
+        --only) shift; only+=("${1:?--only wants a stage}") ;;
+        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) echo "run.sh: unknown option '$1' (see --help)" >&2; exit 2 ;;
+    esac
+    shift
+done
+exec </dev/null
+
+export ORDO_TEST_LONG=$long
+fuzz_seconds=20
+[ -z "$long" ] || fuzz_seconds=600
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/ordo-tests.XXXXXX")
+made_modules=()
+clean_up() {
+    local modules
+    for modules in ${made_modules[@]+"${made_modules[@]}"}; do rm -rf "$modules"; done
+    if [ -n "$keep" ]; then echo "kept: $work"; else rm -rf "$work"; fi
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+passed=0 failed=0 failures=()
+started=$SECONDS
+
+wants() {
+    [ ${#only[@]} -eq 0 ] && return 0
+    local stage
+    for stage in "${only[@]}"; do [ "$stage" = "$1" ] && return 0; done
+    return 1
+}
+
+# step NAME COMMAND…: runs it with its output in a log; on failure shows the end of that. Returns its status.
+step() {
+    local name=$1 log="$work/${1// /-}.log" begun=$SECONDS status=0
+    shift
+    "$@" >"$log" 2>&1 || status=$?
+    if [ $status -eq 0 ]; then
+        printf '%-28s ok      %4d s\n' "$name" $((SECONDS - begun))
+    else
+        printf '%-28s FAILED  %4d s\n' "$name" $((SECONDS - begun))
+        tail -n 60 "$log" | sed 's/^/    /'
+        failures+=("$name")
+    fi
+    return $status
+}
+
+# One test that is one step.
+test_step() { if step "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi; }
+
+# Adds what a log says about tests inside a step; a step that failed without saying so counts as one failure.
+count() { # STATUS PASSED FAILED
+    passed=$((passed + $2))
+    failed=$((failed + $3))
+    if [ "$1" -ne 0 ] && [ "$3" -eq 0 ]; then failed=$((failed + 1)); fi
+}
+
+launcher=()
+command -v ccache >/dev/null 2>&1 && launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
+
+# build NAME CMAKE_OPTIONS…: into $work/NAME.
+build() {
+    local name=$1
+    shift
+    configure_and_build() {
+        cmake -S "$root" -B "$work/$name" -G Ninja ${launcher[@]+"${launcher[@]}"} "$@" && cmake --build "$work/$name"
+    }
+    step "build $name" configure_and_build "$@" || { failed=$((failed + 1)); return 1; }
+}
+
+# unit NAME CTEST_OPTIONS…: ctest of $work/NAME.
+unit() {
+    local name=$1 status=0 log="$work/test-$1.log" summary
+    shift
+    step "test $name" ctest --test-dir "$work/$name" --output-on-failure --no-tests=error -j"$(nproc)" "$@" || status=$?
+    # "97% tests passed, 1 tests failed out of 38"
+    summary=$(sed -nE 's/.* ([0-9]+) tests failed out of ([0-9]+).*/\1 \2/p' "$log")
+    set -- ${summary:-0 0}
+    count $status $(($2 - $1)) "$1"
+}
+
+release_options=(-DCMAKE_BUILD_TYPE=Release)
+debug_options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo)
+
+stage_release() {
+    build release "${release_options[@]}" || return 0
+    unit release
+    test_step install install_check
+}
+
+# What is installed must stand on its own feet.
+install_check() {
+    cmake --install "$work/release" --prefix "$work/prefix" >/dev/null
+    local program
+    for program in ordo ordo-load ordo-gateway ordo-shard; do test -x "$work/prefix/bin/$program"; done
+    "$root/tests/smoke.sh" "$work/prefix/bin"
+}
+
+stage_sanitize() {
+    build sanitize "${debug_options[@]}" -DORDO_SANITIZE=address,undefined || return 0
+    unit sanitize
+}
+
+stage_threads() {
+    build threads "${debug_options[@]}" -DORDO_SANITIZE=thread || return 0
+    unit threads -L threads
+}
+
+# The real programs under load, killed and restarted, with every sanitizer.
+stage_smoke() {
+    local name
+    for name in sanitize threads; do
+        [ -x "$work/$name/bin/ordo" ] || continue
+        test_step "smoke $name" "$root/tests/smoke.sh" "$work/$name/bin"
+    done
+}
+
+fuzz_one() {
+    local target=$1 corpus="$work/corpus-$(basename "$1")"
+    mkdir -p "$corpus"
+    "$target" -max_total_time=$fuzz_seconds -rss_limit_mb=2048 -timeout=10 -artifact_prefix="$work/" -print_final_stats=1 \
+        "$corpus"
+}
+
+stage_fuzz() {
+    build fuzz "${debug_options[@]}" -DCMAKE_C_COMPILER=clang -DORDO_FUZZ=ON -DORDO_TESTS=ON \
+        -DORDO_SANITIZE=address,undefined || return 0
+    local targets=() target pids=() status
+    for target in "$work"/fuzz/tests/fuzz/fuzz_*; do [ -f "$target" ] && [ -x "$target" ] && targets+=("$target"); done
+    if [ ${#targets[@]} -eq 0 ]; then
+        echo "no fuzz targets were built"
+        failed=$((failed + 1))
+        return 0
+    fi
+    # One per core at a time; each reports for itself once its batch is through.
+    local width i k
+    width=$(nproc)
+    for ((i = 0; i < ${#targets[@]}; i += width)); do
+        pids=()
+        for ((k = i; k < i + width && k < ${#targets[@]}; k++)); do
+            fuzz_one "${targets[k]}" >"$work/$(basename "${targets[k]}").fuzz" 2>&1 &
+            pids+=($!)
+        done
+        for ((k = i; k < i + width && k < ${#targets[@]}; k++)); do
+            status=0
+            wait "${pids[k - i]}" || status=$?
+            test_step "$(basename "${targets[k]}")" fuzz_result "$status" "$work/$(basename "${targets[k]}").fuzz"
+        done
+    done
+}
+fuzz_result() { cat "$2"; return "$1"; }
+
+# npm packages by the lock file; a node_modules that was there stays, one that we made goes.
+node_modules() {
+    local folder=$1
+    [ -f "$folder/node_modules/.package-lock.json" ] && return 0
+    [ -d "$folder/node_modules" ] || made_modules+=("$folder/node_modules")
+    (cd "$folder" && npm ci --no-audit --no-fund)
+}
+
+stage_node() {
+    [ -x "$work/release/bin/ordo" ] || build release "${release_options[@]}" || return 0
+    local folder name status log
+    for folder in "$root"/tests/*/; do
+        [ -f "$folder/package.json" ] || continue
+        name=$(basename "$folder")
+        step "npm $name" node_modules "${folder%/}" || { failed=$((failed + 1)); continue; }
+        status=0
+        ORDO_BIN="$work/release/bin" step "node $name" npm --prefix "$folder" test || status=$?
+        log="$work/node-$name.log"
+        # Node's own reporters print "# pass 12" (TAP) or "ℹ pass 12" (spec), once per run.
+        count $status "$(sum_of pass "$log")" "$(sum_of fail "$log")"
+    done
+}
+sum_of() { sed -nE "s/^(#|ℹ) $1 ([0-9]+)$/\2/p" "$2" | awk '{ sum += $1 } END { print sum + 0 }'; }
+
+step dependencies "$root/deploy/install-deps.sh" || exit 1
+for stage in release sanitize threads smoke fuzz node; do
+    if wants $stage; then stage_$stage; fi
+done
+
+seconds=$((SECONDS - started))
+for failure in ${failures[@]+"${failures[@]}"}; do echo "failed: $failure"; done
+echo "$passed passed, $failed failed ($((seconds / 60)) min $((seconds % 60)) s)"
+[ $failed -eq 0 ] && [ $passed -gt 0 ]
