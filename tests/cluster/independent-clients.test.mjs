@@ -2,7 +2,7 @@
 // having rebased everything by itself with ot-text-unicode.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { Cluster, converge, withCluster } from "./lib/cluster.mjs";
+import { Cluster, assertSameText, converge, withCluster } from "./lib/cluster.mjs";
 import { Program } from "./lib/process.mjs";
 import { Random, seedOfRun } from "./lib/random.mjs";
 import { codePointCount } from "./lib/text.mjs";
@@ -16,8 +16,8 @@ test("independent clients that set no tie bits converge", (t) => withCluster(t, 
   for (let i = 0; i < 5; i++) clients.push(await cluster.join({ delayMs: slow }));
   await typeALot(random, clients, 1000);
   const text = await converge(clients);
-  assert.equal((await cluster.join()).text, text, "a fresh client reads what all others show");
-  assert.equal((await cluster.doc("cat", "c/d")).stdout, text, "so does the command line");
+  assertSameText((await cluster.join()).text, text, "a fresh client");
+  assertSameText((await cluster.doc("cat", "c/d")).stdout, text, "ordo doc cat");
 }));
 
 test("clients whose connections break again and again converge", (t) =>
@@ -29,7 +29,7 @@ test("clients whose connections break again and again converge", (t) =>
       random.pick(clients).drop();
     }
     const text = await converge(clients);
-    assert.equal((await cluster.join()).text, text);
+    assertSameText((await cluster.join()).text, text, "a fresh client");
     assert.ok(clients.reduce((sum, client) => sum + client.reconnects, 0) >= 30);
   }));
 
@@ -60,7 +60,7 @@ test("C clients, which set tie bits, and independent ones, which do not, converg
     }
     await Promise.all(typists.map((typist) => typist.line(/^typed/, 60_000)));
     const text = await converge(clients);
-    for (const shown of await textsOf(typists, clients[0].confirmed.seq)) assert.equal(shown, text);
+    for (const shown of await textsOf(typists, clients[0].confirmed.seq)) assertSameText(shown, text, "a C client");
     const entries = [...cluster.ledger.documents.get("c/d").byPlace.values()];
     const withBitsCount = entries.filter((entry) => /"bits":\[[^\]]*[1-3]/.test(entry)).length;
     assert.ok(withBitsCount > 50, `${withBitsCount} committed ops carry tie bits`);

@@ -3,7 +3,7 @@
 // order. ORDO_KILLS says how many kills (120); ./run --long makes it more.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { Cluster, Supervised, converge, withCluster } from "./lib/cluster.mjs";
+import { Cluster, Supervised, assertSameText, converge, withCluster } from "./lib/cluster.mjs";
 import { Program } from "./lib/process.mjs";
 import { Random, seedOfRun } from "./lib/random.mjs";
 import { keepTyping, pause } from "./lib/typing.mjs";
@@ -54,7 +54,7 @@ test(`after ${killCountMin} SIGKILLs under load no acked op is lost or doubled, 
     const text = await converge(clients);
     t.diagnostic(`${killCount} kills, ${JSON.stringify(result).slice(0, 400)}`);
     assert.ok(killCount >= killCountMin, `only ${killCount} kills`);
-    assert.equal((await cluster.join()).text, text);
+    assertSameText((await cluster.join()).text, text, "a fresh client");
     await everythingStandsInTheLog(cluster, clients);
 
     await cluster.gateway.stop();
@@ -100,7 +100,7 @@ test("the supervisor restarts killed children, and survives being killed with al
     await typing.stop();
     await finish();
     const text = await converge(clients);
-    assert.equal((await cluster.join()).text, text);
+    assertSameText((await cluster.join()).text, text, "a fresh client");
     await everythingStandsInTheLog(cluster, clients);
     const end = await cluster.up.stop("SIGTERM");
     assert.deepEqual([end.code, end.signal], [0, null]);

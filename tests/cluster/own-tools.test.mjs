@@ -4,6 +4,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { type } from "ot-text-unicode";
 import * as ot from "./lib/text.mjs";
+import { assertSameText } from "./lib/cluster.mjs";
 import { IndependentClient } from "./lib/independent.mjs";
 import { Ledger } from "./lib/ledger.mjs";
 import { FrameProxy, overtakingDuplicates } from "./lib/proxies.mjs";
@@ -92,7 +93,7 @@ async function withToy(options, act) {
     await act({ server, url, join, closers });
     await Promise.all(clients.map((client) => client.settled()));
     await Promise.all(clients.map((client) => client.reached(server.head)));
-    for (const client of clients) assert.equal(client.text, server.text);
+    for (const client of clients) assertSameText(client.text, server.text, "a client");
   } finally {
     clients.forEach((client) => client.close());
     for (const close of closers) await close();

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { basename, join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { Cluster, withCluster } from "./lib/cluster.mjs";
+import { Cluster, assertSameText, withCluster } from "./lib/cluster.mjs";
 
 const traces = process.env.ORDO_TRACES ?? fileURLToPath(new URL("../../../shared/traces", import.meta.url));
 const folder = join(traces, "sequential");
@@ -33,9 +33,9 @@ for (const file of files) {
       await cluster.restart();
       const { code, stdout } = await cluster.doc("cat", `traces/${name}`);
       assert.equal(code, 0);
-      assert.ok(stdout === trace.endContent, "ordo doc cat gives the recorded end");
+      assertSameText(stdout, trace.endContent, "ordo doc cat");
       const fresh = await cluster.join({ collection: "traces", id: name });
-      assert.ok(fresh.text === trace.endContent, "a fresh independent client too");
+      assertSameText(fresh.text, trace.endContent, "a fresh independent client");
       assert.ok(fresh.confirmed.seq >= patchCount);
       await cluster.gateway.stop();
       await cluster.shard.stop();

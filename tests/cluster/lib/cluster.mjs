@@ -168,14 +168,22 @@ export async function withCluster(t, cluster, act) {
   }
 }
 
+/** Texts can be long: of two that differ it shows the place. */
+export function assertSameText(actual, expected, what) {
+  if (actual === expected) return;
+  let place = 0;
+  while (actual[place] === expected[place]) place++;
+  const around = (text) => JSON.stringify(text.slice(Math.max(0, place - 20), place + 40));
+  throw new Error(`${what}: lengths ${actual.length} and ${expected.length}, at ${place} ` +
+                  `${around(actual)} in the place of ${around(expected)}`);
+}
+
 /** All clients have settled, stand at one seq and show one text, which is returned. */
 export async function converge(clients, timeoutMs = 60_000) {
   await Promise.all(clients.map((client) => client.settled(timeoutMs)));
   const head = Math.max(...clients.map((client) => client.confirmed.seq));
   await Promise.all(clients.map((client) => client.reached(head, timeoutMs)));
   const [first, ...others] = clients;
-  for (const client of others) {
-    if (client.text !== first.text) throw new Error(`clients differ at seq ${head}:\n${first.text}\n${client.text}`);
-  }
+  for (const client of others) assertSameText(client.text, first.text, `two clients at seq ${head}`);
   return first.text;
 }

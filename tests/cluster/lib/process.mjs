@@ -51,8 +51,8 @@ export class Program {
     this.child = child;
     running.add(child);
     child.stdin.on("error", () => {}); // a process that never reads its stdin may be gone already
-    child.stderr.on("data", (bytes) => { this.stderr = tail(this.stderr + bytes); this.note(String(bytes)); });
-    child.stdout.on("data", (bytes) => this.#stdout(String(bytes)));
+    child.stderr.setEncoding("utf8").on("data", (text) => { this.stderr = tail(this.stderr + text); this.note(text); });
+    child.stdout.setEncoding("utf8").on("data", (text) => this.#stdout(text));
     this.ended = new Promise((done) => {
       child.on("error", (error) => { running.delete(child); done({ code: -1, signal: null, error }); });
       child.on("close", (code, signal) => {
