@@ -1,0 +1,145 @@
+#include "shard/config.h"
+
+#include "common/limits.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MIB (UINT64_C(1024) * 1024)
+
+const char ordo_config_help[] =
+    "usage: ordo-shard --data DIR [options]\n"
+    "\n"
+    "Sequences the documents of the store DIR and keeps them. A DIR that is absent or empty becomes a new store.\n"
+    "Prints `ready data=ENDPOINT side=ENDPOINT` once it serves.\n"
+    "\n"
+    "  --data DIR                 the store's folder\n"
+    "  --listen-data ENDPOINT     for gateways: messages (tcp://127.0.0.1:*)\n"
+    "  --listen-side ENDPOINT     for gateways: heartbeats and large contents (tcp://127.0.0.1:*)\n"
+    "  --name NAME                shown in logs and status (the store's id)\n"
+    "  --log-level LEVEL          error, warn, info or debug (info)\n"
+    "  --helpers N                threads for jobs that read the disk or take long, 2 to 64 (2)\n"
+    "  --op-size-max BYTES        one submitted op (1048576)\n"
+    "  --document-length-max N    characters of one document (67108864)\n"
+    "  --recent-size-max BYTES    recent ops kept in memory per document in use\n"
+    "  --rebase-budget N          components x commits of a rebase within a turn; beyond, a helper does it\n"
+    "  --snapshot-rate BYTES      written per second for snapshots, in the background\n"
+    "  --unload-ms MS             a document that nobody has open leaves the memory after this\n"
+    "  --disk-reserve-mib MIB     kept free for recovering from a full disk (32)\n"
+    "  --disk-headroom-mib MIB    with less free space than this, edits are refused until there is more (32)\n";
+
+static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out) {
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number < min || number > max) return false;
+    *out = number;
+    return true;
+}
+
+/* A number, and where it goes: exactly one of the two targets. */
+struct number_option {
+    const char *name;
+    uint64_t min, max, unit;
+    uint64_t *u64;
+    size_t *size;
+    uint32_t *u32;
+};
+
+static bool set_number(const struct number_option *option, const char *value, char fault[ORDO_CONFIG_FAULT_SIZE]) {
+    uint64_t number;
+    if (!parse_number(value, option->min, option->max, &number)) {
+        snprintf(fault, ORDO_CONFIG_FAULT_SIZE, "%s wants a number from %llu to %llu, not \"%.60s\"", option->name,
+                 (unsigned long long)option->min, (unsigned long long)option->max, value);
+        return false;
+    }
+    number *= option->unit;
+    if (option->u64 != NULL) *option->u64 = number;
+    if (option->size != NULL) *option->size = (size_t)number;
+    if (option->u32 != NULL) *option->u32 = (uint32_t)number;
+    return true;
+}
+
+enum set_outcome { SET_DONE, SET_FAULT, SET_UNKNOWN };
+
+static enum set_outcome set_numbers(struct ordo_config *config, const char *name, const char *value,
+                                    char fault[ORDO_CONFIG_FAULT_SIZE]) {
+    const struct number_option options[] = {
+        {.name = "--helpers", .min = 2, .max = 64, .unit = 1, .u64 = &config->helper_count},
+        {.name = "--op-size-max", .min = 1, .max = ORDO_OP_SIZE_MAX, .unit = 1, .size = &config->core.op_size_max},
+        {.name = "--document-length-max", .min = 1, .max = ORDO_DOCUMENT_SIZE_MAX, .unit = 1,
+         .u64 = &config->core.document_length_max},
+        {.name = "--recent-size-max", .min = 1, .max = 1024 * MIB, .unit = 1, .size = &config->core.recent_size_max},
+        {.name = "--rebase-budget", .min = 1, .max = UINT32_MAX, .unit = 1, .u64 = &config->core.rebase_budget},
+        {.name = "--snapshot-rate", .min = 1, .max = 1024 * MIB, .unit = 1, .size = &config->core.snapshot_rate},
+        {.name = "--unload-ms", .min = 1, .max = UINT32_MAX, .unit = 1, .u32 = &config->core.unload_ms},
+        {.name = "--disk-reserve-mib", .min = 0, .max = 1 << 20, .unit = MIB, .u64 = &config->disk_reserve_size},
+        {.name = "--disk-headroom-mib", .min = 0, .max = 1 << 20, .unit = MIB, .u64 = &config->disk_headroom_size},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (strcmp(name, options[i].name) == 0) return set_number(&options[i], value, fault) ? SET_DONE : SET_FAULT;
+    }
+    return SET_UNKNOWN;
+}
+
+static enum set_outcome set_text(struct ordo_config *config, const char *name, const char *value,
+                                 char fault[ORDO_CONFIG_FAULT_SIZE]) {
+    if (strcmp(name, "--data") == 0) {
+        config->data = value;
+    } else if (strcmp(name, "--listen-data") == 0) {
+        config->listen_data = value;
+    } else if (strcmp(name, "--listen-side") == 0) {
+        config->listen_side = value;
+    } else if (strcmp(name, "--name") == 0) {
+        config->name = value;
+    } else if (strcmp(name, "--log-level") == 0) {
+        int level = ordo_log_level_of(value);
+        if (level < 0) {
+            snprintf(fault, ORDO_CONFIG_FAULT_SIZE, "--log-level wants error, warn, info or debug, not \"%.60s\"",
+                     value);
+            return SET_FAULT;
+        }
+        config->log_level = (enum ordo_log_level)level;
+    } else {
+        return SET_UNKNOWN;
+    }
+    return SET_DONE;
+}
+
+static enum set_outcome set_option(struct ordo_config *config, const char *name, const char *value,
+                                   char fault[ORDO_CONFIG_FAULT_SIZE]) {
+    enum set_outcome outcome = set_text(config, name, value, fault);
+    if (outcome == SET_UNKNOWN) outcome = set_numbers(config, name, value, fault);
+    if (outcome == SET_UNKNOWN) {
+        snprintf(fault, ORDO_CONFIG_FAULT_SIZE, "\"%.60s\" is no option of ordo-shard; see --help", name);
+    }
+    return outcome;
+}
+
+enum ordo_config_outcome ordo_config_parse(struct ordo_config *config, int argc, char **argv,
+                                           char fault[ORDO_CONFIG_FAULT_SIZE]) {
+    *config = (struct ordo_config){
+        .listen_data = "tcp://127.0.0.1:*",
+        .listen_side = "tcp://127.0.0.1:*",
+        .log_level = ORDO_LOG_INFO,
+        .helper_count = 2,
+        .disk_reserve_size = 32 * MIB,
+        .disk_headroom_size = 32 * MIB,
+    };
+    ordo_shard_config_init(&config->core);
+    for (int i = 1; i < argc; i += 2) {
+        if (strcmp(argv[i], "--help") == 0) return ORDO_CONFIG_HELP;
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (value == NULL) {
+            snprintf(fault, ORDO_CONFIG_FAULT_SIZE, "%.60s wants a value; see --help", argv[i]);
+            return ORDO_CONFIG_WRONG;
+        }
+        if (set_option(config, argv[i], value, fault) != SET_DONE) return ORDO_CONFIG_WRONG;
+    }
+    if (config->data == NULL || config->data[0] == '\0') {
+        snprintf(fault, ORDO_CONFIG_FAULT_SIZE, "--data DIR is missing; see --help");
+        return ORDO_CONFIG_WRONG;
+    }
+    return ORDO_CONFIG_RUN;
+}

@@ -1,0 +1,28 @@
+/* shard/config.h: the command line of ordo-shard. `ordo-shard --help` prints it. */
+#ifndef ORDO_SHARD_CONFIG_H
+#define ORDO_SHARD_CONFIG_H
+
+#include "common/log.h"
+#include "shard/core/shard.h"
+
+struct ordo_config {
+    const char *data;            /* the store's folder; borrowed from argv, as are all texts */
+    const char *listen_data, *listen_side;
+    const char *name;
+    enum ordo_log_level log_level;
+    uint64_t helper_count;       /* threads for jobs */
+    uint64_t disk_reserve_size, disk_headroom_size; /* bytes */
+    struct ordo_shard_config core; /* its limits; identity and seed are filled in once the store is open */
+};
+
+enum ordo_config_outcome { ORDO_CONFIG_RUN, ORDO_CONFIG_HELP, ORDO_CONFIG_WRONG };
+
+#define ORDO_CONFIG_FAULT_SIZE 256
+
+/* WRONG: `fault` says what is wrong and what would be right. */
+enum ordo_config_outcome ordo_config_parse(struct ordo_config *config, int argc, char **argv,
+                                           char fault[ORDO_CONFIG_FAULT_SIZE]);
+/* What --help prints. */
+extern const char ordo_config_help[];
+
+#endif

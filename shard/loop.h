@@ -1,0 +1,38 @@
+/* shard/loop.h: the sequencing thread's loop: read what is waiting, decide, commit, speak.
+ *
+ * It joins the pure core to its edges: events come from the data link, the inbox (jobs, heartbeats), the disk's state
+ * and the clock; effects go to the store, the helpers, the side link and the data link. While the disk syncs, the next
+ * turn's input queues up in ZeroMQ: that is the group commit. It waits (zmq_poll) only when nothing is there. */
+#ifndef ORDO_SHARD_LOOP_H
+#define ORDO_SHARD_LOOP_H
+
+#include "shard/disk.h"
+#include "shard/inbox.h"
+#include "shard/side.h"
+#include "shard/wire_zmq.h"
+#include "shard/workers.h"
+
+/* The edges, borrowed, and what the loop keeps of its own. */
+struct ordo_loop {
+    struct ordo_shard *core;
+    struct ordo_store *store;
+    struct ordo_disk *disk;
+    struct ordo_inbox *inbox;
+    struct ordo_workers *workers;
+    struct ordo_side *side;
+    struct ordo_wire *wire;
+
+    struct ordo_shard_effects effects;
+    struct ordo_inbox_contents taken;
+    uint64_t wall_ms, monotonic_ms; /* read once per turn */
+    bool is_full;                   /* what the core was told of the disk */
+    bool is_idle;                   /* the last turn found nothing: wait before the next */
+    bool has_leftover;              /* effects that the last turn left for the next */
+};
+
+void ordo_loop_finish(struct ordo_loop *loop);
+
+/* One turn; waits before it if the last one found nothing to do. After an error nothing may be sent any more: stop. */
+ORDO_MUST_USE ordo_err ordo_loop_turn(struct ordo_loop *loop, struct ordo_problem *problem);
+
+#endif

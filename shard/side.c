@@ -1,0 +1,168 @@
+#include "shard/side.h"
+
+#include "common/assert.h"
+#include "common/clock.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include "proto/message.h"
+
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* A request names ids and offsets, a few bytes each. */
+#define REQUEST_SIZE_MAX (64u * 1024)
+#define REQUEST_ARENA_SIZE_MAX (4u * 1024 * 1024)
+/* What one request may ask for; a gateway that wants more asks again. */
+#define FETCHES_MAX 64
+/* Replies waiting for one gateway: as many pieces of 256 KiB as it may have asked for at once, and some heartbeats. */
+#define REPLIES_MAX (FETCHES_MAX + 16)
+#define REQUESTS_PER_ROUND_MAX 256
+#define EXPIRE_MS 1000
+#define STALLED_MS 1000
+
+struct ordo_side {
+    struct ordo_side_config config;
+    struct ordo_wire wire;
+    pthread_t thread;
+    int stop_fd;
+    pthread_mutex_t bulk_mutex; /* guards `bulk` */
+    struct ordo_bulk bulk;
+    struct ordo_arena arena;    /* of the thread, as is what follows */
+    struct ordo_buffer reply, pieces;
+};
+
+typedef Ordo__Cluster__V1__SideRequest SideRequest;
+typedef Ordo__Cluster__V1__SideReply SideReply;
+typedef Ordo__Cluster__V1__Fetch Fetch;
+typedef Ordo__Cluster__V1__Piece Piece;
+
+static void describe_disk(const struct ordo_disk *disk, SideReply *reply) {
+    uint64_t stalled_ms = ordo_disk_stalled_ms(disk, ordo_clock_monotonic_ms());
+    reply->stalled_ms = stalled_ms < UINT32_MAX ? (uint32_t)stalled_ms : UINT32_MAX;
+    reply->disk = ordo_disk_is_full(disk)    ? ORDO__CLUSTER__V1__DISK_STATE__DISK_FULL
+                  : stalled_ms >= STALLED_MS ? ORDO__CLUSTER__V1__DISK_STATE__DISK_STALLED
+                                             : ORDO__CLUSTER__V1__DISK_STATE__DISK_OK;
+}
+
+/* Appends a copy of the piece: the blob may go as soon as the mutex is free. Empty: it has gone. */
+static void append_piece(struct ordo_side *side, const Fetch *fetch, uint64_t now_ms) {
+    size_t size = fetch->size < ORDO_PIECE_SIZE_MAX ? fetch->size : ORDO_PIECE_SIZE_MAX;
+    enum { FIELD_PIECES = 2, FIELD_BULK = 1, FIELD_OFFSET = 2, FIELD_BYTES = 3 };
+    ordo_buffer_clear(&side->pieces);
+    ordo_field_append_varint(&side->pieces, FIELD_BULK, fetch->bulk);
+    ordo_field_append_varint(&side->pieces, FIELD_OFFSET, fetch->offset);
+    pthread_mutex_lock(&side->bulk_mutex);
+    struct ordo_slice bytes = ordo_bulk_fetch(&side->bulk, fetch->bulk, fetch->offset, size, now_ms);
+    ordo_field_append_bytes(&side->pieces, FIELD_BYTES, bytes);
+    pthread_mutex_unlock(&side->bulk_mutex);
+    ordo_field_append_bytes(&side->reply, FIELD_PIECES, ordo_buffer_slice(&side->pieces));
+}
+
+/* A reply that the socket refuses is lost, and that is all: the gateway asks again. */
+static void send_reply(struct ordo_side *side, struct ordo_slice peer) {
+    if (!ordo_wire_send(&side->wire, peer, ordo_buffer_slice(&side->reply))) {
+        log_debug("event=side_reply_refused size=%zu", side->reply.size);
+    }
+}
+
+static void begin_reply(struct ordo_side *side, const SideRequest *request, uint64_t heartbeat) {
+    SideReply reply = ORDO__CLUSTER__V1__SIDE_REPLY__INIT;
+    reply.session = request->session;
+    reply.heartbeat = heartbeat;
+    reply.shard = ordo_binary_of_slice(ordo_slice(side->config.store_id, sizeof side->config.store_id));
+    reply.incarnation = side->config.incarnation;
+    describe_disk(side->config.disk, &reply);
+    ordo_buffer_clear(&side->reply);
+    ordo_message_encode(&reply.base, &side->reply);
+}
+
+/* The heartbeat is answered first and by itself; pieces follow in messages that stay below the part size. */
+static void answer(struct ordo_side *side, struct ordo_slice peer, const SideRequest *request) {
+    uint64_t now_ms = ordo_clock_monotonic_ms();
+    if (request->heartbeat != 0) {
+        ordo_inbox_put_session(side->config.inbox, request->session);
+        begin_reply(side, request, request->heartbeat);
+        send_reply(side, peer);
+    }
+    pthread_mutex_lock(&side->bulk_mutex);
+    for (size_t i = 0; i < request->n_releases; i++) ordo_bulk_release(&side->bulk, request->releases[i]);
+    pthread_mutex_unlock(&side->bulk_mutex);
+    for (size_t i = 0; i < request->n_fetches && i < FETCHES_MAX; i++) {
+        begin_reply(side, request, 0);
+        append_piece(side, request->fetches[i], now_ms);
+        send_reply(side, peer);
+    }
+}
+
+static void answer_waiting(struct ordo_side *side) {
+    struct ordo_slice peer, message;
+    for (int i = 0; i < REQUESTS_PER_ROUND_MAX && ordo_wire_receive(&side->wire, &peer, &message); i++) {
+        ordo_arena_reset(&side->arena);
+        const SideRequest *request =
+            ordo_message_decode(&ordo__cluster__v1__side_request__descriptor, message, &side->arena);
+        if (request != NULL) answer(side, peer, request);
+    }
+}
+
+static void *serve(void *context) {
+    struct ordo_side *side = context;
+    uint64_t expired_ms = ordo_clock_monotonic_ms();
+    while (!ordo_wire_wait(&side->wire, side->stop_fd, EXPIRE_MS)) {
+        answer_waiting(side);
+        uint64_t now_ms = ordo_clock_monotonic_ms();
+        if (now_ms - expired_ms < EXPIRE_MS) continue;
+        expired_ms = now_ms;
+        pthread_mutex_lock(&side->bulk_mutex);
+        ordo_bulk_expire(&side->bulk, now_ms);
+        pthread_mutex_unlock(&side->bulk_mutex);
+    }
+    return NULL;
+}
+
+ordo_err ordo_side_start(const struct ordo_side_config *config, struct ordo_problem *problem,
+                         struct ordo_side **side_out) {
+    struct ordo_side *side = ordo_alloc(sizeof *side);
+    side->config = *config;
+    ordo_err err = ordo_wire_bind(&side->wire, config->context, config->endpoint, REQUEST_SIZE_MAX, REPLIES_MAX,
+                                  problem);
+    if (err) {
+        free(side);
+        return err;
+    }
+    side->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    ORDO_ASSERT(side->stop_fd >= 0);
+    pthread_mutex_init(&side->bulk_mutex, NULL);
+    ordo_arena_init(&side->arena, REQUEST_ARENA_SIZE_MAX);
+    /* The socket moves to the thread here; pthread_create is the full fence that this needs. */
+    int error = pthread_create(&side->thread, NULL, serve, side);
+    ORDO_ASSERT(error == 0);
+    *side_out = side;
+    return ORDO_OK;
+}
+
+void ordo_side_stop(struct ordo_side *side) {
+    if (side == NULL) return;
+    uint64_t one = 1;
+    ssize_t written = write(side->stop_fd, &one, sizeof one);
+    ORDO_ASSERT(written == (ssize_t)sizeof one);
+    pthread_join(side->thread, NULL);
+    ordo_wire_close(&side->wire);
+    ordo_bulk_finish(&side->bulk);
+    ordo_arena_finish(&side->arena);
+    ordo_buffer_finish(&side->reply);
+    ordo_buffer_finish(&side->pieces);
+    pthread_mutex_destroy(&side->bulk_mutex);
+    close(side->stop_fd);
+    free(side);
+}
+
+const char *ordo_side_endpoint(const struct ordo_side *side) { return side->wire.endpoint; }
+
+void ordo_side_publish(struct ordo_side *side, const struct ordo_bulk_item *items, size_t count,
+                       uint64_t monotonic_ms) {
+    pthread_mutex_lock(&side->bulk_mutex);
+    for (size_t i = 0; i < count; i++) ordo_bulk_publish(&side->bulk, &items[i], monotonic_ms);
+    pthread_mutex_unlock(&side->bulk_mutex);
+}

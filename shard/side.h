@@ -1,0 +1,35 @@
+/* shard/side.h: the side link: heartbeats, the disk's state, and contents in pieces.
+ *
+ * A thread of its own, so that a gateway hears of a slow disk while the sequencing thread waits for that disk: a slow
+ * shard is not a dead one. It answers from what other threads keep for it: the disk's state (disk.h) and the table of
+ * published blobs, guarded by a mutex here. Sessions that it hears go to the inbox. */
+#ifndef ORDO_SHARD_SIDE_H
+#define ORDO_SHARD_SIDE_H
+
+#include "shard/core/shard.h"
+#include "shard/disk.h"
+#include "shard/inbox.h"
+#include "shard/wire_zmq.h"
+
+struct ordo_side_config {
+    void *context;           /* ZeroMQ's */
+    const char *endpoint;
+    uint8_t store_id[ORDO_STORE_ID_SIZE];
+    uint64_t incarnation;
+    struct ordo_inbox *inbox; /* borrowed until stop, as is the disk */
+    const struct ordo_disk *disk;
+};
+
+struct ordo_side;
+
+ORDO_MUST_USE ordo_err ordo_side_start(const struct ordo_side_config *config, struct ordo_problem *problem,
+                                       struct ordo_side **side_out);
+void ordo_side_stop(struct ordo_side *side); /* NULL is fine */
+
+/* Where it listens; good until stop. */
+const char *ordo_side_endpoint(const struct ordo_side *side);
+/* Takes the items' references. From the sequencing thread. */
+void ordo_side_publish(struct ordo_side *side, const struct ordo_bulk_item *items, size_t count,
+                       uint64_t monotonic_ms);
+
+#endif

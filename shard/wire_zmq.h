@@ -1,0 +1,36 @@
+/* shard/wire_zmq.h: a ROUTER socket: messages of two frames, the peer's routing id and one encoded message.
+ *
+ * Nothing here blocks. A send that the socket cannot take at once (peer gone, its queue full) is refused and the caller
+ * ends that peer's session: ZeroMQ loses what is queued when a connection breaks, so a silent retry would be a lie.
+ * Threads: one per socket. */
+#ifndef ORDO_SHARD_WIRE_ZMQ_H
+#define ORDO_SHARD_WIRE_ZMQ_H
+
+#include <zmq.h>
+
+#include "shard/store_rocksdb.h"
+
+#define ORDO_ENDPOINT_SIZE 256
+
+struct ordo_wire {
+    void *socket; /* NULL: closed */
+    char endpoint[ORDO_ENDPOINT_SIZE]; /* where it really listens */
+    zmq_msg_t peer, body;              /* what was received last */
+};
+
+/* `message_size_max`: larger messages cost the peer its connection. `message_count_max`: waiting per peer and direction;
+ * beyond, sends are refused and ZeroMQ stops reading from the peer. */
+ORDO_MUST_USE ordo_err ordo_wire_bind(struct ordo_wire *wire, void *context, const char *endpoint,
+                                      size_t message_size_max, int message_count_max, struct ordo_problem *problem);
+void ordo_wire_close(struct ordo_wire *wire);
+
+/* False: nothing is waiting. The slices are good until the next receive or close. Messages of another shape are passed
+ * over. */
+bool ordo_wire_receive(struct ordo_wire *wire, struct ordo_slice *peer, struct ordo_slice *message);
+/* False: refused. */
+ORDO_MUST_USE bool ordo_wire_send(struct ordo_wire *wire, struct ordo_slice peer, struct ordo_slice message);
+
+/* Waits until a message is there or `fd` can be read; at most `timeout_ms` (-1: for ever). Returns whether `fd` can. */
+bool ordo_wire_wait(struct ordo_wire *wire, int fd, long timeout_ms);
+
+#endif

@@ -1,0 +1,127 @@
+#include "shard/workers.h"
+
+#include "common/assert.h"
+#include "common/memory.h"
+
+#include <stdlib.h>
+
+struct queue {
+    struct ordo_job **jobs; /* a ring */
+    size_t first, count, capacity;
+};
+
+struct ordo_workers {
+    struct ordo_store *store;
+    struct ordo_inbox *inbox;
+    pthread_mutex_t mutex; /* guards all below but `threads` */
+    pthread_cond_t changed;
+    struct queue urgent, background;
+    size_t background_running;
+    bool stops;
+    size_t thread_count;
+    pthread_t *threads;
+};
+
+static void queue_push(struct queue *queue, struct ordo_job *job) {
+    if (queue->count == queue->capacity) {
+        struct queue larger = {.capacity = queue->capacity ? 2 * queue->capacity : 16};
+        larger.jobs = ordo_alloc_array(larger.capacity, sizeof *larger.jobs);
+        while (larger.count < queue->count) {
+            larger.jobs[larger.count] = queue->jobs[(queue->first + larger.count) % queue->capacity];
+            larger.count++;
+        }
+        free(queue->jobs);
+        *queue = larger;
+    }
+    queue->jobs[(queue->first + queue->count++) % queue->capacity] = job;
+}
+
+static struct ordo_job *queue_pop(struct queue *queue) {
+    if (queue->count == 0) return NULL;
+    struct ordo_job *job = queue->jobs[queue->first];
+    queue->first = (queue->first + 1) % queue->capacity;
+    queue->count--;
+    return job;
+}
+
+static void queue_finish(struct queue *queue) {
+    for (struct ordo_job *job; (job = queue_pop(queue)) != NULL;) ordo_job_destroy(job);
+    free(queue->jobs);
+}
+
+/* The next job that may start now; NULL: none. Under the mutex. */
+static struct ordo_job *take_job(struct ordo_workers *workers, bool *is_background) {
+    struct ordo_job *job = queue_pop(&workers->urgent);
+    *is_background = job == NULL;
+    if (job != NULL || workers->background_running + 1 >= workers->thread_count) return job;
+    job = queue_pop(&workers->background);
+    if (job != NULL) workers->background_running++;
+    return job;
+}
+
+static void run_job(struct ordo_workers *workers, struct ordo_job *job) {
+    struct ordo_view *view = workers->store->ops->view_open(workers->store);
+    ordo_job_run(job, view);
+    workers->store->ops->view_close(view);
+    ordo_inbox_put_job(workers->inbox, job);
+}
+
+static void *work(void *context) {
+    struct ordo_workers *workers = context;
+    pthread_mutex_lock(&workers->mutex);
+    while (!workers->stops) {
+        bool is_background;
+        struct ordo_job *job = take_job(workers, &is_background);
+        if (job == NULL) {
+            pthread_cond_wait(&workers->changed, &workers->mutex);
+            continue;
+        }
+        pthread_mutex_unlock(&workers->mutex);
+        run_job(workers, job);
+        pthread_mutex_lock(&workers->mutex);
+        if (!is_background) continue;
+        workers->background_running--;
+        pthread_cond_signal(&workers->changed); /* another background job may start, on any helper */
+    }
+    pthread_mutex_unlock(&workers->mutex);
+    return NULL;
+}
+
+struct ordo_workers *ordo_workers_start(size_t thread_count, struct ordo_store *store, struct ordo_inbox *inbox) {
+    ORDO_ASSERT(thread_count >= 2);
+    struct ordo_workers *workers = ordo_alloc(sizeof *workers);
+    workers->store = store;
+    workers->inbox = inbox;
+    workers->thread_count = thread_count;
+    workers->threads = ordo_alloc_array(thread_count, sizeof *workers->threads);
+    pthread_mutex_init(&workers->mutex, NULL);
+    pthread_cond_init(&workers->changed, NULL);
+    for (size_t i = 0; i < thread_count; i++) {
+        int error = pthread_create(&workers->threads[i], NULL, work, workers);
+        ORDO_ASSERT(error == 0); /* at the start, with nothing served yet: as good as no memory */
+    }
+    return workers;
+}
+
+void ordo_workers_give(struct ordo_workers *workers, struct ordo_job *job) {
+    bool is_urgent = ordo_job_is_urgent(job);
+    pthread_mutex_lock(&workers->mutex);
+    queue_push(is_urgent ? &workers->urgent : &workers->background, job);
+    pthread_cond_signal(&workers->changed);
+    pthread_mutex_unlock(&workers->mutex);
+}
+
+void ordo_workers_stop(struct ordo_workers *workers) {
+    if (workers == NULL) return;
+    pthread_mutex_lock(&workers->mutex);
+    workers->stops = true;
+    pthread_cond_broadcast(&workers->changed);
+    pthread_mutex_unlock(&workers->mutex);
+    for (size_t i = 0; i < workers->thread_count; i++) pthread_join(workers->threads[i], NULL);
+    queue_finish(&workers->urgent);
+    queue_finish(&workers->background);
+    pthread_cond_destroy(&workers->changed);
+    pthread_mutex_destroy(&workers->mutex);
+    free(workers->threads);
+    free(workers);
+}
