@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
 done
 exec </dev/null
 
-export ORDO_TEST_LONG=$long
+if [ -n "$long" ]; then export ORDO_LONG=1; fi
 fuzz_seconds=20
 [ -z "$long" ] || fuzz_seconds=600
 
@@ -168,26 +168,22 @@ stage_fuzz() {
 }
 fuzz_result() { cat "$2"; return "$1"; }
 
-# npm packages by the lock file; a node_modules that was there stays, one that we made goes.
-node_modules() {
-    local folder=$1
-    [ -f "$folder/node_modules/.package-lock.json" ] && return 0
-    [ -d "$folder/node_modules" ] || made_modules+=("$folder/node_modules")
-    (cd "$folder" && npm ci --no-audit --no-fund)
-}
-
+# The folders of Node tests bring a `run` of their own, which installs what their lock file names. A node_modules that was
+# there stays, one that it makes goes.
 stage_node() {
     [ -x "$work/release/bin/ordo" ] || build release "${release_options[@]}" || return 0
     local folder name status log
     for folder in "$root"/tests/*/; do
         [ -f "$folder/package.json" ] || continue
         name=$(basename "$folder")
-        step "npm $name" node_modules "${folder%/}" || { failed=$((failed + 1)); continue; }
+        [ -d "${folder}node_modules" ] || made_modules+=("${folder}node_modules")
         status=0
-        ORDO_BIN="$work/release/bin" step "node $name" npm --prefix "$folder" test || status=$?
+        ORDO_BIN="$work/release/bin" step "node $name" "${folder}run" ${long:+--long} || status=$?
         log="$work/node-$name.log"
-        # Node's own reporters print "# pass 12" (TAP) or "ℹ pass 12" (spec), once per run.
+        # Node's own reporters print "# pass 12" (TAP) or "ℹ pass 12" (spec).
         count $status "$(sum_of pass "$log")" "$(sum_of fail "$log")"
+        sum_of skipped "$log" | sed -nE "s/^([1-9].*)/    \1 skipped, as the log says why:/p"
+        grep -E '# SKIP|﹣' "$log" | sed 's/^ */      /' || true
     done
 }
 sum_of() { sed -nE "s/^(#|ℹ) $1 ([0-9]+)$/\2/p" "$2" | awk '{ sum += $1 } END { print sum + 0 }'; }

@@ -1,0 +1,108 @@
+/* The end of a run with --verify: every client's text equals the server's as a stranger gets it, and the log agrees with
+ * everything that any client was told. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/assert.h"
+#include "common/memory.h"
+#include "tools/load/load.h"
+
+enum { WAIT_MS = 30000, HISTORY_WAIT_MS = 120000 };
+
+__attribute__((format(printf, 3, 4))) static void violated(struct load *load, const struct load_doc *doc,
+                                                           const char *format, ...) {
+    if (load->violations++ > 0) return;
+    int size = snprintf(load->first_violation, sizeof load->first_violation, "%.120s/%.120s: ", doc->collection, doc->id);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(load->first_violation + size, sizeof load->first_violation - (size_t)size, format, args);
+    va_end(args);
+}
+
+struct reading {
+    struct ordo_ledger *ledger;
+    uint64_t first_seq, next_seq, head, op_count;
+    uint32_t error_code;
+};
+
+static void history_part(void *user, const struct ordo_client_history *part) {
+    struct reading *reading = user;
+    if (part->error_code != 0) reading->error_code = part->error_code;
+    for (size_t i = 0; i < part->op_count; i++) {
+        const struct ordo_client_commit *op = &part->ops[i];
+        if (reading->first_seq == 0) reading->first_seq = op->server_seq;
+        ordo_ledger_logged(reading->ledger, op->client_id, op->client_seq, op->server_seq, op->op);
+        reading->op_count++;
+    }
+    if (part->head > reading->head) reading->head = part->head;
+}
+
+static void check_log(struct load *load, struct load_doc *doc, struct ordo_client_doc *stranger) {
+    struct reading reading = {.ledger = &doc->ledger};
+    ordo_err err = ordo_client_wait_history(stranger, 1, 0, history_part, &reading, HISTORY_WAIT_MS);
+    if (err || reading.error_code != 0) {
+        violated(load, doc, "its log cannot be read: %s (error %u)", ordo_err_text(err), reading.error_code);
+        return;
+    }
+    if (reading.first_seq > 0) ordo_ledger_log_done(&doc->ledger, reading.first_seq, reading.head);
+    if (reading.first_seq == 0 && doc->ledger.seq_max > 0) violated(load, doc, "its log is empty");
+    load->verified_ops += reading.op_count;
+}
+
+static void check_text(struct load *load, const struct load_doc *doc, struct ordo_client_doc *stranger,
+                       struct load_worker *worker, struct ordo_slice text) {
+    if (ordo_client_wait_seq(worker->doc, ordo_client_seq(stranger), WAIT_MS) != ORDO_OK) {
+        violated(load, doc, "client %u stays at seq %llu, behind %llu", worker->index,
+                 (unsigned long long)ordo_client_seq(worker->doc), (unsigned long long)ordo_client_seq(stranger));
+        return;
+    }
+    size_t size;
+    char *own = ordo_client_text(worker->doc, &size);
+    if (!ordo_slice_equal(ordo_slice(own, size), text)) {
+        violated(load, doc, "client %u shows %zu bytes that differ from the server's %zu", worker->index, size,
+                 text.size);
+    }
+    free(own);
+}
+
+static void verify_doc(struct load *load, uint32_t doc_index, struct ordo_client *client) {
+    struct load_doc *doc = &load->docs[doc_index];
+    struct ordo_client_doc *stranger =
+        ordo_client_open(client, doc->collection, doc->id, &(struct ordo_client_open_options){0});
+    if (ordo_client_wait_open(stranger, WAIT_MS) != ORDO_OK) {
+        violated(load, doc, "it cannot be opened: error %u %s", ordo_client_error_code(stranger),
+                 ordo_client_error_message(stranger));
+        ordo_client_close(stranger);
+        return;
+    }
+    size_t size;
+    char *text = ordo_client_text(stranger, &size);
+    if (load->config.trace_path &&
+        !ordo_slice_equal(ordo_slice(text, size), ordo_buffer_slice(&load->trace.end_content))) {
+        violated(load, doc, "the server's %zu bytes are not the trace's endContent", size);
+    }
+    for (uint32_t i = 0; i < load->worker_count; i++) {
+        if (load->workers[i].doc_index == doc_index) {
+            check_text(load, doc, stranger, &load->workers[i], ordo_slice(text, size));
+        }
+    }
+    free(text);
+    check_log(load, doc, stranger);
+    load->violations += doc->ledger.violation_count;
+    if (doc->ledger.violation_count > 0 && load->violations == doc->ledger.violation_count) {
+        snprintf(load->first_violation, sizeof load->first_violation, "%.120s/%.120s: %s", doc->collection, doc->id,
+                 doc->ledger.first_violation);
+    }
+    load->verified_docs++;
+    ordo_client_close(stranger);
+}
+
+void load_verify(struct load *load) {
+    struct ordo_client *client;
+    struct ordo_client_options options = {.url = load->config.url, .token = load->config.token, .agent = "ordo-load"};
+    ordo_err err = ordo_client_connect(load->loop, &options, &client);
+    ORDO_ASSERT(err == ORDO_OK); /* the same URL served before */
+    for (uint32_t i = 0; i < load->config.docs; i++) verify_doc(load, i, client);
+    ordo_client_disconnect(client);
+}
