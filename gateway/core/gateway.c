@@ -1,0 +1,187 @@
+#include "gateway/core/gateway.h"
+
+#include <stdlib.h>
+
+#include "common/assert.h"
+#include "common/memory.h"
+#include "gateway/core/answer.h"
+#include "gateway/core/conn.h"
+#include "gateway/core/parts.h"
+#include "gateway/core/peer.h"
+#include "gateway/core/request.h"
+#include "gateway/core/resync.h"
+#include "gateway/core/subscriber.h"
+
+enum { HELLO_TIMEOUT_MS = 10000, OPEN_TIMEOUT_MS = 10000, RECONNECT_AFTER_MS = 500 };
+
+void ordo_gateway_config_init(struct ordo_gateway_config *config) {
+    *config = (struct ordo_gateway_config){
+        .peer_count = 1,
+        .op_size_max = ORDO_OP_SIZE_MAX,
+        .frame_size_max = ORDO_FRAME_SIZE_MAX,
+        .presence_size_max = ORDO_PRESENCE_SIZE_MAX,
+        .documents_per_connection_max = ORDO_DOCUMENTS_PER_CONNECTION_MAX,
+        .outbox_size_max = ORDO_OUTBOX_SIZE_MAX,
+        .hello_timeout_ms = HELLO_TIMEOUT_MS,
+        .open_timeout_ms = OPEN_TIMEOUT_MS,
+    };
+}
+
+struct ordo_gateway *ordo_gateway_create(const struct ordo_gateway_config *config) {
+    ORDO_ASSERT(config->peer_count > 0);
+    struct ordo_gateway *gateway = ordo_alloc(sizeof *gateway);
+    gateway->config = *config;
+    ordo_buffer_append_slice(&gateway->name, config->name);
+    ordo_prng_init(&gateway->prng, config->seed);
+    ordo_arena_init(&gateway->arena, 0); /* the limit is set for each decoding */
+    ordo_list_init(&gateway->greeting);
+    ordo_list_init(&gateway->ending);
+    ordo_list_init(&gateway->opening);
+    gateway->peers = ordo_alloc_array(config->peer_count, sizeof *gateway->peers);
+    for (uint32_t i = 0; i < config->peer_count; i++) ordo_peer_init(&gateway->peers[i], i);
+    return gateway;
+}
+
+void ordo_gateway_destroy(struct ordo_gateway *gateway) {
+    if (gateway == NULL) return;
+    for (uint32_t i = 0; i < gateway->conn_capacity; i++)
+        if (gateway->conns[i] != NULL) ordo_conn_closed(gateway, gateway->conns[i]);
+    for (uint32_t i = 0; i < gateway->config.peer_count; i++) ordo_peer_finish(&gateway->peers[i]);
+    struct ordo_gateway_effect effect;
+    while (ordo_gateway_take(gateway, &effect)) {}
+    free(gateway->effects);
+    free(gateway->peers);
+    free(gateway->conns);
+    ordo_table_finish(&gateway->docs);
+    ordo_table_finish(&gateway->subscribers);
+    ordo_buffer_finish(&gateway->name);
+    ordo_buffer_finish(&gateway->scratch);
+    ordo_arena_finish(&gateway->arena);
+    free(gateway);
+}
+
+struct ordo_peer *ordo_gateway_route(struct ordo_gateway *gateway, struct ordo_slice collection,
+                                     struct ordo_slice id) {
+    (void)collection;
+    (void)id;
+    return &gateway->peers[0];
+}
+
+/* ---- effects */
+
+void ordo_gateway_push_effect(struct ordo_gateway *gateway, struct ordo_gateway_effect effect) {
+    if (gateway->effect_count == gateway->effect_capacity) {
+        gateway->effect_capacity = gateway->effect_capacity ? gateway->effect_capacity * 2 : 16;
+        gateway->effects = ordo_realloc(gateway->effects, gateway->effect_capacity * sizeof effect);
+    }
+    gateway->effects[gateway->effect_count++] = effect;
+}
+
+void ordo_gateway_push_send(struct ordo_gateway *gateway, enum ordo_gateway_effect_kind kind,
+                            const struct ordo_peer *peer, struct ordo_buffer *bytes) {
+    ordo_gateway_push_effect(gateway, (struct ordo_gateway_effect){.kind = kind,
+                                                                   .peer = peer->index,
+                                                                   .session = peer->link.session,
+                                                                   .bytes = ordo_buffer_slice(bytes)});
+    *bytes = (struct ordo_buffer){0};
+}
+
+bool ordo_gateway_take(struct ordo_gateway *gateway, struct ordo_gateway_effect *out) {
+    free(gateway->taken);
+    gateway->taken = NULL;
+    if (gateway->effect_first == gateway->effect_count) {
+        gateway->effect_first = gateway->effect_count = 0;
+        return false;
+    }
+    *out = gateway->effects[gateway->effect_first++];
+    gateway->taken = (uint8_t *)(uintptr_t)out->bytes.data; /* ours: pushed by ordo_gateway_push_send */
+    return true;
+}
+
+/* ---- events */
+
+static void drain(struct ordo_gateway *gateway) {
+    for (uint32_t i = 0; i < gateway->conn_capacity; i++) {
+        struct ordo_conn *conn = gateway->conns[i];
+        if (conn == NULL) continue;
+        ordo_answer_go_away(gateway, conn, "this gateway stops", RECONNECT_AFTER_MS);
+        ordo_conn_close(gateway, conn, ORDO_CLOSE_GOING_AWAY, "this gateway stops");
+    }
+}
+
+static void step_conn(struct ordo_gateway *gateway, const struct ordo_gateway_event *event) {
+    struct ordo_conn *conn = ordo_conn_find(gateway, event->conn);
+    if (event->kind == ORDO_GATEWAY_CONN_OPENED) ordo_conn_open(gateway, event->conn);
+    else if (conn == NULL) return;
+    else if (event->kind == ORDO_GATEWAY_CONN_FRAME) ordo_request_frame(gateway, conn, event->bytes);
+    else ordo_conn_closed(gateway, conn);
+}
+
+void ordo_gateway_step(struct ordo_gateway *gateway, const struct ordo_gateway_event *event) {
+    gateway->wall_ms = event->wall_ms;
+    gateway->now_ms = event->now_ms;
+    ORDO_ASSERT(event->peer < gateway->config.peer_count);
+    struct ordo_peer *peer = &gateway->peers[event->peer];
+    switch (event->kind) {
+    case ORDO_GATEWAY_CONN_OPENED:
+    case ORDO_GATEWAY_CONN_FRAME:
+    case ORDO_GATEWAY_CONN_CLOSED: step_conn(gateway, event); break;
+    case ORDO_GATEWAY_LINK_UP: ordo_peer_up(gateway, peer, event->session); break;
+    case ORDO_GATEWAY_LINK_DOWN: ordo_peer_down(gateway, peer, event->session); break;
+    case ORDO_GATEWAY_LINK_RECEIVED: ordo_peer_received(gateway, peer, event->session, event->bytes); break;
+    case ORDO_GATEWAY_SIDE_RECEIVED: ordo_peer_side_received(gateway, peer, event->session, event->bytes); break;
+    case ORDO_GATEWAY_TURN_END:
+        for (uint32_t i = 0; i < gateway->config.peer_count; i++) ordo_peer_turn_end(gateway, &gateway->peers[i]);
+        break;
+    case ORDO_GATEWAY_TICK:
+        for (uint32_t i = 0; i < gateway->config.peer_count; i++) ordo_peer_tick(gateway, &gateway->peers[i]);
+        ordo_conn_tick(gateway);
+        ordo_subscriber_tick(gateway);
+        break;
+    case ORDO_GATEWAY_DRAIN: drain(gateway); break;
+    }
+    ordo_conn_end_closing(gateway);
+}
+
+/* ---- output */
+
+/* Moves what waits into the frame until it is full; true when all of it went. */
+static bool write_outbox(struct ordo_gateway *gateway, struct ordo_conn *conn, struct ordo_buffer *frame, size_t start) {
+    const struct ordo_entry *entry;
+    while ((entry = ordo_outbox_peek(&conn->outbox)) != NULL) {
+        size_t size = frame->size - start;
+        if (size > 0 && size + ordo_entry_size(entry) > gateway->config.frame_size_max) return false;
+        if (ordo_entry_is_droppable(entry)) {
+            struct ordo_subscriber *subscriber = ordo_conn_subscriber(conn, entry->doc);
+            if (subscriber == NULL) { /* has left */
+                ordo_outbox_pop(&conn->outbox);
+                continue;
+            }
+            ordo_subscriber_sent(subscriber, entry);
+        }
+        ordo_entry_write(entry, frame);
+        ordo_outbox_pop(&conn->outbox);
+        gateway->stats.messages_sent++;
+    }
+    return true;
+}
+
+bool ordo_gateway_output(struct ordo_gateway *gateway, uint32_t id, struct ordo_buffer *frame) {
+    struct ordo_conn *conn = ordo_conn_find(gateway, id);
+    if (conn == NULL) return false;
+    size_t start = frame->size;
+    bool is_empty = write_outbox(gateway, conn, frame, start);
+    /* A part may be as large as a frame, so it goes alone. */
+    if (is_empty && frame->size == start && ordo_stream_output(gateway, conn, frame)) gateway->stats.messages_sent++;
+    if (is_empty) ordo_resync_pump_conn(gateway, conn);
+    if (frame->size > start) gateway->stats.frames_sent++;
+    gateway->stats.bytes_sent += frame->size - start;
+    conn->is_announced = conn->outbox.count > 0 || ordo_stream_is_ready(conn);
+    return conn->is_announced;
+}
+
+bool ordo_gateway_is_ready(const struct ordo_gateway *gateway) {
+    return gateway->stats.links_ready == gateway->config.peer_count;
+}
+
+const struct ordo_gateway_stats *ordo_gateway_stats(const struct ordo_gateway *gateway) { return &gateway->stats; }

@@ -1,0 +1,68 @@
+#include "gateway/core/history.h"
+
+#include "gateway/core/answer.h"
+#include "gateway/core/conn.h"
+#include "gateway/core/doc.h"
+#include "gateway/core/parts.h"
+#include "gateway/core/peer.h"
+#include "gateway/core/subscriber.h"
+
+enum { AT_RANGE = 0, AT_SEQ = 1, AT_TIME = 2 }; /* ReadHistory.at_kind */
+
+void ordo_history_read(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber, uint32_t request,
+                       const Ordo__V1__ReadHistory *from) {
+    struct ordo_conn *conn = subscriber->conn;
+    struct ordo_peer *peer = subscriber->doc->peer;
+    /* Answers wait in memory until the socket takes them. */
+    bool is_full = conn->history_count + conn->history_stream_count >= ORDO_CONN_HISTORIES_MAX ||
+                   conn->outbox.part_size > gateway->config.outbox_size_max / 4;
+    if (is_full) {
+        ordo_answer_error(gateway, conn, request, subscriber->handle, 429,
+                          ordo_slice_of("too many ReadHistory at once; wait for their answers"));
+        return;
+    }
+    bool is_away = peer->state != ORDO_PEER_READY || subscriber->state == ORDO_SUBSCRIBER_CUT;
+    if (is_away || !ordo_peer_has_credit(peer, 0)) {
+        ordo_answer_error(gateway, conn, request, subscriber->handle, 503,
+                          ordo_slice_of("the shard of this document is away or busy; ask again later"));
+        return;
+    }
+    Ordo__Cluster__V1__ReadHistory read = ORDO__CLUSTER__V1__READ_HISTORY__INIT;
+    read.subscriber = subscriber->by_id.key;
+    read.request = request;
+    read.from_seq = from->from_seq;
+    read.to_seq = from->to_seq;
+    switch (from->at_case) {
+    case ORDO__V1__READ_HISTORY__AT_AT_SEQ:
+        read.at_kind = AT_SEQ;
+        read.at = from->at_seq;
+        break;
+    case ORDO__V1__READ_HISTORY__AT_AT_TIME_MS:
+        read.at_kind = AT_TIME;
+        read.at = from->at_time_ms;
+        break;
+    case ORDO__V1__READ_HISTORY__AT__NOT_SET:
+    default: read.at_kind = AT_RANGE;
+    }
+    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
+    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY;
+    message.history = &read;
+    ordo_peer_gather(gateway, peer, &message);
+    ordo_conn_add_history(conn, subscriber->handle, request);
+}
+
+void ordo_history_answered(struct ordo_gateway *gateway, struct ordo_peer *peer,
+                           const Ordo__Cluster__V1__HistoryAnswer *answer) {
+    struct ordo_subscriber *subscriber = ordo_subscriber_find(gateway, answer->subscriber);
+    if (subscriber == NULL ||
+        !ordo_conn_take_history(subscriber->conn, subscriber->handle, answer->request)) {
+        ordo_stream_release_bulks(peer, answer->content, answer->ops);
+        return;
+    }
+    if (answer->error_code != 0) {
+        ordo_answer_error(gateway, subscriber->conn, answer->request, subscriber->handle, answer->error_code,
+                          ordo_slice_of_binary(answer->message));
+        return;
+    }
+    ordo_stream_start_history(gateway, subscriber, answer);
+}
