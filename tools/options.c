@@ -33,7 +33,7 @@ static bool take_value(const struct ordo_option *option, const char *value, char
     uint64_t count;
     double real;
     switch (option->kind) {
-    case ORDO_OPTION_FLAG: return true;
+    case ORDO_OPTION_FLAG: return true; /* has none */
     case ORDO_OPTION_TEXT: *(const char **)option->out = value; return true;
     case ORDO_OPTION_COUNT:
         if (parse_count(value, &count) && count >= option->min && count <= option->max) {
@@ -54,43 +54,44 @@ static bool take_value(const struct ordo_option *option, const char *value, char
     return false;
 }
 
+/* The option at argv[*index], with its value, which may be the next argument. */
+static bool take_option(const struct ordo_option *options, size_t option_count, int argc, char **argv, int *index,
+                        char *fault) {
+    const char *arg = argv[*index], *equals = strchr(arg, '=');
+    size_t name_size = equals ? (size_t)(equals - arg) : strlen(arg);
+    const struct ordo_option *option = find_option(options, option_count, arg, name_size);
+    if (option == NULL) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "unknown option '%.60s'", arg);
+        return false;
+    }
+    if (option->kind == ORDO_OPTION_FLAG) {
+        if (equals) snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "%s takes no value", option->name);
+        *(bool *)option->out = true;
+        return equals == NULL;
+    }
+    if (!equals && *index + 1 == argc) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "%s wants a value: %s", option->name, option->value_name);
+        return false;
+    }
+    return take_value(option, equals ? equals + 1 : argv[++*index], fault);
+}
+
 bool ordo_options_parse(const struct ordo_option *options, size_t option_count, int argc, char **argv,
                         struct ordo_words *words, char fault[ORDO_OPTIONS_FAULT_SIZE]) {
     bool only_words = false;
     for (int i = 1; i < argc; i++) {
-        const char *arg = argv[i];
-        if (only_words || arg[0] != '-' || arg[1] == '\0') {
-            if (words->count == words->capacity) {
-                snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "'%.60s' is one word too many", arg);
-                return false;
-            }
-            words->items[words->count++] = arg;
-            continue;
+        bool is_word = only_words || argv[i][0] != '-' || argv[i][1] == '\0';
+        if (is_word && words->count == words->capacity) {
+            snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "'%.60s' is one word too many", argv[i]);
+            return false;
         }
-        if (strcmp(arg, "--") == 0) {
+        if (is_word) {
+            words->items[words->count++] = argv[i];
+        } else if (strcmp(argv[i], "--") == 0) {
             only_words = true;
-            continue;
-        }
-        const char *equals = strchr(arg, '=');
-        size_t name_size = equals ? (size_t)(equals - arg) : strlen(arg);
-        const struct ordo_option *option = find_option(options, option_count, arg, name_size);
-        if (option == NULL) {
-            snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "unknown option '%.60s'", arg);
+        } else if (!take_option(options, option_count, argc, argv, &i, fault)) {
             return false;
         }
-        if (option->kind == ORDO_OPTION_FLAG) {
-            if (equals) {
-                snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "%s takes no value", option->name);
-                return false;
-            }
-            *(bool *)option->out = true;
-            continue;
-        }
-        if (!equals && i + 1 == argc) {
-            snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "%s wants a value: %s", option->name, option->value_name);
-            return false;
-        }
-        if (!take_value(option, equals ? equals + 1 : argv[++i], fault)) return false;
     }
     return true;
 }
