@@ -42,7 +42,7 @@ struct ordo_client_commit {
     uint64_t timestamp_ms;       /* server's clock */
     struct ordo_slice user;      /* empty in an Ack */
     enum ordo_client_op_kind kind;
-    struct ordo_slice op;        /* transformed, against the content at server_seq - 1; a create's initial content */
+    struct ordo_slice op;        /* transformed, against the content at server_seq - 1; as it stands on the wire */
     bool is_ack;                 /* this client's own op in flight, learnt by an Ack */
 };
 

@@ -1,0 +1,187 @@
+#include "client/c/core/text_diff.h"
+
+#include <stdlib.h>
+
+#include "common/memory.h"
+#include "common/ot/text_codec.h"
+#include "common/utf8.h"
+
+enum {
+    EDITS_MAX = 1000,             /* the trace takes 4 * EDITS_MAX² bytes */
+    MIDDLE_SIZE_MAX = 1 << 20,    /* bytes of either middle: 4 MiB once decoded */
+    STEPS_MAX = 32 * 1000 * 1000, /* comparisons: some 30 ms */
+};
+
+/* --- the op under construction ---------------------------------------------------------------------------------- */
+
+/* Deletes and inserts between two retains are collected, so that one place gets one insert and one delete. */
+struct script {
+    struct text_writer writer;
+    struct ordo_buffer text; /* of all inserts */
+    uint64_t inserted, deleted;
+};
+
+static void script_flush(struct script *script) {
+    if (script->inserted > 0) text_put(&script->writer, text_span(TEXT_INSERT, script->inserted));
+    if (script->deleted > 0) text_put(&script->writer, text_span(TEXT_DELETE, script->deleted));
+    script->inserted = script->deleted = 0;
+}
+
+static void script_retain(struct script *script, uint64_t count) {
+    if (count == 0) return;
+    script_flush(script);
+    text_put(&script->writer, text_span(TEXT_RETAIN, count));
+}
+
+static void script_replace(struct script *script, struct ordo_slice from, struct ordo_slice to) {
+    script->deleted += ordo_utf8_count(from);
+    script->inserted += ordo_utf8_count(to);
+    ordo_buffer_append_slice(&script->text, to);
+}
+
+/* --- common ends ------------------------------------------------------------------------------------------------ */
+
+static bool is_continuation(uint8_t byte) { return (byte & 0xC0) == 0x80; }
+
+static size_t common_prefix(struct ordo_slice a, struct ordo_slice b) {
+    size_t max = a.size < b.size ? a.size : b.size, size = 0;
+    while (size < max && a.data[size] == b.data[size]) size++;
+    return ordo_utf8_floor(a, size);
+}
+
+static size_t common_suffix(struct ordo_slice a, struct ordo_slice b) {
+    size_t max = a.size < b.size ? a.size : b.size, size = 0;
+    while (size < max && a.data[a.size - 1 - size] == b.data[b.size - 1 - size]) size++;
+    while (size > 0 && is_continuation(a.data[a.size - size])) size--;
+    return size;
+}
+
+static struct ordo_slice without(struct ordo_slice s, size_t prefix, size_t suffix) {
+    return s.size == 0 ? s : ordo_slice(s.data + prefix, s.size - prefix - suffix);
+}
+
+/* --- the middle ------------------------------------------------------------------------------------------------- */
+
+/* A text as one number per code point, for comparing. */
+struct points {
+    uint32_t *values;
+    size_t count;
+    struct ordo_slice text;
+};
+
+static struct points decode(struct ordo_slice text) {
+    struct points points = {.text = text, .count = (size_t)ordo_utf8_count(text)};
+    points.values = ordo_alloc_array(points.count + 1, sizeof *points.values);
+    size_t at = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        /* The bytes of a code point, packed: as good as its value for telling two apart. */
+        if (is_continuation(text.data[i])) points.values[at - 1] = points.values[at - 1] << 8 | text.data[i];
+        else points.values[at++] = text.data[i];
+    }
+    return points;
+}
+
+/* The furthest point of every diagonal after each number of edits: row `d` has 2d + 1 entries and starts at d². */
+struct trace {
+    int32_t *rows;
+    int edits;
+};
+
+static int32_t *trace_row(const struct trace *trace, int d) { return trace->rows + (size_t)d * (size_t)d + d; }
+
+/* The x that `d` edits reach on diagonal `k` before the snake, from the row of d - 1. */
+static int32_t step_from(const int32_t *previous, int d, int k) {
+    bool is_down = k == -d || (k != d && previous[k - 1] < previous[k + 1]);
+    return is_down ? previous[k + 1] : previous[k - 1] + 1;
+}
+
+/* False: too far apart, or too much work. */
+static bool trace_find(struct trace *trace, const struct points *a, const struct points *b) {
+    int32_t n = (int32_t)a->count, m = (int32_t)b->count;
+    int64_t steps = 0;
+    for (int d = 0; d <= EDITS_MAX; d++) {
+        int32_t *row = trace_row(trace, d);
+        const int32_t *previous = d > 0 ? trace_row(trace, d - 1) : NULL;
+        for (int k = -d; k <= d; k += 2) {
+            int32_t x = previous ? step_from(previous, d, k) : 0, y = x - k;
+            /* Off the board: no path goes there, but the rows stay full. */
+            while (x < n && y < m && x >= 0 && y >= 0 && a->values[x] == b->values[y]) x++, y++, steps++;
+            row[k] = x;
+            if (++steps > STEPS_MAX) return false;
+            if (x >= n && y >= m) {
+                trace->edits = d;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+enum edit { EDIT_DELETE, EDIT_INSERT };
+
+/* Walks the path back and writes it forwards: `edits[i]` happens after `snakes[i]` kept code points; the last snake
+ * follows the last edit. */
+static void trace_walk(const struct trace *trace, const struct points *a, const struct points *b,
+                       uint8_t edits[EDITS_MAX], int32_t snakes[EDITS_MAX + 1]) {
+    int32_t x = (int32_t)a->count, y = (int32_t)b->count;
+    for (int d = trace->edits; d > 0; d--) {
+        const int32_t *previous = trace_row(trace, d - 1);
+        int k = x - y;
+        bool is_down = k == -d || (k != d && previous[k - 1] < previous[k + 1]);
+        int32_t start = step_from(previous, d, k);
+        snakes[d] = x - start;
+        edits[d - 1] = is_down ? EDIT_INSERT : EDIT_DELETE;
+        x = is_down ? previous[k + 1] : previous[k - 1];
+        y = x - (is_down ? k + 1 : k - 1);
+    }
+    snakes[0] = x;
+}
+
+static void script_follow(struct script *script, const struct trace *trace, const struct points *a,
+                          const struct points *b) {
+    uint8_t edits[EDITS_MAX];
+    int32_t snakes[EDITS_MAX + 1];
+    trace_walk(trace, a, b, edits, snakes);
+    struct ordo_slice to = b->text;
+    for (int i = 0; i <= trace->edits; i++) {
+        uint64_t kept = (uint64_t)snakes[i];
+        script_retain(script, kept);
+        size_t size = ordo_utf8_offset(to, kept);
+        to = ordo_slice(to.data + size, to.size - size);
+        if (i == trace->edits) break;
+        if (edits[i] == EDIT_DELETE) {
+            script->deleted++;
+            continue;
+        }
+        size = ordo_utf8_offset(to, 1);
+        script_replace(script, ordo_slice(NULL, 0), ordo_slice(to.data, size));
+        to = ordo_slice(to.data + size, to.size - size);
+    }
+}
+
+static bool script_compare(struct script *script, struct ordo_slice from, struct ordo_slice to) {
+    if (from.size == 0 || to.size == 0) return false;
+    if (from.size > MIDDLE_SIZE_MAX || to.size > MIDDLE_SIZE_MAX) return false;
+    struct points a = decode(from), b = decode(to);
+    struct trace trace = {.rows = ordo_alloc_array((EDITS_MAX + 1) * (EDITS_MAX + 1) + EDITS_MAX + 1,
+                                                   sizeof *trace.rows)};
+    bool is_found = trace_find(&trace, &a, &b);
+    if (is_found) script_follow(script, &trace, &a, &b);
+    free(trace.rows);
+    free(a.values);
+    free(b.values);
+    return is_found;
+}
+
+void ordo_client_text_diff(struct ordo_slice from, struct ordo_slice to, struct ordo_buffer *out) {
+    size_t prefix = common_prefix(from, to);
+    size_t suffix = common_suffix(without(from, prefix, 0), without(to, prefix, 0));
+    struct ordo_slice before = without(from, prefix, suffix), after = without(to, prefix, suffix);
+    size_t start;
+    struct script script = {.writer = text_message_begin(out, &start)};
+    script_retain(&script, ordo_utf8_count(ordo_slice(from.data, prefix)));
+    if (!script_compare(&script, before, after)) script_replace(&script, before, after);
+    script_flush(&script);
+    text_message_end(&script.writer, start, ordo_buffer_slice(&script.text));
+    ordo_buffer_finish(&script.text);
+}
