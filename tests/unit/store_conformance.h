@@ -12,8 +12,8 @@
 #include "common/random.h"
 #include "shard/store.h"
 
-/* The store under test; each test gets an empty one from its set-up. */
-static inline struct ordo_store *store_of(void **state) { return *(struct ordo_store **)state; }
+/* The store under test, the first member of every set-up's fixture; each test gets an empty one. */
+static inline struct ordo_store *store_of(void **state) { return **(struct ordo_store ***)state; }
 
 static inline void put(struct ordo_store *store, enum ordo_cf cf, const char *key, const char *value) {
     struct ordo_batch batch = {0};

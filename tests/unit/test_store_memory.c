@@ -4,13 +4,16 @@
 #include "shard/store_memory.h"
 
 static int set_up(void **state) {
-    *state = ordo_store_memory_create(42);
+    struct ordo_store **fixture = malloc(sizeof *fixture);
+    *fixture = ordo_store_memory_create(42);
+    *state = fixture;
     return 0;
 }
 
 static int tear_down(void **state) {
-    struct ordo_store *store = *state;
+    struct ordo_store *store = store_of(state);
     store->ops->close(store);
+    free(*state);
     return 0;
 }
 
