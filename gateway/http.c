@@ -1,0 +1,71 @@
+#include "gateway/http.h"
+
+#include <stdio.h>
+
+enum { HEADERS_SIZE_MAX = 512 };
+
+struct metric {
+    const char *name, *kind;
+    uint64_t value;
+};
+
+static void write_metrics(const struct ordo_gateway_stats *stats, struct ordo_buffer *out) {
+    const struct metric metrics[] = {
+        {"ordo_gateway_connections", "gauge", stats->connections},
+        {"ordo_gateway_documents", "gauge", stats->documents},
+        {"ordo_gateway_subscribers", "gauge", stats->subscribers},
+        {"ordo_gateway_links_ready", "gauge", stats->links_ready},
+        {"ordo_gateway_frames_received_total", "counter", stats->frames_received},
+        {"ordo_gateway_bytes_received_total", "counter", stats->bytes_received},
+        {"ordo_gateway_frames_sent_total", "counter", stats->frames_sent},
+        {"ordo_gateway_messages_sent_total", "counter", stats->messages_sent},
+        {"ordo_gateway_bytes_sent_total", "counter", stats->bytes_sent},
+        {"ordo_gateway_submits_total", "counter", stats->submits},
+        {"ordo_gateway_submits_refused_total", "counter", stats->submits_refused},
+        {"ordo_gateway_commits_received_total", "counter", stats->commits_received},
+        {"ordo_gateway_commits_delivered_total", "counter", stats->commits_delivered},
+        {"ordo_gateway_resyncs_total", "counter", stats->resyncs},
+        {"ordo_gateway_messages_dropped_total", "counter", stats->messages_dropped},
+        {"ordo_gateway_links_lost_total", "counter", stats->links_lost},
+        {"ordo_gateway_connections_refused_total", "counter", stats->connections_refused},
+    };
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
+        char line[256];
+        int size = snprintf(line, sizeof line, "# TYPE %s %s\n%s %llu\n", metrics[i].name, metrics[i].kind,
+                            metrics[i].name, (unsigned long long)metrics[i].value);
+        ordo_buffer_append(out, line, (size_t)size);
+    }
+}
+
+static int answer(struct lws *wsi, unsigned code, const char *content_type, struct ordo_slice body) {
+    uint8_t headers[LWS_PRE + HEADERS_SIZE_MAX], *start = headers + LWS_PRE, *at = start;
+    uint8_t *end = headers + sizeof headers;
+    if (lws_add_http_common_headers(wsi, code, content_type, body.size, &at, end) != 0 ||
+        lws_finalize_write_http_header(wsi, start, &at, end) != 0)
+        return 1;
+    struct ordo_buffer out = {0};
+    memset(ordo_buffer_reserve(&out, LWS_PRE), 0, LWS_PRE);
+    out.size = LWS_PRE;
+    ordo_buffer_append_slice(&out, body);
+    int written = lws_write(wsi, out.data + LWS_PRE, body.size, LWS_WRITE_HTTP_FINAL);
+    ordo_buffer_finish(&out);
+    return written < 0 || lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+int ordo_http_answer(struct lws *wsi, struct ordo_slice path, const struct ordo_gateway *gateway) {
+    if (ordo_slice_equal(path, ordo_slice_of("/healthz")))
+        return answer(wsi, 200, "text/plain", ordo_slice_of("ok\n"));
+    if (ordo_slice_equal(path, ordo_slice_of("/readyz"))) {
+        bool is_ready = ordo_gateway_is_ready(gateway);
+        return answer(wsi, is_ready ? 200 : 503, "text/plain",
+                      ordo_slice_of(is_ready ? "ready\n" : "the link to the shard is down\n"));
+    }
+    if (ordo_slice_equal(path, ordo_slice_of("/metrics"))) {
+        struct ordo_buffer body = {0};
+        write_metrics(ordo_gateway_stats(gateway), &body);
+        int result = answer(wsi, 200, "text/plain; version=0.0.4", ordo_buffer_slice(&body));
+        ordo_buffer_finish(&body);
+        return result;
+    }
+    return answer(wsi, 404, "text/plain", ordo_slice_of("not found; WebSockets are served at /v1/ws\n"));
+}

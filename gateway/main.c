@@ -1,0 +1,184 @@
+/* ordo-gateway: WebSockets of clients on one side, a shard on the other, one loop on one thread. */
+#include <ev.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <zmq.h>
+
+#include "common/assert.h"
+#include "common/random.h"
+#include "gateway/options.h"
+#include "gateway/wire_lws.h"
+#include "gateway/wire_zmq.h"
+
+enum { EXIT_USAGE = 2 };
+
+#define TICK_S 0.05
+#define DRAIN_S 3.0
+
+struct process {
+    struct ordo_options options;
+    struct ordo_turn turn;
+    struct ev_loop *loop;
+    void *zmq;
+    struct ordo_wire_zmq link;
+    struct ordo_wire_lws *clients;
+    ev_prepare before_sleep;
+    ev_check after_sleep;
+    ev_idle stay_awake;  /* active while work is left that no event will announce */
+    ev_timer tick, drain_limit;
+    ev_signal stop[2];
+    bool has_ticked, is_announced, is_draining, has_failed;
+};
+
+static void do_effects(struct process *process) {
+    struct ordo_gateway_effect effect;
+    while (ordo_gateway_take(process->turn.core, &effect)) {
+        switch (effect.kind) {
+        case ORDO_GATEWAY_LINK_OPEN:
+            if (ordo_wire_zmq_open(&process->link, effect.session)) break;
+            process->has_failed = true;
+            ev_break(process->loop, EVBREAK_ALL);
+            break;
+        case ORDO_GATEWAY_LINK_SEND:
+            ordo_wire_zmq_send(&process->link, ORDO_WIRE_DATA, effect.session, effect.bytes);
+            break;
+        case ORDO_GATEWAY_SIDE_SEND:
+            ordo_wire_zmq_send(&process->link, ORDO_WIRE_SIDE, effect.session, effect.bytes);
+            break;
+        case ORDO_GATEWAY_CONN_OUTPUT: ordo_wire_lws_want_output(process->clients, effect.conn); break;
+        case ORDO_GATEWAY_CONN_CLOSE:
+            ordo_wire_lws_close(process->clients, effect.conn, effect.code, effect.reason);
+            break;
+        }
+    }
+}
+
+static void end_turn(struct process *process) {
+    ordo_turn_step(&process->turn, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_TURN_END});
+    do_effects(process);
+}
+
+static void announce(struct process *process) {
+    if (process->is_announced || !ordo_gateway_is_ready(process->turn.core)) return;
+    process->is_announced = true;
+    bool is_v6 = strchr(process->options.host, ':') != NULL;
+    printf("ready ws://%s%s%s:%u/v1/ws\n", is_v6 ? "[" : "", process->options.host, is_v6 ? "]" : "",
+           ordo_wire_lws_port(process->clients));
+    fflush(stdout);
+}
+
+/* The end of a turn: everything that the sockets had to say was read, and the core has been told. */
+static void turn_end(struct ev_loop *loop, ev_prepare *watcher, int events) {
+    (void)events;
+    struct process *process = watcher->data;
+    bool has_more = ordo_wire_zmq_poll(&process->link);
+    end_turn(process); /* one message per shard … */
+    has_more = ordo_wire_lws_flush(process->clients) || has_more; /* … one write per connection */
+    end_turn(process); /* what the drained sockets made room for */
+    has_more = ordo_wire_zmq_poll(&process->link) || has_more;    /* a send may have swallowed the edge */
+    do_effects(process);
+    has_more = ordo_wire_lws_flush(process->clients) || has_more;
+    announce(process);
+    if (process->is_draining && ordo_wire_lws_count(process->clients) == 0) ev_break(loop, EVBREAK_ALL);
+    if (has_more) ev_idle_start(loop, &process->stay_awake);
+    else ev_idle_stop(loop, &process->stay_awake);
+}
+
+static void turn_begin(struct ev_loop *loop, ev_check *watcher, int events) {
+    (void)loop;
+    (void)events;
+    struct process *process = watcher->data;
+    ordo_turn_read_clock(&process->turn);
+}
+
+static void idle(struct ev_loop *loop, ev_idle *watcher, int events) { /* its presence keeps the loop from sleeping */
+    (void)loop;
+    (void)watcher;
+    (void)events;
+}
+
+static void tick(struct ev_loop *loop, ev_timer *watcher, int events) {
+    (void)loop;
+    (void)events;
+    struct process *process = watcher->data;
+    ordo_turn_step(&process->turn, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_TICK});
+    ordo_wire_lws_tick(process->clients);
+}
+
+static void drain_over(struct ev_loop *loop, ev_timer *watcher, int events) {
+    (void)watcher;
+    (void)events;
+    log_warn("event=drain_timeout");
+    ev_break(loop, EVBREAK_ALL);
+}
+
+static void stop(struct ev_loop *loop, ev_signal *watcher, int events) {
+    (void)events;
+    struct process *process = watcher->data;
+    if (process->is_draining) return;
+    process->is_draining = true;
+    log_info("event=stopping connections=%u", ordo_wire_lws_count(process->clients));
+    ordo_wire_lws_drain(process->clients);
+    ordo_turn_step(&process->turn, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_DRAIN});
+    ev_timer_start(loop, &process->drain_limit);
+}
+
+static void watch(struct process *process) {
+    struct ev_loop *loop = process->loop;
+    ev_prepare_init(&process->before_sleep, turn_end);
+    ev_check_init(&process->after_sleep, turn_begin);
+    ev_set_priority(&process->after_sleep, EV_MAXPRI); /* the clock is read before anybody uses it */
+    ev_idle_init(&process->stay_awake, idle);
+    ev_timer_init(&process->tick, tick, 0., TICK_S);
+    ev_timer_init(&process->drain_limit, drain_over, DRAIN_S, 0.);
+    ev_signal_init(&process->stop[0], stop, SIGTERM);
+    ev_signal_init(&process->stop[1], stop, SIGINT);
+    process->before_sleep.data = process->after_sleep.data = process->tick.data = process;
+    process->stop[0].data = process->stop[1].data = process;
+    ev_prepare_start(loop, &process->before_sleep);
+    ev_check_start(loop, &process->after_sleep);
+    ev_timer_start(loop, &process->tick);
+    ev_signal_start(loop, &process->stop[0]);
+    ev_signal_start(loop, &process->stop[1]);
+}
+
+static bool start(struct process *process) {
+    signal(SIGPIPE, SIG_IGN);
+    process->loop = ev_default_loop(0);
+    process->zmq = zmq_ctx_new();
+    ORDO_ASSERT(process->loop != NULL && process->zmq != NULL);
+    process->options.core.seed = ordo_random_u64();
+    process->turn.core = ordo_gateway_create(&process->options.core);
+    ordo_turn_read_clock(&process->turn);
+    ordo_wire_zmq_init(&process->link, &process->turn, process->loop, process->zmq, 0, process->options.shard_data,
+                       process->options.shard_side);
+    process->clients = ordo_wire_lws_create(&process->turn, process->loop, &process->options);
+    if (process->clients == NULL) return false;
+    watch(process);
+    log_info("event=listening address=%s port=%u", process->options.address, ordo_wire_lws_port(process->clients));
+    return true;
+}
+
+/* The mirror of the start; safe on a half-started process. */
+static void finish(struct process *process) {
+    ordo_wire_lws_destroy(process->clients);
+    ordo_wire_zmq_finish(&process->link);
+    zmq_ctx_term(process->zmq);
+    ordo_gateway_destroy(process->turn.core);
+}
+
+int main(int argc, char **argv) {
+    static struct process process;
+    char fault[ORDO_OPTIONS_FAULT_SIZE];
+    switch (ordo_options_parse(&process.options, argc, argv, fault)) {
+    case ORDO_OPTIONS_RUN: break;
+    case ORDO_OPTIONS_HELP: fputs(ordo_options_help, stdout); return EXIT_SUCCESS;
+    case ORDO_OPTIONS_WRONG: fprintf(stderr, "ordo-gateway: %s\n", fault); return EXIT_USAGE;
+    }
+    ordo_log_init("gateway", process.options.log_level);
+    bool is_started = start(&process);
+    if (is_started) ev_run(process.loop, 0);
+    finish(&process);
+    return is_started && !process.has_failed ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,187 @@
+#include "gateway/options.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PING_INTERVAL_MS = 30000, CONNECTIONS_MAX = 100000 };
+
+const char ordo_options_help[] =
+    "usage: ordo-gateway --shard data=ENDPOINT,side=ENDPOINT [options]\n"
+    "\n"
+    "Serves clients on ws://HOST:PORT/v1/ws, and /healthz, /readyz, /metrics over HTTP on the same port.\n"
+    "Prints `ready ws://HOST:PORT/v1/ws` once it serves.\n"
+    "\n"
+    "  --shard data=E,side=E      the shard's two ZeroMQ endpoints, as ordo-shard prints them\n"
+    "  --listen HOST:PORT         for clients; port 0: any free one (127.0.0.1:8080)\n"
+    "  --insecure-listen-anywhere let everybody who can reach HOST read and write everything: there are no keys yet,\n"
+    "                             so without this only loopback addresses are listened on\n"
+    "  --name NAME                shown to clients and in the shard's logs (gateway)\n"
+    "  --log-level LEVEL          error, warn, info or debug (info)\n"
+    "  --ping-interval-ms MS      a client silent for so long is pinged, one silent twice as long is closed (30000)\n"
+    "  --hello-timeout-ms MS      a connection that has not said Hello after this is closed (10000)\n"
+    "  --open-timeout-ms MS       an Open that waits for a shard that is away is refused after this (10000)\n"
+    "  --connections-max N        (100000, or what the limit of open files allows)\n"
+    "  --documents-max N          open documents of one connection (1000)\n"
+    "  --frame-size-max BYTES     one frame of a client (1114112)\n"
+    "  --presence-size-max BYTES  one presence update (4096)\n"
+    "  --outbox-size-max BYTES    waiting for one client; beyond, it is resynced or closed (4194304)\n";
+
+static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out) {
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number < min || number > max) return false;
+    *out = number;
+    return true;
+}
+
+/* HOST:PORT, where HOST may be an IPv6 address in brackets. */
+static bool parse_listen(struct ordo_options *options, const char *text) {
+    const char *colon = strrchr(text, ':');
+    uint64_t port;
+    if (colon == NULL || colon == text || !parse_number(colon + 1, 0, UINT16_MAX, &port)) return false;
+    size_t size = (size_t)(colon - text);
+    if (text[0] == '[' && text[size - 1] == ']') {
+        text++;
+        size -= 2;
+    }
+    if (size == 0 || size >= sizeof options->host) return false;
+    memcpy(options->host, text, size);
+    options->host[size] = '\0';
+    options->port = (uint16_t)port;
+    return true;
+}
+
+/* The first of the host's addresses, as a number. */
+static bool resolve(struct ordo_options *options) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    if (getaddrinfo(options->host, NULL, &hints, &found) != 0) return false;
+    int rc = getnameinfo(found->ai_addr, found->ai_addrlen, options->address, sizeof options->address, NULL, 0,
+                         NI_NUMERICHOST);
+    freeaddrinfo(found);
+    return rc == 0;
+}
+
+static bool is_loopback(const char *address) {
+    struct in_addr four;
+    if (inet_pton(AF_INET, address, &four) == 1) return ntohl(four.s_addr) >> 24 == 127;
+    return strcmp(address, "::1") == 0;
+}
+
+static bool copy_endpoint(char out[256], const char *text, size_t size) {
+    if (size == 0 || size >= 256) return false;
+    memcpy(out, text, size);
+    out[size] = '\0';
+    return true;
+}
+
+static bool parse_shard(struct ordo_options *options, const char *text) {
+    const char *side = strstr(text, ",side=");
+    if (strncmp(text, "data=", 5) != 0 || side == NULL) return false;
+    return copy_endpoint(options->shard_data, text + 5, (size_t)(side - text) - 5) &&
+           copy_endpoint(options->shard_side, side + 6, strlen(side + 6));
+}
+
+static bool set_number(const char *name, const char *value, uint64_t min, uint64_t max, uint32_t *out,
+                       char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+    uint64_t number;
+    if (parse_number(value, min, max, &number)) {
+        *out = (uint32_t)number;
+        return true;
+    }
+    snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "%s wants a number from %llu to %llu, not \"%.60s\"", name,
+             (unsigned long long)min, (unsigned long long)max, value);
+    return false;
+}
+
+static bool set_option(struct ordo_options *options, const char *name, const char *value,
+                       char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+    const struct {
+        const char *name;
+        uint64_t min, max;
+        uint32_t *out;
+    } numbers[] = {
+        {"--ping-interval-ms", 10, UINT32_MAX, &options->ping_interval_ms},
+        {"--hello-timeout-ms", 1, UINT32_MAX, &options->core.hello_timeout_ms},
+        {"--open-timeout-ms", 1, UINT32_MAX, &options->core.open_timeout_ms},
+        {"--connections-max", 1, 10 * 1000 * 1000, &options->connections_max},
+        {"--documents-max", 1, 1000 * 1000, &options->core.documents_per_connection_max},
+        {"--frame-size-max", 1024, 64 * 1024 * 1024, &options->core.frame_size_max},
+        {"--presence-size-max", 0, 1024 * 1024, &options->core.presence_size_max},
+        {"--outbox-size-max", 4096, 1024 * 1024 * 1024, &options->core.outbox_size_max},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (strcmp(name, numbers[i].name) == 0)
+            return set_number(name, value, numbers[i].min, numbers[i].max, numbers[i].out, fault);
+    if (strcmp(name, "--name") == 0) {
+        options->name = value;
+        return true;
+    }
+    if (strcmp(name, "--listen") == 0) {
+        if (parse_listen(options, value)) return true;
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen wants HOST:PORT, not \"%.60s\"", value);
+    } else if (strcmp(name, "--shard") == 0) {
+        if (parse_shard(options, value)) return true;
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--shard wants data=ENDPOINT,side=ENDPOINT, not \"%.120s\"", value);
+    } else if (strcmp(name, "--log-level") == 0) {
+        int level = ordo_log_level_of(value);
+        options->log_level = (enum ordo_log_level)level;
+        if (level >= 0) return true;
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--log-level wants error, warn, info or debug, not \"%.60s\"", value);
+    } else {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "\"%.60s\" is no option of ordo-gateway; see --help", name);
+    }
+    return false;
+}
+
+static bool check(struct ordo_options *options, bool may_listen_anywhere, char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+    if (options->shard_data[0] == '\0') {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--shard data=ENDPOINT,side=ENDPOINT is needed; see --help");
+        return false;
+    }
+    if (!resolve(options)) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen: the host \"%.100s\" has no address", options->host);
+        return false;
+    }
+    if (!may_listen_anywhere && !is_loopback(options->address)) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
+                 "%s is not a loopback address, and without keys everybody who reaches it may read and write "
+                 "everything; if that is what you want, say --insecure-listen-anywhere",
+                 options->address);
+        return false;
+    }
+    return true;
+}
+
+enum ordo_options_outcome ordo_options_parse(struct ordo_options *options, int argc, char **argv,
+                                             char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+    *options = (struct ordo_options){
+        .host = "127.0.0.1",
+        .port = 8080,
+        .name = "gateway",
+        .log_level = ORDO_LOG_INFO,
+        .ping_interval_ms = PING_INTERVAL_MS,
+        .connections_max = CONNECTIONS_MAX,
+    };
+    ordo_gateway_config_init(&options->core);
+    bool may_listen_anywhere = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) return ORDO_OPTIONS_HELP;
+        if (strcmp(argv[i], "--insecure-listen-anywhere") == 0) {
+            may_listen_anywhere = true;
+            continue;
+        }
+        if (i + 1 == argc) {
+            snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "%.60s wants a value; see --help", argv[i]);
+            return ORDO_OPTIONS_WRONG;
+        }
+        if (!set_option(options, argv[i], argv[i + 1], fault)) return ORDO_OPTIONS_WRONG;
+        i++;
+    }
+    if (!check(options, may_listen_anywhere, fault)) return ORDO_OPTIONS_WRONG;
+    options->core.name = ordo_slice_of(options->name);
+    return ORDO_OPTIONS_RUN;
+}

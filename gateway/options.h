@@ -1,0 +1,30 @@
+/* gateway/options.h: the command line of ordo-gateway. */
+#ifndef ORDO_GATEWAY_OPTIONS_H
+#define ORDO_GATEWAY_OPTIONS_H
+
+#include "common/log.h"
+#include "gateway/core/gateway.h"
+
+struct ordo_options {
+    char host[256];            /* as given, without brackets */
+    char address[64];          /* numeric */
+    uint16_t port;             /* 0: any free one */
+    char shard_data[256], shard_side[256]; /* ZeroMQ endpoints */
+    const char *name;
+    enum ordo_log_level log_level;
+    uint32_t ping_interval_ms; /* a client that says nothing for so long is pinged, for so long again: it is dead */
+    uint32_t connections_max;
+    struct ordo_gateway_config core;
+};
+
+enum ordo_options_outcome { ORDO_OPTIONS_RUN, ORDO_OPTIONS_HELP, ORDO_OPTIONS_WRONG };
+
+#define ORDO_OPTIONS_FAULT_SIZE 400
+
+extern const char ordo_options_help[];
+
+/* Strings are borrowed from argv. On WRONG `fault` says what is wrong and what would be right. */
+enum ordo_options_outcome ordo_options_parse(struct ordo_options *options, int argc, char **argv,
+                                             char fault[ORDO_OPTIONS_FAULT_SIZE]);
+
+#endif

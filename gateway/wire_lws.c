@@ -1,0 +1,350 @@
+#include "gateway/wire_lws.h"
+
+#include <libwebsockets.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "common/assert.h"
+#include "common/memory.h"
+#include "gateway/core/list.h"
+#include "gateway/http.h"
+
+enum {
+    RX_PIECE_SIZE = 1024,        /* libwebsockets keeps as much per connection; larger frames come in pieces */
+    SERVICE_SIZE = 64 * 1024,    /* one buffer for all reads, and the largest single write */
+    FLUSH_SIZE_MAX = 8 * 1024 * 1024, /* written in one turn, over all connections */
+    CLOSE_TIMEOUT_S = 5,
+    FILES_RESERVED = 64,         /* file descriptors that are not connections */
+    PATH_SIZE_MAX = 256,
+    REASON_SIZE_MAX = 123,       /* of a close frame */
+};
+
+/* One WebSocket, as the edge sees it. */
+struct socket {
+    struct lws *wsi;
+    struct ordo_list in_output;  /* wire->output: something waits and the socket may take it */
+    struct ordo_list in_silence; /* wire->silence, by due_ms */
+    uint64_t due_ms;
+    struct ordo_buffer partial;  /* the beginning of a message whose end has not come */
+    bool was_heard, is_pinged;
+    bool is_closing;
+    uint16_t close_code;
+    const char *close_reason;
+};
+
+struct ordo_wire_lws {
+    struct ordo_turn *turn;
+    const struct ordo_options *options;
+    struct lws_context *context;
+    struct lws_vhost *vhost;
+    struct lws_protocols protocols[3];
+    struct socket **sockets; /* by conn */
+    uint32_t *free_conns;    /* of those, unused ones */
+    uint32_t capacity, free_count, count, count_max;
+    struct ordo_list output, silence;
+    struct ordo_buffer frame; /* the message to be written, behind LWS_PRE bytes of room */
+    bool is_draining;
+};
+
+/* What libwebsockets keeps per connection: `conn` + 1, so that zeroed memory is no connection. */
+struct session {
+    uint32_t conn_next;
+};
+
+static void step(struct ordo_wire_lws *wire, enum ordo_gateway_event_kind kind, uint32_t conn,
+                 struct ordo_slice bytes) {
+    ordo_turn_step(wire->turn, (struct ordo_gateway_event){.kind = kind, .conn = conn, .bytes = bytes});
+}
+
+/* ---- connections come and go */
+
+static uint32_t take_conn(struct ordo_wire_lws *wire) {
+    if (wire->free_count > 0) return wire->free_conns[--wire->free_count];
+    if (wire->count == wire->capacity) {
+        wire->capacity = wire->capacity ? wire->capacity * 2 : 64;
+        wire->sockets = ordo_realloc(wire->sockets, wire->capacity * sizeof *wire->sockets);
+        wire->free_conns = ordo_realloc(wire->free_conns, wire->capacity * sizeof *wire->free_conns);
+    }
+    return wire->count;
+}
+
+/* Nobody free and none given back: conns 0..count-1 are in use, so the next is `count`. */
+static int open_connection(struct ordo_wire_lws *wire, struct lws *wsi, struct session *session) {
+    if (wire->is_draining || wire->count >= wire->count_max) return -1;
+    struct socket *socket = ordo_alloc(sizeof *socket);
+    uint32_t conn = take_conn(wire);
+    wire->sockets[conn] = socket;
+    wire->count++;
+    session->conn_next = conn + 1;
+    socket->wsi = wsi;
+    socket->due_ms = wire->turn->now_ms + wire->options->ping_interval_ms;
+    ordo_list_init(&socket->in_output);
+    ordo_list_init(&socket->in_silence);
+    ordo_list_append(&wire->silence, &socket->in_silence);
+    step(wire, ORDO_GATEWAY_CONN_OPENED, conn, ordo_slice(NULL, 0));
+    return 0;
+}
+
+static void close_connection(struct ordo_wire_lws *wire, struct session *session) {
+    if (session->conn_next == 0) return;
+    uint32_t conn = session->conn_next - 1;
+    struct socket *socket = wire->sockets[conn];
+    session->conn_next = 0;
+    step(wire, ORDO_GATEWAY_CONN_CLOSED, conn, ordo_slice(NULL, 0));
+    ordo_list_remove(&socket->in_output);
+    ordo_list_remove(&socket->in_silence);
+    ordo_buffer_finish(&socket->partial);
+    free(socket);
+    wire->sockets[conn] = NULL;
+    wire->free_conns[wire->free_count++] = conn;
+    wire->count--;
+}
+
+/* ---- what clients send */
+
+static int refuse(struct lws *wsi, enum lws_close_status code, const char *reason) {
+    lws_close_reason(wsi, code, (unsigned char *)(uintptr_t)reason, strlen(reason));
+    return -1;
+}
+
+static int receive(struct ordo_wire_lws *wire, struct socket *socket, uint32_t conn, struct ordo_slice piece) {
+    struct lws *wsi = socket->wsi;
+    socket->was_heard = true;
+    if (socket->is_closing) return 0;
+    if (!lws_frame_is_binary(wsi)) return refuse(wsi, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, "binary frames only");
+    size_t announced = socket->partial.size + piece.size + lws_remaining_packet_payload(wsi);
+    if (announced > wire->options->core.frame_size_max)
+        return refuse(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "the frame is larger than frame_size_max");
+    bool is_whole = lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0;
+    if (is_whole && socket->partial.size == 0) {
+        step(wire, ORDO_GATEWAY_CONN_FRAME, conn, piece);
+        return 0;
+    }
+    ordo_buffer_append_slice(&socket->partial, piece);
+    if (!is_whole) return 0;
+    step(wire, ORDO_GATEWAY_CONN_FRAME, conn, ordo_buffer_slice(&socket->partial));
+    ordo_buffer_finish(&socket->partial); /* rare and large: not worth keeping */
+    return 0;
+}
+
+/* ---- what they get */
+
+void ordo_wire_lws_want_output(struct ordo_wire_lws *wire, uint32_t conn) {
+    struct socket *socket = conn < wire->capacity ? wire->sockets[conn] : NULL;
+    if (socket != NULL) ordo_list_append(&wire->output, &socket->in_output);
+}
+
+void ordo_wire_lws_close(struct ordo_wire_lws *wire, uint32_t conn, uint16_t code, const char *reason) {
+    struct socket *socket = conn < wire->capacity ? wire->sockets[conn] : NULL;
+    if (socket == NULL || socket->is_closing) return;
+    socket->is_closing = true;
+    socket->close_code = code;
+    socket->close_reason = reason;
+    /* libwebsockets only sends a close frame out of a callback. */
+    lws_set_timeout(socket->wsi, PENDING_TIMEOUT_CLOSE_SEND, CLOSE_TIMEOUT_S);
+    lws_callback_on_writable(socket->wsi);
+}
+
+/* Builds and writes one joined frame. False: the connection is broken. */
+static bool write_frame(struct ordo_wire_lws *wire, struct socket *socket, uint32_t conn, bool *has_more,
+                        size_t *written) {
+    wire->frame.size = LWS_PRE;
+    *has_more = ordo_gateway_output(wire->turn->core, conn, &wire->frame);
+    size_t size = wire->frame.size - LWS_PRE;
+    *written = size;
+    return size == 0 || lws_write(socket->wsi, wire->frame.data + LWS_PRE, size, LWS_WRITE_BINARY) >= 0;
+}
+
+static uint32_t conn_of(const struct socket *socket) {
+    return ((struct session *)lws_wsi_user(socket->wsi))->conn_next - 1;
+}
+
+bool ordo_wire_lws_flush(struct ordo_wire_lws *wire) {
+    size_t size = 0;
+    struct ordo_list again;
+    ordo_list_init(&again);
+    while (!ordo_list_is_empty(&wire->output) && size < FLUSH_SIZE_MAX) {
+        struct socket *socket = ORDO_LIST_ITEM(wire->output.next, struct socket, in_output);
+        ordo_list_remove(&socket->in_output);
+        if (socket->is_closing) continue; /* WRITEABLE comes and sends the rest */
+        if (lws_partial_buffered(socket->wsi)) {
+            lws_callback_on_writable(socket->wsi);
+            continue;
+        }
+        bool has_more = false;
+        size_t written = 0;
+        if (!write_frame(wire, socket, conn_of(socket), &has_more, &written)) {
+            lws_set_timeout(socket->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
+            continue;
+        }
+        size += written;
+        if (lws_partial_buffered(socket->wsi)) lws_callback_on_writable(socket->wsi);
+        else if (has_more) ordo_list_append(&again, &socket->in_output);
+    }
+    while (!ordo_list_is_empty(&again)) ordo_list_append(&wire->output, again.next);
+    return !ordo_list_is_empty(&wire->output);
+}
+
+/* The socket takes more: for those who had to wait, and those about to be closed. */
+static int writeable(struct ordo_wire_lws *wire, struct socket *socket, uint32_t conn) {
+    if (lws_partial_buffered(socket->wsi)) {
+        lws_callback_on_writable(socket->wsi);
+        return 0;
+    }
+    if (!socket->is_closing) {
+        ordo_list_append(&wire->output, &socket->in_output); /* the turn's end writes */
+        return 0;
+    }
+    bool has_more;
+    size_t written;
+    if (!write_frame(wire, socket, conn, &has_more, &written)) return -1;
+    if (written > 0 || has_more) {
+        lws_callback_on_writable(socket->wsi);
+        return 0;
+    }
+    char reason[REASON_SIZE_MAX + 1];
+    size_t size = strnlen(socket->close_reason, REASON_SIZE_MAX);
+    memcpy(reason, socket->close_reason, size);
+    lws_close_reason(socket->wsi, (enum lws_close_status)socket->close_code, (unsigned char *)reason, size);
+    return -1;
+}
+
+void ordo_wire_lws_tick(struct ordo_wire_lws *wire) {
+    while (!ordo_list_is_empty(&wire->silence)) {
+        struct socket *socket = ORDO_LIST_ITEM(wire->silence.next, struct socket, in_silence);
+        if (wire->turn->now_ms < socket->due_ms) return;
+        socket->due_ms = wire->turn->now_ms + wire->options->ping_interval_ms;
+        ordo_list_append(&wire->silence, &socket->in_silence);
+        if (socket->was_heard) {
+            socket->was_heard = socket->is_pinged = false;
+        } else if (socket->is_pinged) {
+            lws_set_timeout(socket->wsi, PENDING_TIMEOUT_WS_PONG_CHECK_GET_PONG, LWS_TO_KILL_ASYNC);
+        } else {
+            socket->is_pinged = true;
+            uint8_t ping[LWS_PRE + 1];
+            if (!lws_partial_buffered(socket->wsi) && !socket->is_closing)
+                (void)lws_write(socket->wsi, ping + LWS_PRE, 0, LWS_WRITE_PING);
+        }
+    }
+}
+
+/* ---- before it is a WebSocket */
+
+static size_t copy_path(struct lws *wsi, char path[PATH_SIZE_MAX]) {
+    int size = lws_hdr_copy(wsi, path, PATH_SIZE_MAX, WSI_TOKEN_GET_URI);
+    return size > 0 ? (size_t)size : 0;
+}
+
+/* Whether a request to upgrade is one for us; libwebsockets 4.1.6 would go along with h2c and with old drafts. */
+static int confirm_upgrade(struct lws *wsi, const char *to) {
+    char path[PATH_SIZE_MAX], version[8] = "";
+    if (to == NULL || strcasecmp(to, "websocket") != 0) return -1;
+    (void)lws_hdr_copy(wsi, version, sizeof version, WSI_TOKEN_VERSION);
+    if (strcmp(version, "13") != 0) return -1;
+    size_t size = copy_path(wsi, path);
+    if (ordo_slice_equal(ordo_slice(path, size), ordo_slice_of("/v1/ws"))) return 0;
+    return lws_return_http_status(wsi, HTTP_STATUS_NOT_FOUND, NULL) < 0 ? -1 : 1;
+}
+
+static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size) {
+    struct lws_context *context = lws_get_context(wsi);
+    struct ordo_wire_lws *wire = context ? lws_context_user(context) : NULL;
+    struct session *session = user;
+    struct socket *socket = NULL;
+    bool is_ours = reason == LWS_CALLBACK_RECEIVE || reason == LWS_CALLBACK_RECEIVE_PONG ||
+                   reason == LWS_CALLBACK_SERVER_WRITEABLE;
+    if (is_ours) {
+        if (session == NULL || session->conn_next == 0) return -1;
+        socket = wire->sockets[session->conn_next - 1];
+    }
+    switch (reason) {
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: return confirm_upgrade(wsi, in);
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+        /* The protocol that the client asked for; without one it may be a browser on a wrong page. */
+        return in != NULL && strcmp(in, "ordo.v1") == 0 ? 0 : -1;
+    case LWS_CALLBACK_HTTP: {
+        char path[PATH_SIZE_MAX];
+        return ordo_http_answer(wsi, ordo_slice(path, copy_path(wsi, path)), wire->turn->core);
+    }
+    case LWS_CALLBACK_ESTABLISHED: return open_connection(wire, wsi, session);
+    case LWS_CALLBACK_CLOSED: close_connection(wire, session); return 0;
+    case LWS_CALLBACK_RECEIVE: return receive(wire, socket, session->conn_next - 1, ordo_slice(in, size));
+    case LWS_CALLBACK_RECEIVE_PONG: socket->was_heard = true; return 0;
+    case LWS_CALLBACK_SERVER_WRITEABLE: return writeable(wire, socket, session->conn_next - 1);
+    default: return lws_callback_http_dummy(wsi, reason, user, in, size);
+    }
+}
+
+/* ---- start and stop */
+
+static void log_line(int level, const char *line) {
+    size_t size = strcspn(line, "\n");
+    if (level == LLL_ERR) log_error("event=libwebsockets text=\"%.*s\"", (int)size, line);
+    else log_warn("event=libwebsockets text=\"%.*s\"", (int)size, line);
+}
+
+/* As many files as we may open; the connections that fit in them. */
+static uint32_t raise_file_limit(uint32_t wanted) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    uint64_t files = limit.rlim_cur > FILES_RESERVED * 2 ? limit.rlim_cur - FILES_RESERVED : FILES_RESERVED;
+    return files < wanted ? (uint32_t)files : wanted;
+}
+
+struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loop *loop,
+                                           const struct ordo_options *options) {
+    struct ordo_wire_lws *wire = ordo_alloc(sizeof *wire);
+    wire->turn = turn;
+    wire->options = options;
+    wire->count_max = raise_file_limit(options->connections_max);
+    ordo_list_init(&wire->output);
+    ordo_list_init(&wire->silence);
+    memset(ordo_buffer_reserve(&wire->frame, LWS_PRE), 0, LWS_PRE);
+    wire->protocols[0] = (struct lws_protocols){.name = "http", .callback = callback};
+    wire->protocols[1] = (struct lws_protocols){
+        .name = "ordo.v1",
+        .callback = callback,
+        .per_session_data_size = sizeof(struct session),
+        .rx_buffer_size = RX_PIECE_SIZE,
+        .tx_packet_size = SERVICE_SIZE,
+    };
+    lws_set_log_level(LLL_ERR | LLL_WARN, log_line);
+    void *loops[] = {loop};
+    struct lws_context_creation_info info = {
+        .port = options->port,
+        .iface = options->address,
+        .protocols = wire->protocols,
+        .foreign_loops = loops,
+        .options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,
+        .user = wire,
+        .pt_serv_buf_size = SERVICE_SIZE,
+        .gid = (gid_t)-1,
+        .uid = (uid_t)-1,
+        .vhost_name = "ordo",
+    };
+    wire->context = lws_create_context(&info);
+    wire->vhost = wire->context ? lws_get_vhost_by_name(wire->context, "ordo") : NULL;
+    if (wire->vhost == NULL) {
+        log_error("event=listen_failed address=%s port=%u", options->address, options->port);
+        ordo_wire_lws_destroy(wire);
+        return NULL;
+    }
+    return wire;
+}
+
+void ordo_wire_lws_destroy(struct ordo_wire_lws *wire) {
+    if (wire == NULL) return;
+    if (wire->context != NULL) lws_context_destroy(wire->context);
+    free(wire->sockets);
+    free(wire->free_conns);
+    ordo_buffer_finish(&wire->frame);
+    free(wire);
+}
+
+uint16_t ordo_wire_lws_port(const struct ordo_wire_lws *wire) { return (uint16_t)lws_get_vhost_listen_port(wire->vhost); }
+
+void ordo_wire_lws_drain(struct ordo_wire_lws *wire) { wire->is_draining = true; }
+
+uint32_t ordo_wire_lws_count(const struct ordo_wire_lws *wire) { return wire->count; }
