@@ -28,6 +28,19 @@ void ordo_text_content_destroy(struct ordo_content *content) {
 
 static size_t utf8_lead_size(uint8_t lead) { return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4; }
 
+/* Whether some code point begins so: the rest of one filled with the least or the greatest bytes must be valid. */
+static bool is_cut_text(struct ordo_slice cut) {
+    if (cut.size == 0) return true;
+    size_t size = utf8_lead_size(cut.data[0]);
+    uint8_t least[UTF8_SIZE_MAX], greatest[UTF8_SIZE_MAX];
+    if (cut.size >= size) return false;
+    memset(least, 0x80, sizeof least);
+    memset(greatest, 0xbf, sizeof greatest);
+    memcpy(least, cut.data, cut.size);
+    memcpy(greatest, cut.data, cut.size);
+    return ordo_utf8_validate(ordo_slice(least, size), NULL) || ordo_utf8_validate(ordo_slice(greatest, size), NULL);
+}
+
 /* No document holds U+0000: no op may insert it. */
 static bool is_text(struct ordo_slice bytes, uint64_t *count) {
     return ordo_utf8_validate(bytes, count) && (bytes.size == 0 || memchr(bytes.data, 0, bytes.size) == NULL);
@@ -54,7 +67,7 @@ ordo_err ordo_text_content_append(struct ordo_content *content, struct ordo_slic
     if (!is_text(ordo_slice(rest.data, whole), &count)) return ORDO_ERR_INVALID;
     struct ordo_slice cut = is_complete ? ordo_slice(rest.data + whole, rest.size - whole)
                                         : ordo_slice(joined, joined_size);
-    if (cut.size > 0 && (cut.data[0] < 0xc0 || cut.size >= UTF8_SIZE_MAX)) return ORDO_ERR_INVALID;
+    if (!is_cut_text(cut)) return ORDO_ERR_INVALID;
 
     if (is_complete) rope_insert(&content->rope, content->rope.length, ordo_slice(joined, joined_size), joined_count);
     rope_insert(&content->rope, content->rope.length, ordo_slice(rest.data, whole), count);
