@@ -89,8 +89,8 @@ struct ordo_client_open_options {
     void *user;                       /* for the listener */
 };
 
-/* Opens a document, now or when the connection is up. Never NULL; `status` tells how it goes. A record that does
- * not fit puts the document in ORDO_CLIENT_ERROR. Each document is opened once per client. */
+/* Opens a document, now or when the connection is up. Never NULL; `status` tells how it goes. A name that is none, or a
+ * record that does not fit, puts the document in ORDO_CLIENT_ERROR. Each document is opened once per client. */
 struct ordo_client_doc *ordo_client_open(struct ordo_client *client, const char *collection, const char *id,
                                          const struct ordo_client_open_options *options);
 void ordo_client_close(struct ordo_client_doc *doc); /* leaves it */
@@ -115,7 +115,7 @@ uint64_t ordo_client_seq(const struct ordo_client_doc *doc); /* newest server_se
 enum ordo_client_status ordo_client_status(const struct ordo_client_doc *doc);
 /* After ORDO_CLIENT_ERROR: an Error code like HTTP's (404 not found, 403 forbidden, …) and the sentence. */
 uint32_t ordo_client_error_code(const struct ordo_client_doc *doc);
-const char *ordo_client_error_message(const struct ordo_client_doc *doc);
+struct ordo_slice ordo_client_error_message(const struct ordo_client_doc *doc);
 
 /* Ranges are positions in what is shown; at most 16. */
 ORDO_MUST_USE ordo_err ordo_client_set_presence(struct ordo_client_doc *doc, struct ordo_slice data,
@@ -141,6 +141,9 @@ ORDO_MUST_USE ordo_err ordo_client_wait_seq(struct ordo_client_doc *doc, uint64_
 ORDO_MUST_USE ordo_err ordo_client_wait_history(struct ordo_client_doc *doc, uint64_t from_seq, uint64_t to_seq,
                                                 ordo_client_history_listener listener, void *user,
                                                 uint32_t timeout_ms);
+/* The same for the content at a seq. */
+ORDO_MUST_USE ordo_err ordo_client_wait_at(struct ordo_client_doc *doc, uint64_t at_seq,
+                                           ordo_client_history_listener listener, void *user, uint32_t timeout_ms);
 
 #ifdef __cplusplus
 }

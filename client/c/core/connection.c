@@ -473,6 +473,10 @@ size_t ordo_client_connection_doc_count(const struct ordo_client_connection *con
 struct ordo_client_doc *ordo_client_connection_doc(const struct ordo_client_connection *connection, size_t index) {
     return connection->docs[index];
 }
+struct ordo_client_connection *ordo_client_connection_of(const struct ordo_client_doc *doc) { return doc->owner; }
+void *ordo_client_connection_user(const struct ordo_client_connection *connection) {
+    return connection->options.user;
+}
 uint64_t ordo_client_connection_reconnect_count(const struct ordo_client_connection *connection) {
     return connection->reconnect_count;
 }

@@ -99,6 +99,9 @@ ORDO_MUST_USE ordo_err ordo_client_connection_read_history(struct ordo_client_co
                                                            const struct ordo_client_history_request *request,
                                                            ordo_client_history_listener listener, void *user);
 
+/* Forgets the requests of a listener's `user`. */
+void ordo_client_connection_cancel_history(struct ordo_client_connection *connection, const void *user);
+
 /* --- accessors -------------------------------------------------------------------------------------------------- */
 
 enum ordo_client_connection_state
@@ -106,6 +109,10 @@ ordo_client_connection_state(const struct ordo_client_connection *connection);
 struct ordo_client_id ordo_client_connection_client_id(const struct ordo_client_connection *connection);
 size_t ordo_client_connection_doc_count(const struct ordo_client_connection *connection);
 struct ordo_client_doc *ordo_client_connection_doc(const struct ordo_client_connection *connection, size_t index);
+/* The connection that holds a document, and the `user` of its options. */
+struct ordo_client_connection *ordo_client_connection_of(const struct ordo_client_doc *doc);
+void *ordo_client_connection_user(const struct ordo_client_connection *connection);
+/* Times that it got ready. */
 uint64_t ordo_client_connection_reconnect_count(const struct ordo_client_connection *connection);
 
 #endif

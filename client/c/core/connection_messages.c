@@ -123,6 +123,14 @@ ordo_err ordo_client_connection_read_history(struct ordo_client_connection *conn
     return ORDO_OK;
 }
 
+void ordo_client_connection_cancel_history(struct ordo_client_connection *connection, const void *user) {
+    for (size_t i = 0; i < connection->history_count;) {
+        if (connection->history[i].user == user)
+            connection->history[i] = connection->history[--connection->history_count];
+        else i++;
+    }
+}
+
 /* --- errors ----------------------------------------------------------------------------------------------------- */
 
 static void error(struct ordo_client_connection *connection, const struct ordo_wire_message *message) {

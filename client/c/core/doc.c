@@ -109,6 +109,11 @@ void doc_fail(struct ordo_client_doc *doc, uint32_t code, struct ordo_slice mess
     ordo_buffer_append_slice(&doc->error_message, message);
 }
 
+void ordo_client_doc_refuse(struct ordo_client_doc *doc, uint32_t code, const char *message) {
+    doc_fail(doc, code, ordo_slice_of(message));
+    doc_tell_status(doc);
+}
+
 void doc_need(struct ordo_client_doc *doc, enum doc_need need) {
     if (need > doc->need) doc->need = need;
 }
