@@ -6,10 +6,10 @@
 #ifndef ORDO_TOOLS_LOAD_LOAD_H
 #define ORDO_TOOLS_LOAD_LOAD_H
 
-#include "client/c/ordo_client.h"
 #include "common/histogram.h"
 #include "common/limits.h"
 #include "tools/load/ledger.h"
+#include "tools/load/net.h"
 #include "tools/load/procs.h"
 #include "tools/load/trace.h"
 #include "tools/load/typist.h"
@@ -33,7 +33,7 @@ struct load_worker {
     struct load *load;
     uint32_t index, doc_index;
     bool is_writer, is_open, was_open, is_busy; /* busy: an op of its own is not acked yet */
-    struct ordo_client *client;
+    struct load_link link;
     struct ordo_client_doc *doc;
     struct ordo_typist typist;
     uint64_t op_ns;             /* when the op that is not acked was (to be) sent; monotonic */
@@ -55,16 +55,18 @@ struct load_counts {
 
 struct load {
     struct load_config config;
-    struct ordo_client_loop *loop;
+    struct load_net *net;
     uint64_t run_number;      /* random: names documents and client ids of this run */
     struct load_worker *workers;
     uint32_t worker_count, writer_count, open_count, begun_count;
-    uint32_t *writers;        /* indexes of workers */
     struct load_doc *docs;
     struct ordo_trace trace;
     size_t trace_next;        /* patch */
 
-    bool is_writing, is_measuring, is_stopped; /* stopped: by a signal */
+    bool is_writing, is_measuring, is_stopped; /* stopped: by a signal, or because it makes no sense to go on */
+    bool is_terminal;         /* stderr is one: show progress */
+    int timer_fd;             /* open loop: rings when the next op is due */
+    uint64_t wake_ns;         /* the phase ends then; 0: not at a fixed time */
     uint64_t begin_ns, measure_ns, end_ns;     /* of writing, of measuring; monotonic */
     uint64_t schedule_next;   /* open loop: number of the next op to come due */
     struct load_counts counts, total; /* within the measured time; in all */
@@ -79,8 +81,7 @@ struct load {
 };
 
 /* worker.c: one client. */
-/* INVALID: the URL is none. */
-ORDO_MUST_USE ordo_err load_worker_begin(struct load *load, struct load_worker *worker);
+void load_worker_begin(struct load *load, struct load_worker *worker);
 /* Makes the worker's next edit, if there is one to make now. */
 void load_worker_write(struct load_worker *worker, uint64_t now_ns);
 bool load_worker_is_settled(const struct load_worker *worker);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "common/memory.h"
 #include "common/random.h"
@@ -149,10 +150,11 @@ static void make_workers(struct load *load) {
 
 static void finish(struct load *load) {
     for (uint32_t i = 0; i < load->begun_count; i++) {
-        ordo_client_disconnect(load->workers[i].client);
+        load_link_finish(&load->workers[i].link);
         free(load->workers[i].sent);
     }
-    ordo_client_loop_destroy(load->loop);
+    load_net_destroy(load->net);
+    close(load->timer_fd);
     for (uint64_t i = 0; i < load->config.docs; i++) ordo_ledger_finish(&load->docs[i].ledger);
     ordo_trace_finish(&load->trace);
     free(load->workers);
@@ -162,10 +164,10 @@ static void finish(struct load *load) {
 /* A trace must end in its text, also without --verify. */
 static bool trace_is_exact(struct load *load) {
     if (load->config.trace_path == NULL) return true;
-    size_t size;
-    char *text = ordo_client_text(load->workers[0].doc, &size);
-    bool is_exact = ordo_slice_equal(ordo_slice(text, size), ordo_buffer_slice(&load->trace.end_content));
-    free(text);
+    struct ordo_buffer text = {0};
+    ordo_client_doc_write_visible(load->workers[0].doc, &text);
+    bool is_exact = ordo_slice_equal(ordo_buffer_slice(&text), ordo_buffer_slice(&load->trace.end_content));
+    ordo_buffer_finish(&text);
     if (!is_exact) snprintf(load->error, sizeof load->error, "the text is not the trace's endContent");
     return is_exact;
 }
@@ -199,9 +201,10 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     make_workers(&load);
     load.local_port = local_port_of(load.config.url);
-    load.loop = ordo_client_loop_create();
-    if (load.loop == NULL) {
-        fprintf(stderr, "ordo-load: no event loop to be had\n");
+    char net_fault[256];
+    load.net = load_net_create(load.config.url, net_fault);
+    if (load.net == NULL) {
+        fprintf(stderr, "ordo-load: %s\n", net_fault);
         return EXIT_FAILURE;
     }
 

@@ -143,7 +143,7 @@ void load_report_json(const struct load *load) {
     json_object_set_new(root, "reconnects", json_integer((json_int_t)load->total.reconnects));
     json_object_set_new(root, "given_back", json_integer((json_int_t)load->total.given_back));
     json_object_set_new(root, "verify", verify_json(load));
-    json_dumpf(root, stdout, JSON_INDENT(2));
+    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     putchar('\n');
     json_decref(root);
 }

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/c/ordo_client.h"
 #include "common/assert.h"
-#include "common/memory.h"
+#include "common/clock.h"
 #include "tools/load/load.h"
 
 enum { WAIT_MS = 30000, HISTORY_WAIT_MS = 120000 };
@@ -50,22 +51,33 @@ static void check_log(struct load *load, struct load_doc *doc, struct ordo_clien
     load->verified_ops += reading.op_count;
 }
 
-static void check_text(struct load *load, const struct load_doc *doc, struct ordo_client_doc *stranger,
-                       struct load_worker *worker, struct ordo_slice text) {
-    if (ordo_client_wait_seq(worker->doc, ordo_client_seq(stranger), WAIT_MS) != ORDO_OK) {
-        violated(load, doc, "client %u stays at seq %llu, behind %llu", worker->index,
-                 (unsigned long long)ordo_client_seq(worker->doc), (unsigned long long)ordo_client_seq(stranger));
-        return;
+/* Serves all clients until this one is at `seq`. False: it does not get there. */
+static bool wait_seq(struct load *load, const struct load_worker *worker, uint64_t seq) {
+    uint64_t begin_ms = ordo_clock_monotonic_ms();
+    while (ordo_client_doc_seq(worker->doc) < seq || !ordo_client_doc_is_open(worker->doc)) {
+        if (ordo_clock_monotonic_ms() - begin_ms > WAIT_MS) return false;
+        load_net_turn(load->net, UINT64_MAX);
     }
-    size_t size;
-    char *own = ordo_client_text(worker->doc, &size);
-    if (!ordo_slice_equal(ordo_slice(own, size), text)) {
-        violated(load, doc, "client %u shows %zu bytes that differ from the server's %zu", worker->index, size,
-                 text.size);
-    }
-    free(own);
+    return true;
 }
 
+static void check_text(struct load *load, const struct load_doc *doc, struct ordo_client_doc *stranger,
+                       struct load_worker *worker, struct ordo_slice text) {
+    if (!wait_seq(load, worker, ordo_client_seq(stranger))) {
+        violated(load, doc, "client %u stays at seq %llu, behind %llu", worker->index,
+                 (unsigned long long)ordo_client_doc_seq(worker->doc), (unsigned long long)ordo_client_seq(stranger));
+        return;
+    }
+    struct ordo_buffer own = {0};
+    ordo_client_doc_write_visible(worker->doc, &own);
+    if (!ordo_slice_equal(ordo_buffer_slice(&own), text)) {
+        violated(load, doc, "client %u shows %zu bytes that differ from the server's %zu", worker->index, own.size,
+                 text.size);
+    }
+    ordo_buffer_finish(&own);
+}
+
+/* A stranger: a client that saw nothing of the run, through the library as applications use it. */
 static void verify_doc(struct load *load, uint32_t doc_index, struct ordo_client *client) {
     struct load_doc *doc = &load->docs[doc_index];
     struct ordo_client_doc *stranger =
@@ -99,10 +111,13 @@ static void verify_doc(struct load *load, uint32_t doc_index, struct ordo_client
 }
 
 void load_verify(struct load *load) {
+    struct ordo_client_loop *loop = ordo_client_loop_create();
     struct ordo_client *client;
     struct ordo_client_options options = {.url = load->config.url, .token = load->config.token, .agent = "ordo-load"};
-    ordo_err err = ordo_client_connect(load->loop, &options, &client);
+    ORDO_ASSERT(loop != NULL);
+    ordo_err err = ordo_client_connect(loop, &options, &client);
     ORDO_ASSERT(err == ORDO_OK); /* the same URL served before */
     for (uint32_t i = 0; i < load->config.docs; i++) verify_doc(load, i, client);
     ordo_client_disconnect(client);
+    ordo_client_loop_destroy(loop);
 }

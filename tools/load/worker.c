@@ -5,6 +5,8 @@
 #include "common/memory.h"
 #include "tools/load/load.h"
 
+enum { RECONNECT_MAX_MS = 1000 };
+
 /* A client id of this run: its number, then the worker's index, so that whoever sees an op finds its author. */
 static struct ordo_client_id id_of(const struct load_worker *worker) {
     struct ordo_client_id id;
@@ -25,8 +27,8 @@ static bool write_patch(struct load_worker *worker) {
     struct load *load = worker->load;
     if (load->trace_next == load->trace.patch_count) return false;
     const struct ordo_trace_patch *patch = &load->trace.patches[load->trace_next];
-    ordo_err err = ordo_client_splice(worker->doc, patch->position, patch->delete_count,
-                                      ordo_trace_text(&load->trace, patch));
+    ordo_err err = ordo_client_doc_splice(worker->doc, patch->position, patch->delete_count,
+                                          ordo_trace_text(&load->trace, patch));
     if (err) {
         snprintf(load->error, sizeof load->error, "patch %zu of the trace was refused: %s", load->trace_next + 1,
                  ordo_err_text(err));
@@ -38,10 +40,10 @@ static bool write_patch(struct load_worker *worker) {
 }
 
 static bool write_edit(struct load_worker *worker) {
-    struct ordo_typist_edit edit = ordo_typist_next(&worker->typist, ordo_client_length(worker->doc));
-    /* Refused while the document is being opened again, for example: the next ack or `opened` tries anew. */
-    return ordo_client_splice(worker->doc, edit.position, edit.delete_count, ordo_slice(edit.text, edit.text_size)) ==
-           ORDO_OK;
+    struct ordo_typist_edit edit = ordo_typist_next(&worker->typist, ordo_client_doc_length(worker->doc));
+    struct ordo_slice text = ordo_slice(edit.text, edit.text_size);
+    /* Refused while nothing is known of the document, for example: `opened` tries anew. */
+    return ordo_client_doc_splice(worker->doc, edit.position, edit.delete_count, text) == ORDO_OK;
 }
 
 /* Open loop: op number `k` of all is due at k / rate, and belongs to the writer k modulo their number. */
@@ -72,7 +74,7 @@ static void opened(void *user, struct ordo_client_doc *doc) {
     if (!worker->was_open) {
         worker->was_open = true;
         worker->load->open_count++;
-        if (worker->load->config.trace_path && ordo_client_length(doc) > 0) {
+        if (worker->load->config.trace_path && ordo_client_doc_length(doc) > 0) {
             snprintf(worker->load->error, sizeof worker->load->error, "the document is not empty, as the trace needs it");
             worker->load->is_stopped = true;
         }
@@ -83,7 +85,6 @@ static void opened(void *user, struct ordo_client_doc *doc) {
 static void acked(void *user, struct ordo_client_doc *doc, uint64_t client_seq, uint64_t server_seq) {
     struct load_worker *worker = user;
     struct load *load = worker->load;
-    (void)doc;
     uint64_t now_ns = ordo_clock_monotonic_ns();
     load->total.acks++;
     if (load->is_measuring) {
@@ -91,7 +92,7 @@ static void acked(void *user, struct ordo_client_doc *doc, uint64_t client_seq, 
         ordo_histogram_record(&load->ack_ns, now_ns > worker->op_ns ? now_ns - worker->op_ns : 0);
     }
     if (load->config.verify) {
-        struct ordo_client_id id = ordo_client_id(worker->client);
+        struct ordo_client_id id = ordo_client_doc_client_id(doc);
         ordo_ledger_acked(&load->docs[worker->doc_index].ledger, ordo_slice(id.bytes, sizeof id.bytes), client_seq,
                           server_seq);
     }
@@ -157,44 +158,48 @@ static void status(void *user, struct ordo_client_doc *doc, enum ordo_client_sta
     worker->load->is_stopped = true;
 }
 
-static void refused(void *user, struct ordo_client *client, uint32_t code, struct ordo_slice message) {
+static void refused(void *user, uint32_t code, struct ordo_slice message) {
     struct load_worker *worker = user;
-    (void)client;
-    snprintf(worker->load->error, sizeof worker->load->error, "%s%.*s", code ? "refused: " : "",
-             (int)message.size, (const char *)message.data);
+    snprintf(worker->load->error, sizeof worker->load->error, "refused: %u %.*s", code, (int)message.size,
+             (const char *)message.data);
 }
 
-static void connected(void *user, struct ordo_client *client, bool is_connected) {
+static void link_changed(void *user, bool is_connected) {
     struct load_worker *worker = user;
-    (void)client;
     if (is_connected || !worker->was_open) return;
     worker->load->total.reconnects++;
     if (worker->load->is_measuring) worker->load->counts.reconnects++;
 }
 
-ordo_err load_worker_begin(struct load *load, struct load_worker *worker) {
+static struct ordo_slice slice_of(const char *text) { return ordo_slice_of(text ? text : ""); }
+
+void load_worker_begin(struct load *load, struct load_worker *worker) {
     const struct load_doc *doc = &load->docs[worker->doc_index];
     if (worker->is_writer) {
         worker->sent = ordo_alloc_array(LOAD_SENT_COUNT, sizeof *worker->sent);
         ordo_typist_init(&worker->typist, load->config.seed * 1000003 + worker->index, load->config.length);
     }
-    struct ordo_client_options options = {.url = load->config.url, .token = load->config.token, .agent = "ordo-load",
-                                          .client_id = id_of(worker), .backoff_max_ms = 1000, .error = refused,
-                                          .connected = connected, .user = worker};
-    ordo_err err = ordo_client_connect(load->loop, &options, &worker->client);
-    if (err) return err;
-    struct ordo_client_open_options open = {
-        .create_type = "text",
+    struct ordo_client_connection_options options = {
+        .client_id = id_of(worker), .token = slice_of(load->config.token), .agent = slice_of("ordo-load"),
+        .backoff_max_ms = RECONNECT_MAX_MS, .error = refused, .user = worker};
+    ordo_prng_init(&options.prng, load->run_number + worker->index);
+    struct ordo_client_connection *connection = ordo_client_connection_create(&options);
+    struct ordo_client_doc_options open = {
+        .collection = slice_of(doc->collection),
+        .id = slice_of(doc->id),
+        .create_type = slice_of("text"),
         /* Whoever neither shows nor checks the text does not need one. */
         .light = !load->config.verify && load->config.trace_path == NULL,
         .listener = {.opened = opened, .given_back = given_back, .status = status, .acked = acked,
                      .committed = committed},
         .user = worker,
     };
-    worker->doc = ordo_client_open(worker->client, doc->collection, doc->id, &open);
-    return ORDO_OK;
+    worker->doc = ordo_client_connection_open(connection, &open);
+    worker->link.changed = link_changed;
+    worker->link.user = worker;
+    load_net_add(load->net, &worker->link, connection);
 }
 
 bool load_worker_is_settled(const struct load_worker *worker) {
-    return ordo_client_status(worker->doc) == ORDO_CLIENT_SYNCED;
+    return ordo_client_doc_is_open(worker->doc) && ordo_client_doc_is_settled(worker->doc);
 }

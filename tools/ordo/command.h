@@ -10,6 +10,9 @@
 typedef int ordo_command_run(int argc, char **argv);
 
 ordo_command_run ordo_up_run;
+ordo_command_run ordo_doc_cat_run;
+ordo_command_run ordo_doc_log_run;
+ordo_command_run ordo_doc_put_run;
 
 /* Parses; on `--help` prints `usage` and the options, on a usage error one line to stderr. True: go on. False: return
  * `*status`. */

@@ -13,6 +13,9 @@ static const struct command {
     ordo_command_run *run;
 } commands[] = {
     {NULL, "up", "start a shard and a gateway, keep them running, stop them on Ctrl-C", ordo_up_run},
+    {"doc", "cat", "print a document", ordo_doc_cat_run},
+    {"doc", "log", "print a document's committed ops, one JSON object per line", ordo_doc_log_run},
+    {"doc", "put", "make stdin the content of a document", ordo_doc_put_run},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

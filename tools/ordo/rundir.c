@@ -2,10 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +35,40 @@ ordo_err ordo_rundir_open(struct ordo_rundir *rundir, const char *data_dir) {
     }
     rundir->lock = lock;
     return ORDO_OK;
+}
+
+static pid_t read_pid(const struct ordo_rundir *rundir, const char *name) {
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/%s.pid", rundir->path, name);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return 0;
+    long pid;
+    bool is_read = fscanf(file, "%ld", &pid) == 1 && pid > 0;
+    fclose(file);
+    return is_read ? (pid_t)pid : 0;
+}
+
+/* A number in an old file may by now be anybody's. */
+static bool is_program(pid_t pid, const char *program) {
+    char path[64], name[64] = "";
+    snprintf(path, sizeof path, "/proc/%ld/comm", (long)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return false;
+    if (fgets(name, sizeof name, file) == NULL) name[0] = '\0';
+    fclose(file);
+    name[strcspn(name, "\n")] = '\0';
+    return strcmp(name, program) == 0;
+}
+
+bool ordo_rundir_wait_gone(const struct ordo_rundir *rundir, const char *name, const char *program, int timeout_ms) {
+    pid_t pid = read_pid(rundir, name);
+    int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+    if (fd < 0) return true;
+    struct pollfd ended = {.fd = fd, .events = POLLIN};
+    /* Asked after it was opened, so that it is this very process. */
+    bool is_gone = !is_program(pid, program) || poll(&ended, 1, timeout_ms) > 0;
+    close(fd);
+    return is_gone;
 }
 
 void ordo_rundir_close(struct ordo_rundir *rundir) {

@@ -5,6 +5,7 @@
 #define ORDO_TOOLS_RUNDIR_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "common/error.h"
@@ -16,6 +17,9 @@ struct ordo_rundir {
 
 /* Makes DATA_DIR and DATA_DIR/run as needed. LOCKED: another `ordo up` runs there. IO: see errno. */
 ORDO_MUST_USE ordo_err ordo_rundir_open(struct ordo_rundir *rundir, const char *data_dir);
+/* Waits for a program of an earlier supervisor, which was killed: it dies with that, but perhaps only after its disk has
+ * answered, and holds store and port until then. True: there is none (any more). */
+bool ordo_rundir_wait_gone(const struct ordo_rundir *rundir, const char *name, const char *program, int timeout_ms);
 void ordo_rundir_close(struct ordo_rundir *rundir);
 /* Replaces NAME.pid atomically; pid 0 removes it. Failing to is not worth stopping for: a warning. */
 void ordo_rundir_set_pid(const struct ordo_rundir *rundir, const char *name, pid_t pid);

@@ -22,6 +22,7 @@
 
 enum {
     STOP_TIMEOUT_MS = 10000,   /* then SIGKILL: nothing acked is lost by it */
+    GONE_TIMEOUT_MS = 10000,   /* for programs of a supervisor that was killed */
     REBIND_ATTEMPTS_MAX = 2,   /* failed starts on the old ports before new ones are taken */
     ENDPOINT_SIZE = 256,
 };
@@ -302,6 +303,11 @@ int ordo_up_run(int argc, char **argv) {
     case ORDO_OK: break;
     case ORDO_ERR_LOCKED: return ordo_command_fail("another `ordo up` runs on %s", data_dir);
     default: return ordo_command_fail("cannot use %s: %s", data_dir, strerror(errno));
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (ordo_rundir_wait_gone(&up.rundir, roles[i]->pid_name, roles[i]->child.name, GONE_TIMEOUT_MS)) continue;
+        ordo_rundir_close(&up.rundir);
+        return ordo_command_fail("a %s of an earlier run still runs on %s", roles[i]->child.name, data_dir);
     }
     ordo_rundir_set_pid(&up.rundir, "up", getpid());
     open_signals(&up);

@@ -1,0 +1,315 @@
+#include "tools/load/net.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/assert.h"
+#include "common/clock.h"
+#include "common/limits.h"
+#include "common/memory.h"
+#include "tools/load/ws.h"
+
+enum {
+    EVENTS_MAX = 512,
+    READ_SIZE = 256 * 1024,      /* one recv; more is fetched by the next turn */
+    TIMERS_MS = 100,
+    FRAME_SIZE_MAX = 64 * 1024 * 1024,
+};
+
+struct watch {
+    void (*ready)(void *user);
+    void *user;
+};
+
+struct load_net {
+    int epoll;
+    struct sockaddr_storage address;
+    socklen_t address_size;
+    char host_and_port[256], path[256];
+    struct load_link **links;    /* all that were added */
+    size_t link_count, link_capacity;
+    struct watch watch;          /* of the one other descriptor */
+    uint64_t now_ms, timers_ms;  /* of this turn; when timers were last looked at */
+    uint8_t bytes[READ_SIZE];
+};
+
+/* --- where to ---------------------------------------------------------------------------------------------------- */
+
+static bool split_url(struct load_net *net, const char *url, char *host, char *port) {
+    static const char scheme[] = "ws://";
+    if (strncmp(url, scheme, sizeof scheme - 1) != 0) return false;
+    url += sizeof scheme - 1;
+    size_t size = strcspn(url, "/?#");
+    if (size == 0 || size >= sizeof net->host_and_port) return false;
+    memcpy(net->host_and_port, url, size);
+    net->host_and_port[size] = '\0';
+    int path_size = snprintf(net->path, sizeof net->path, "%s", url[size] == '/' ? url + size : "/");
+    if (path_size < 0 || (size_t)path_size >= sizeof net->path) return false;
+
+    char *colon = strrchr(net->host_and_port, ':');
+    bool is_bracketed = net->host_and_port[0] == '[';
+    if (colon != NULL && is_bracketed && colon[-1] != ']') colon = NULL; /* inside of an IPv6 address */
+    size_t host_size = colon ? (size_t)(colon - net->host_and_port) : size;
+    snprintf(port, 16, "%.15s", colon ? colon + 1 : "80");
+    snprintf(host, 256, "%.*s", (int)(is_bracketed ? host_size - 2 : host_size), net->host_and_port + is_bracketed);
+    return host_size > 0;
+}
+
+struct load_net *load_net_create(const char *url, char *fault) {
+    struct load_net *net = ordo_alloc(sizeof *net);
+    char host[256], port[16];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    int resolved = 0;
+    if (!split_url(net, url, host, port)) {
+        snprintf(fault, 256, "'%.150s' is no ws:// URL", url);
+    } else if ((resolved = getaddrinfo(host, port, &hints, &found)) != 0) {
+        snprintf(fault, 256, "%.100s: %s", net->host_and_port, gai_strerror(resolved));
+    } else {
+        memcpy(&net->address, found->ai_addr, found->ai_addrlen);
+        net->address_size = found->ai_addrlen;
+        freeaddrinfo(found);
+        net->epoll = epoll_create1(EPOLL_CLOEXEC);
+        ORDO_ASSERT(net->epoll >= 0);
+        return net;
+    }
+    free(net);
+    return NULL;
+}
+
+void load_net_destroy(struct load_net *net) {
+    if (net == NULL) return;
+    close(net->epoll);
+    free(net->links);
+    free(net);
+}
+
+/* --- one link ---------------------------------------------------------------------------------------------------- */
+
+static void link_watch(struct load_link *link, int how, bool wants_write) {
+    struct epoll_event event = {.events = EPOLLIN | (wants_write ? EPOLLOUT : 0), .data.ptr = link};
+    int result = epoll_ctl(link->net->epoll, how, link->fd, &event);
+    ORDO_ASSERT(result == 0);
+    link->wants_write = wants_write;
+}
+
+static void link_break(struct load_link *link) {
+    bool was_open = link->state == LOAD_LINK_OPEN;
+    if (link->fd >= 0) close(link->fd);
+    link->fd = -1;
+    link->state = LOAD_LINK_IDLE;
+    ordo_buffer_finish(&link->in);
+    ordo_buffer_finish(&link->out);
+    ordo_client_connection_disconnected(link->connection, link->net->now_ms);
+    if (was_open && link->changed) link->changed(link->user, false);
+}
+
+static void link_dial(struct load_link *link) {
+    struct load_net *net = link->net;
+    ordo_client_connection_dialing(link->connection, net->now_ms);
+    link->fd = socket(net->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    link->state = LOAD_LINK_DIALING;
+    int yes = 1;
+    if (link->fd < 0 || setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) != 0 ||
+        (connect(link->fd, (struct sockaddr *)&net->address, net->address_size) != 0 && errno != EINPROGRESS)) {
+        link->error = errno;
+        link_break(link);
+        return;
+    }
+    link_watch(link, EPOLL_CTL_ADD, true);
+}
+
+/* Gives the socket what is in `out`. False: the link broke. */
+static bool link_send(struct load_link *link) {
+    size_t sent = 0;
+    while (sent < link->out.size) {
+        ssize_t size = send(link->fd, link->out.data + sent, link->out.size - sent, MSG_NOSIGNAL);
+        if (size > 0) {
+            sent += (size_t)size;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            break;
+        } else if (errno != EINTR) {
+            link_break(link);
+            return false;
+        }
+    }
+    memmove(link->out.data, link->out.data + sent, link->out.size - sent);
+    link->out.size -= sent;
+    bool wants_write = link->out.size > 0;
+    if (wants_write != link->wants_write) link_watch(link, EPOLL_CTL_MOD, wants_write);
+    return true;
+}
+
+/* Does what the connection wishes, and sends what it has to say. */
+void load_link_flush(struct load_link *link) {
+    uint64_t now_ms = link->net->now_ms;
+    switch (ordo_client_connection_wish(link->connection, now_ms)) {
+    case ORDO_CLIENT_WISH_NOTHING: break;
+    case ORDO_CLIENT_WISH_CONNECT:
+        if (link->state == LOAD_LINK_IDLE) link_dial(link);
+        return;
+    case ORDO_CLIENT_WISH_CLOSE:
+        if (link->state != LOAD_LINK_IDLE) link_break(link);
+        return;
+    }
+    if (link->state != LOAD_LINK_OPEN || link->out.size > 0) return; /* what waits goes first */
+    for (;;) {
+        struct ordo_slice frame = ordo_client_connection_take_frame(link->connection, now_ms);
+        if (frame.size == 0) break;
+        load_ws_append(&link->out, LOAD_WS_BINARY, frame);
+    }
+    if (link->out.size > 0) link_send(link);
+}
+
+static void link_upgrade(struct load_link *link) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) {
+        link->error = error;
+        link_break(link);
+        return;
+    }
+    link->state = LOAD_LINK_UPGRADING;
+    load_ws_append_request(&link->out, link->net->host_and_port, link->net->path);
+    link_send(link);
+}
+
+/* False: the link broke. */
+static bool link_take_frame(struct load_link *link, const struct load_ws_frame *frame) {
+    switch (frame->opcode) {
+    case LOAD_WS_BINARY:
+        if (!frame->is_final) break; /* our gateway sends whole frames */
+        ordo_client_connection_received(link->connection, frame->payload, link->net->now_ms);
+        return true;
+    case LOAD_WS_PING: load_ws_append(&link->out, LOAD_WS_PONG, frame->payload); return link_send(link);
+    case LOAD_WS_PONG: return true;
+    default: break; /* a close, or nothing that we know */
+    }
+    link_break(link);
+    return false;
+}
+
+/* Works through bytes as they came; returns how many it used, SIZE_MAX: the link broke. */
+static size_t link_take(struct load_link *link, struct ordo_slice bytes) {
+    struct ordo_reader reader = ordo_reader(bytes);
+    if (link->state == LOAD_LINK_UPGRADING) {
+        size_t size = load_ws_read_answer(bytes);
+        if (size == SIZE_MAX) {
+            link_break(link);
+            return SIZE_MAX;
+        }
+        if (size == 0) return 0;
+        reader.next += size;
+        link->state = LOAD_LINK_OPEN;
+        ordo_client_connection_connected(link->connection, link->net->now_ms);
+        if (link->changed) link->changed(link->user, true);
+    }
+    struct load_ws_frame frame;
+    for (;;) {
+        switch (load_ws_read(&reader, FRAME_SIZE_MAX, &frame)) {
+        case LOAD_WS_FRAME:
+            if (!link_take_frame(link, &frame)) return SIZE_MAX;
+            break;
+        case LOAD_WS_INCOMPLETE: return (size_t)(reader.next - bytes.data);
+        case LOAD_WS_BROKEN: link_break(link); return SIZE_MAX;
+        }
+    }
+}
+
+static void link_read(struct load_link *link) {
+    struct load_net *net = link->net;
+    ssize_t size = recv(link->fd, net->bytes, sizeof net->bytes, 0);
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+    if (size <= 0) {
+        link_break(link);
+        return;
+    }
+    struct ordo_slice bytes = ordo_slice(net->bytes, (size_t)size);
+    bool is_joined = link->in.size > 0;
+    if (is_joined) {
+        ordo_buffer_append_slice(&link->in, bytes);
+        bytes = ordo_buffer_slice(&link->in);
+    }
+    size_t used = link_take(link, bytes);
+    if (used == SIZE_MAX) return;
+    if (!is_joined) {
+        ordo_buffer_append(&link->in, bytes.data + used, bytes.size - used);
+    } else {
+        memmove(link->in.data, link->in.data + used, bytes.size - used);
+        link->in.size = bytes.size - used;
+    }
+    if (link->in.size == 0 && link->in.capacity > 0) ordo_buffer_finish(&link->in); /* thousands of them lie idle */
+}
+
+static void link_event(struct load_link *link, uint32_t events) {
+    if (link->state == LOAD_LINK_DIALING) {
+        link_upgrade(link);
+    } else {
+        if ((events & EPOLLOUT) != 0 && !link_send(link)) return;
+        if ((events & ~(uint32_t)EPOLLOUT) != 0) link_read(link);
+    }
+    if (link->state != LOAD_LINK_IDLE) load_link_flush(link);
+}
+
+void load_net_add(struct load_net *net, struct load_link *link, struct ordo_client_connection *connection) {
+    link->net = net;
+    link->connection = connection;
+    link->fd = -1;
+    if (net->link_count == net->link_capacity) {
+        net->link_capacity = net->link_capacity ? net->link_capacity * 2 : 64;
+        net->links = ordo_realloc(net->links, net->link_capacity * sizeof(struct load_link *));
+    }
+    net->links[net->link_count++] = link;
+    net->now_ms = ordo_clock_monotonic_ms();
+    load_link_flush(link);
+}
+
+void load_link_finish(struct load_link *link) {
+    if (link->connection == NULL) return;
+    if (link->fd >= 0) close(link->fd);
+    ordo_buffer_finish(&link->in);
+    ordo_buffer_finish(&link->out);
+    ordo_client_connection_destroy(link->connection);
+    *link = (struct load_link){.fd = -1};
+}
+
+/* --- all of them ------------------------------------------------------------------------------------------------- */
+
+void load_net_watch(struct load_net *net, int fd, void (*ready)(void *user), void *user) {
+    net->watch = (struct watch){.ready = ready, .user = user};
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    int result = epoll_ctl(net->epoll, EPOLL_CTL_ADD, fd, &event);
+    ORDO_ASSERT(result == 0);
+}
+
+static void look_at_timers(struct load_net *net) {
+    net->timers_ms = net->now_ms;
+    for (size_t i = 0; i < net->link_count; i++) {
+        struct load_link *link = net->links[i];
+        if (ordo_client_connection_timer_ms(link->connection) > net->now_ms && link->state != LOAD_LINK_IDLE) continue;
+        ordo_client_connection_tick(link->connection, net->now_ms);
+        load_link_flush(link);
+    }
+}
+
+void load_net_turn(struct load_net *net, uint64_t wait_ns) {
+    struct epoll_event events[EVENTS_MAX];
+    if (wait_ns > TIMERS_MS * UINT64_C(1000000)) wait_ns = TIMERS_MS * UINT64_C(1000000);
+    int count = epoll_wait(net->epoll, events, EVENTS_MAX, (int)((wait_ns + 999999) / 1000000));
+    net->now_ms = ordo_clock_monotonic_ms();
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.ptr == NULL) {
+            net->watch.ready(net->watch.user);
+        } else {
+            link_event(events[i].data.ptr, events[i].events);
+        }
+    }
+    if (net->now_ms - net->timers_ms >= TIMERS_MS) look_at_timers(net);
+}
