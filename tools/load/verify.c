@@ -83,8 +83,9 @@ static void verify_doc(struct load *load, uint32_t doc_index, struct ordo_client
     struct ordo_client_doc *stranger =
         ordo_client_open(client, doc->collection, doc->id, &(struct ordo_client_open_options){0});
     if (ordo_client_wait_open(stranger, WAIT_MS) != ORDO_OK) {
-        violated(load, doc, "it cannot be opened: error %u %s", ordo_client_error_code(stranger),
-                 ordo_client_error_message(stranger));
+        struct ordo_slice message = ordo_client_error_message(stranger);
+        violated(load, doc, "it cannot be opened: error %u %.*s", ordo_client_error_code(stranger), (int)message.size,
+                 (const char *)message.data);
         ordo_client_close(stranger);
         return;
     }

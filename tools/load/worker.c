@@ -152,9 +152,9 @@ static void status(void *user, struct ordo_client_doc *doc, enum ordo_client_sta
     struct load_worker *worker = user;
     (void)doc;
     if (status != ORDO_CLIENT_ERROR) return;
-    snprintf(worker->load->error, sizeof worker->load->error, "%s/%s: error %u: %.*s",
-             worker->load->docs[worker->doc_index].collection, worker->load->docs[worker->doc_index].id, code,
-             (int)message.size, (const char *)message.data);
+    const struct load_doc *of = &worker->load->docs[worker->doc_index];
+    snprintf(worker->load->error, sizeof worker->load->error, "%.80s/%.80s: error %u: %.*s", of->collection, of->id,
+             code, (int)(message.size < 80 ? message.size : 80), (const char *)message.data);
     worker->load->is_stopped = true;
 }
 

@@ -77,8 +77,9 @@ static int session_open(struct session *session, const char *name, const char *c
     } else if (err == ORDO_ERR_TIMEOUT) {
         ordo_command_fail("no answer from %s%s%s", session->url, session->refusal[0] ? ": " : "", session->refusal);
     } else {
-        ordo_command_fail("%s cannot be opened: error %u: %s", name, ordo_client_error_code(session->doc),
-                          ordo_client_error_message(session->doc));
+        struct ordo_slice message = ordo_client_error_message(session->doc);
+        ordo_command_fail("%s cannot be opened: error %u: %.*s", name, ordo_client_error_code(session->doc),
+                          (int)message.size, (const char *)message.data);
     }
     session_close(session);
     return EXIT_FAILURE;

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "client/c/core/wire.h"
 #include "common/ot/text_codec.h"
 #include "common/utf8.h"
 
@@ -62,13 +63,20 @@ static json_t *components_of(struct ordo_slice op, json_t *hints, bool *has_hint
     return NULL;
 }
 
+static json_t *create_of(struct ordo_slice op, json_t *hints, bool *has_hints) {
+    struct ordo_wire_create create;
+    if (!ordo_wire_read_create(op, &create)) return NULL;
+    return json_pack("{s:o, s:o}", "create", components_of(create.text, hints, has_hints), "type",
+                     string_of(create.type));
+}
+
 ordo_err ordo_op_json(const struct ordo_client_commit *commit, struct ordo_buffer *out) {
     json_t *hints = json_array(), *op = NULL;
     bool has_hints = false;
     switch (commit->kind) {
     case ORDO_CLIENT_EDIT: op = components_of(commit->op, hints, &has_hints); break;
     case ORDO_CLIENT_DELETE: op = json_pack("{s:b}", "delete", 1); break;
-    case ORDO_CLIENT_CREATE: op = json_pack("{s:o}", "create", components_of(commit->op, hints, &has_hints)); break;
+    case ORDO_CLIENT_CREATE: op = create_of(commit->op, hints, &has_hints); break;
     }
     json_t *line = json_pack("{s:I, s:o, s:I, s:I, s:I, s:o, s:o}", "server_seq", (json_int_t)commit->server_seq,
                              "client_id", hex_of(commit->client_id), "client_seq", (json_int_t)commit->client_seq,

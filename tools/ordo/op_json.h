@@ -4,7 +4,7 @@
  *      "op": [5, "abc", {"d": 2}]}
  *
  * The op is in the form of `ot-text-unicode`: retain so many, insert this, delete so many. A delete of the document is
- * {"delete": true}, a create {"create": [its content]}. Where inserts carry tie hints, "hints" names them, one string
+ * {"delete": true}, a create {"create": [its content], "type": "text"}. Where inserts carry tie hints, "hints" names them, one string
  * for each insert: "", "follows", "precedes" or "both". */
 #ifndef ORDO_TOOLS_OP_JSON_H
 #define ORDO_TOOLS_OP_JSON_H
