@@ -1,5 +1,5 @@
-/* gateway/http.h: what the port answers to plain HTTP: /healthz (the process lives), /readyz (its shard is there),
- * /metrics (Prometheus text). Everything else is 404. */
+/* gateway/http.h: what the port answers to plain HTTP: /healthz (the process lives), /readyz (its shard is
+ * there), /metrics (Prometheus text). Everything else is 404. */
 #ifndef ORDO_GATEWAY_HTTP_H
 #define ORDO_GATEWAY_HTTP_H
 

@@ -25,7 +25,7 @@ struct process {
     struct ordo_wire_lws *clients;
     ev_prepare before_sleep;
     ev_check after_sleep;
-    ev_idle stay_awake;  /* active while work is left that no event will announce */
+    ev_idle stay_awake; /* active while work is left that no event will announce */
     ev_timer tick, drain_limit;
     ev_signal stop[2];
     bool has_ticked, is_announced, is_draining, has_failed;
@@ -73,16 +73,18 @@ static void turn_end(struct ev_loop *loop, ev_prepare *watcher, int events) {
     (void)events;
     struct process *process = watcher->data;
     bool has_more = ordo_wire_zmq_poll(&process->link);
-    end_turn(process); /* one message per shard … */
+    end_turn(process);                                            /* one message per shard … */
     has_more = ordo_wire_lws_flush(process->clients) || has_more; /* … one write per connection */
-    end_turn(process); /* what the drained sockets made room for */
+    end_turn(process);                                            /* what the drained sockets made room for */
     has_more = ordo_wire_zmq_poll(&process->link) || has_more;    /* a send may have swallowed the edge */
     do_effects(process);
     has_more = ordo_wire_lws_flush(process->clients) || has_more;
     announce(process);
     if (process->is_draining && ordo_wire_lws_count(process->clients) == 0) ev_break(loop, EVBREAK_ALL);
-    if (has_more) ev_idle_start(loop, &process->stay_awake);
-    else ev_idle_stop(loop, &process->stay_awake);
+    if (has_more)
+        ev_idle_start(loop, &process->stay_awake);
+    else
+        ev_idle_stop(loop, &process->stay_awake);
 }
 
 static void turn_begin(struct ev_loop *loop, ev_check *watcher, int events) {
@@ -92,7 +94,8 @@ static void turn_begin(struct ev_loop *loop, ev_check *watcher, int events) {
     ordo_turn_read_clock(&process->turn);
 }
 
-static void idle(struct ev_loop *loop, ev_idle *watcher, int events) { /* its presence keeps the loop from sleeping */
+static void idle(struct ev_loop *loop, ev_idle *watcher,
+                 int events) { /* its presence keeps the loop from sleeping */
     (void)loop;
     (void)watcher;
     (void)events;
@@ -151,12 +154,13 @@ static bool start(struct process *process) {
     process->options.core.seed = ordo_random_u64();
     process->turn.core = ordo_gateway_create(&process->options.core);
     ordo_turn_read_clock(&process->turn);
-    ordo_wire_zmq_init(&process->link, &process->turn, process->loop, process->zmq, 0, process->options.shard_data,
-                       process->options.shard_side);
+    ordo_wire_zmq_init(&process->link, &process->turn, process->loop, process->zmq, 0,
+                       process->options.shard_data, process->options.shard_side);
     process->clients = ordo_wire_lws_create(&process->turn, process->loop, &process->options);
     if (process->clients == NULL) return false;
     watch(process);
-    log_info("event=listening address=%s port=%u", process->options.address, ordo_wire_lws_port(process->clients));
+    log_info("event=listening address=%s port=%u", process->options.address,
+             ordo_wire_lws_port(process->clients));
     return true;
 }
 

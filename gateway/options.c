@@ -16,11 +16,13 @@ const char ordo_options_help[] =
     "\n"
     "  --shard data=E,side=E      the shard's two ZeroMQ endpoints, as ordo-shard prints them\n"
     "  --listen HOST:PORT         for clients; port 0: any free one (127.0.0.1:8080)\n"
-    "  --insecure-listen-anywhere let everybody who can reach HOST read and write everything: there are no keys yet,\n"
+    "  --insecure-listen-anywhere let everybody who can reach HOST read and write everything: there are no "
+    "keys yet,\n"
     "                             so without this only loopback addresses are listened on\n"
     "  --name NAME                shown to clients and in the shard's logs (gateway)\n"
     "  --log-level LEVEL          error, warn, info or debug (info)\n"
-    "  --ping-interval-ms MS      a client silent for so long is pinged, one silent twice as long is closed (30000)\n"
+    "  --ping-interval-ms MS      a client silent for so long is pinged, one silent twice as long is closed "
+    "(30000)\n"
     "  --hello-timeout-ms MS      a connection that has not said Hello after this is closed (10000)\n"
     "  --open-timeout-ms MS       an Open that waits for a shard that is away is refused after this (10000)\n"
     "  --connections-max N        (100000, or what the limit of open files allows)\n"
@@ -33,7 +35,8 @@ static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t 
     char *end;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number < min || number > max) return false;
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number < min || number > max)
+        return false;
     *out = number;
     return true;
 }
@@ -59,8 +62,8 @@ static bool parse_listen(struct ordo_options *options, const char *text) {
 static bool resolve(struct ordo_options *options) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
     if (getaddrinfo(options->host, NULL, &hints, &found) != 0) return false;
-    int rc = getnameinfo(found->ai_addr, found->ai_addrlen, options->address, sizeof options->address, NULL, 0,
-                         NI_NUMERICHOST);
+    int rc = getnameinfo(found->ai_addr, found->ai_addrlen, options->address, sizeof options->address, NULL,
+                         0, NI_NUMERICHOST);
     freeaddrinfo(found);
     return rc == 0;
 }
@@ -125,25 +128,29 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen wants HOST:PORT, not \"%.60s\"", value);
     } else if (strcmp(name, "--shard") == 0) {
         if (parse_shard(options, value)) return true;
-        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--shard wants data=ENDPOINT,side=ENDPOINT, not \"%.120s\"", value);
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--shard wants data=ENDPOINT,side=ENDPOINT, not \"%.120s\"",
+                 value);
     } else if (strcmp(name, "--log-level") == 0) {
         int level = ordo_log_level_of(value);
         options->log_level = (enum ordo_log_level)level;
         if (level >= 0) return true;
-        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--log-level wants error, warn, info or debug, not \"%.60s\"", value);
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
+                 "--log-level wants error, warn, info or debug, not \"%.60s\"", value);
     } else {
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "\"%.60s\" is no option of ordo-gateway; see --help", name);
     }
     return false;
 }
 
-static bool check(struct ordo_options *options, bool may_listen_anywhere, char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+static bool check(struct ordo_options *options, bool may_listen_anywhere,
+                  char fault[ORDO_OPTIONS_FAULT_SIZE]) {
     if (options->shard_data[0] == '\0') {
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--shard data=ENDPOINT,side=ENDPOINT is needed; see --help");
         return false;
     }
     if (!resolve(options)) {
-        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen: the host \"%.100s\" has no address", options->host);
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen: the host \"%.100s\" has no address",
+                 options->host);
         return false;
     }
     if (!may_listen_anywhere && !is_loopback(options->address)) {

@@ -6,13 +6,14 @@
 #include "gateway/core/gateway.h"
 
 struct ordo_options {
-    char host[256];            /* as given, without brackets */
-    char address[64];          /* numeric */
-    uint16_t port;             /* 0: any free one */
+    char host[256];                        /* as given, without brackets */
+    char address[64];                      /* numeric */
+    uint16_t port;                         /* 0: any free one */
     char shard_data[256], shard_side[256]; /* ZeroMQ endpoints */
     const char *name;
     enum ordo_log_level log_level;
-    uint32_t ping_interval_ms; /* a client that says nothing for so long is pinged, for so long again: it is dead */
+    uint32_t ping_interval_ms; /* a client that says nothing for so long is pinged, for so long again: it is
+                                  dead */
     uint32_t connections_max;
     struct ordo_gateway_config core;
 };

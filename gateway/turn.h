@@ -1,4 +1,5 @@
-/* gateway/turn.h: what the edges of a gateway share: its core, and the clock as read once per wake of the loop. */
+/* gateway/turn.h: what the edges of a gateway share: its core, and the clock as read once per wake of the
+ * loop. */
 #ifndef ORDO_GATEWAY_TURN_H
 #define ORDO_GATEWAY_TURN_H
 

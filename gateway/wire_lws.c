@@ -10,22 +10,22 @@
 #include "gateway/http.h"
 
 enum {
-    RX_PIECE_SIZE = 1024,        /* libwebsockets keeps as much per connection; larger frames come in pieces */
-    SERVICE_SIZE = 64 * 1024,    /* one buffer for all reads, and the largest single write */
+    RX_PIECE_SIZE = 1024,     /* libwebsockets keeps as much per connection; larger frames come in pieces */
+    SERVICE_SIZE = 64 * 1024, /* one buffer for all reads, and the largest single write */
     FLUSH_SIZE_MAX = 8 * 1024 * 1024, /* written in one turn, over all connections */
     CLOSE_TIMEOUT_S = 5,
-    FILES_RESERVED = 64,         /* file descriptors that are not connections */
+    FILES_RESERVED = 64, /* file descriptors that are not connections */
     PATH_SIZE_MAX = 256,
-    REASON_SIZE_MAX = 123,       /* of a close frame */
+    REASON_SIZE_MAX = 123, /* of a close frame */
 };
 
 /* One WebSocket, as the edge sees it. */
 struct socket {
     struct lws *wsi;
-    struct ordo_list in_output;  /* wire->output: something waits and the socket may take it */
-    struct ordo_list in_silence; /* wire->silence, by due_ms */
+    struct gateway_list in_output;  /* wire->output: something waits and the socket may take it */
+    struct gateway_list in_silence; /* wire->silence, by due_ms */
     uint64_t due_ms;
-    struct ordo_buffer partial;  /* the beginning of a message whose end has not come */
+    struct ordo_buffer partial; /* the beginning of a message whose end has not come */
     bool was_heard, is_pinged;
     bool is_closing;
     uint16_t close_code;
@@ -41,7 +41,7 @@ struct ordo_wire_lws {
     struct socket **sockets; /* by conn */
     uint32_t *free_conns;    /* of those, unused ones */
     uint32_t capacity, free_count, count, count_max;
-    struct ordo_list output, silence;
+    struct gateway_list output, silence;
     struct ordo_buffer frame; /* the message to be written, behind LWS_PRE bytes of room */
     bool is_draining;
 };
@@ -78,9 +78,9 @@ static int open_connection(struct ordo_wire_lws *wire, struct lws *wsi, struct s
     session->conn_next = conn + 1;
     socket->wsi = wsi;
     socket->due_ms = wire->turn->now_ms + wire->options->ping_interval_ms;
-    ordo_list_init(&socket->in_output);
-    ordo_list_init(&socket->in_silence);
-    ordo_list_append(&wire->silence, &socket->in_silence);
+    gateway_list_init(&socket->in_output);
+    gateway_list_init(&socket->in_silence);
+    gateway_list_append(&wire->silence, &socket->in_silence);
     step(wire, ORDO_GATEWAY_CONN_OPENED, conn, ordo_slice(NULL, 0));
     return 0;
 }
@@ -91,8 +91,8 @@ static void close_connection(struct ordo_wire_lws *wire, struct session *session
     struct socket *socket = wire->sockets[conn];
     session->conn_next = 0;
     step(wire, ORDO_GATEWAY_CONN_CLOSED, conn, ordo_slice(NULL, 0));
-    ordo_list_remove(&socket->in_output);
-    ordo_list_remove(&socket->in_silence);
+    gateway_list_remove(&socket->in_output);
+    gateway_list_remove(&socket->in_silence);
     ordo_buffer_finish(&socket->partial);
     free(socket);
     wire->sockets[conn] = NULL;
@@ -107,11 +107,13 @@ static int refuse(struct lws *wsi, enum lws_close_status code, const char *reaso
     return -1;
 }
 
-static int receive(struct ordo_wire_lws *wire, struct socket *socket, uint32_t conn, struct ordo_slice piece) {
+static int receive(struct ordo_wire_lws *wire, struct socket *socket, uint32_t conn,
+                   struct ordo_slice piece) {
     struct lws *wsi = socket->wsi;
     socket->was_heard = true;
     if (socket->is_closing) return 0;
-    if (!lws_frame_is_binary(wsi)) return refuse(wsi, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, "binary frames only");
+    if (!lws_frame_is_binary(wsi))
+        return refuse(wsi, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, "binary frames only");
     size_t announced = socket->partial.size + piece.size + lws_remaining_packet_payload(wsi);
     if (announced > wire->options->core.frame_size_max)
         return refuse(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "the frame is larger than frame_size_max");
@@ -131,7 +133,7 @@ static int receive(struct ordo_wire_lws *wire, struct socket *socket, uint32_t c
 
 void ordo_wire_lws_want_output(struct ordo_wire_lws *wire, uint32_t conn) {
     struct socket *socket = conn < wire->capacity ? wire->sockets[conn] : NULL;
-    if (socket != NULL) ordo_list_append(&wire->output, &socket->in_output);
+    if (socket != NULL) gateway_list_append(&wire->output, &socket->in_output);
 }
 
 void ordo_wire_lws_close(struct ordo_wire_lws *wire, uint32_t conn, uint16_t code, const char *reason) {
@@ -161,11 +163,11 @@ static uint32_t conn_of(const struct socket *socket) {
 
 bool ordo_wire_lws_flush(struct ordo_wire_lws *wire) {
     size_t size = 0;
-    struct ordo_list again;
-    ordo_list_init(&again);
-    while (!ordo_list_is_empty(&wire->output) && size < FLUSH_SIZE_MAX) {
-        struct socket *socket = ORDO_LIST_ITEM(wire->output.next, struct socket, in_output);
-        ordo_list_remove(&socket->in_output);
+    struct gateway_list again;
+    gateway_list_init(&again);
+    while (!gateway_list_is_empty(&wire->output) && size < FLUSH_SIZE_MAX) {
+        struct socket *socket = GATEWAY_LIST_ITEM(wire->output.next, struct socket, in_output);
+        gateway_list_remove(&socket->in_output);
         if (socket->is_closing) continue; /* WRITEABLE comes and sends the rest */
         if (lws_partial_buffered(socket->wsi)) {
             lws_callback_on_writable(socket->wsi);
@@ -178,11 +180,13 @@ bool ordo_wire_lws_flush(struct ordo_wire_lws *wire) {
             continue;
         }
         size += written;
-        if (lws_partial_buffered(socket->wsi)) lws_callback_on_writable(socket->wsi);
-        else if (has_more) ordo_list_append(&again, &socket->in_output);
+        if (lws_partial_buffered(socket->wsi))
+            lws_callback_on_writable(socket->wsi);
+        else if (has_more)
+            gateway_list_append(&again, &socket->in_output);
     }
-    while (!ordo_list_is_empty(&again)) ordo_list_append(&wire->output, again.next);
-    return !ordo_list_is_empty(&wire->output);
+    while (!gateway_list_is_empty(&again)) gateway_list_append(&wire->output, again.next);
+    return !gateway_list_is_empty(&wire->output);
 }
 
 /* The socket takes more: for those who had to wait, and those about to be closed. */
@@ -192,7 +196,7 @@ static int writeable(struct ordo_wire_lws *wire, struct socket *socket, uint32_t
         return 0;
     }
     if (!socket->is_closing) {
-        ordo_list_append(&wire->output, &socket->in_output); /* the turn's end writes */
+        gateway_list_append(&wire->output, &socket->in_output); /* the turn's end writes */
         return 0;
     }
     bool has_more;
@@ -210,11 +214,11 @@ static int writeable(struct ordo_wire_lws *wire, struct socket *socket, uint32_t
 }
 
 void ordo_wire_lws_tick(struct ordo_wire_lws *wire) {
-    while (!ordo_list_is_empty(&wire->silence)) {
-        struct socket *socket = ORDO_LIST_ITEM(wire->silence.next, struct socket, in_silence);
+    while (!gateway_list_is_empty(&wire->silence)) {
+        struct socket *socket = GATEWAY_LIST_ITEM(wire->silence.next, struct socket, in_silence);
         if (wire->turn->now_ms < socket->due_ms) return;
         socket->due_ms = wire->turn->now_ms + wire->options->ping_interval_ms;
-        ordo_list_append(&wire->silence, &socket->in_silence);
+        gateway_list_append(&wire->silence, &socket->in_silence);
         if (socket->was_heard) {
             socket->was_heard = socket->is_pinged = false;
         } else if (socket->is_pinged) {
@@ -235,7 +239,8 @@ static size_t copy_path(struct lws *wsi, char path[PATH_SIZE_MAX]) {
     return size > 0 ? (size_t)size : 0;
 }
 
-/* Whether a request to upgrade is one for us; libwebsockets 4.1.6 would go along with h2c and with old drafts. */
+/* Whether a request to upgrade is one for us; libwebsockets 4.1.6 would go along with h2c and with old
+ * drafts. */
 static int confirm_upgrade(struct lws *wsi, const char *to) {
     char path[PATH_SIZE_MAX], version[8] = "";
     if (to == NULL || strcasecmp(to, "websocket") != 0) return -1;
@@ -279,8 +284,10 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 
 static void log_line(int level, const char *line) {
     size_t size = strcspn(line, "\n");
-    if (level == LLL_ERR) log_error("event=libwebsockets text=\"%.*s\"", (int)size, line);
-    else log_warn("event=libwebsockets text=\"%.*s\"", (int)size, line);
+    if (level == LLL_ERR)
+        log_error("event=libwebsockets text=\"%.*s\"", (int)size, line);
+    else
+        log_warn("event=libwebsockets text=\"%.*s\"", (int)size, line);
 }
 
 /* As many files as we may open; the connections that fit in them. */
@@ -299,8 +306,8 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
     wire->turn = turn;
     wire->options = options;
     wire->count_max = raise_file_limit(options->connections_max);
-    ordo_list_init(&wire->output);
-    ordo_list_init(&wire->silence);
+    gateway_list_init(&wire->output);
+    gateway_list_init(&wire->silence);
     memset(ordo_buffer_reserve(&wire->frame, LWS_PRE), 0, LWS_PRE);
     wire->protocols[0] = (struct lws_protocols){.name = "http", .callback = callback};
     wire->protocols[1] = (struct lws_protocols){
@@ -343,8 +350,14 @@ void ordo_wire_lws_destroy(struct ordo_wire_lws *wire) {
     free(wire);
 }
 
-uint16_t ordo_wire_lws_port(const struct ordo_wire_lws *wire) { return (uint16_t)lws_get_vhost_listen_port(wire->vhost); }
+uint16_t ordo_wire_lws_port(const struct ordo_wire_lws *wire) {
+    return (uint16_t)lws_get_vhost_listen_port(wire->vhost);
+}
 
-void ordo_wire_lws_drain(struct ordo_wire_lws *wire) { wire->is_draining = true; }
+void ordo_wire_lws_drain(struct ordo_wire_lws *wire) {
+    wire->is_draining = true;
+}
 
-uint32_t ordo_wire_lws_count(const struct ordo_wire_lws *wire) { return wire->count; }
+uint32_t ordo_wire_lws_count(const struct ordo_wire_lws *wire) {
+    return wire->count;
+}

@@ -1,12 +1,13 @@
 /* gateway/wire_lws.h: the WebSockets of clients, by libwebsockets in a libev loop.
  *
- * One write per connection and turn, straight from the turn's end when the socket has taken all that was written before
- * (asking for a WRITEABLE callback costs two epoll_ctl calls), else when it has. Messages of a client are put together
- * here, bounded by frame_size_max; text frames and too large ones close the connection. Plain HTTP goes to http.h.
+ * One write per connection and turn, straight from the turn's end when the socket has taken all that was
+ * written before (asking for a WRITEABLE callback costs two epoll_ctl calls), else when it has. Messages of a
+ * client are put together here, bounded by frame_size_max; text frames and too large ones close the
+ * connection. Plain HTTP goes to http.h.
  *
- * Of libwebsockets 4.1.6 this keeps off: permessage-deflate (not offered), HTTP/2 (every Upgrade but "websocket" is
- * refused), and its timers for dead peers (a sorted list: each pong would cost a walk over all connections).
- * Threads: one. */
+ * Of libwebsockets 4.1.6 this keeps off: permessage-deflate (not offered), HTTP/2 (every Upgrade but
+ * "websocket" is refused), and its timers for dead peers (a sorted list: each pong would cost a walk over all
+ * connections). Threads: one. */
 #ifndef ORDO_GATEWAY_WIRE_LWS_H
 #define ORDO_GATEWAY_WIRE_LWS_H
 

@@ -14,7 +14,8 @@ enum {
     ROUTING_ID_SIZE = 9,
 };
 
-/* What one message of a shard may be: an answer with a committed op that has grown by rebasing, and much else. */
+/* What one message of a shard may be: an answer with a committed op that has grown by rebasing, and much
+ * else. */
 #define MESSAGE_SIZE_MAX (INT64_C(128) * 1024 * 1024)
 
 static void wake(struct ev_loop *loop, ev_io *watcher, int events) { /* the turn's end looks at the socket */
@@ -23,8 +24,8 @@ static void wake(struct ev_loop *loop, ev_io *watcher, int events) { /* the turn
     (void)events;
 }
 
-void ordo_wire_zmq_init(struct ordo_wire_zmq *wire, struct ordo_turn *turn, struct ev_loop *loop, void *context,
-                        uint32_t peer, const char *data_endpoint, const char *side_endpoint) {
+void ordo_wire_zmq_init(struct ordo_wire_zmq *wire, struct ordo_turn *turn, struct ev_loop *loop,
+                        void *context, uint32_t peer, const char *data_endpoint, const char *side_endpoint) {
     *wire = (struct ordo_wire_zmq){
         .turn = turn,
         .loop = loop,
@@ -80,7 +81,8 @@ static bool open_socket(struct ordo_wire_zmq *wire, int which) {
     ev_io_init(&wire->watchers[which], wake, fd, EV_READ);
     ev_io_start(wire->loop, &wire->watchers[which]);
     if (zmq_connect(socket, wire->endpoints[which]) == 0) return true;
-    log_error("event=connect_failed endpoint=%s reason=\"%s\"", wire->endpoints[which], zmq_strerror(zmq_errno()));
+    log_error("event=connect_failed endpoint=%s reason=\"%s\"", wire->endpoints[which],
+              zmq_strerror(zmq_errno()));
     return false;
 }
 
@@ -94,15 +96,16 @@ bool ordo_wire_zmq_open(struct ordo_wire_zmq *wire, uint64_t session) {
 }
 
 static void tell(struct ordo_wire_zmq *wire, enum ordo_gateway_event_kind kind, struct ordo_slice bytes) {
-    ordo_turn_step(wire->turn, (struct ordo_gateway_event){
-                                   .kind = kind, .peer = wire->peer, .session = wire->session, .bytes = bytes});
+    ordo_turn_step(wire->turn,
+                   (struct ordo_gateway_event){
+                       .kind = kind, .peer = wire->peer, .session = wire->session, .bytes = bytes});
 }
 
 static void tell_state(struct ordo_wire_zmq *wire, bool is_up) {
     if (wire->is_up == is_up) return;
     wire->is_up = is_up;
-    log_info("event=%s endpoint=%s session=%016llx", is_up ? "link_up" : "link_down", wire->endpoints[ORDO_WIRE_DATA],
-             (unsigned long long)wire->session);
+    log_info("event=%s endpoint=%s session=%016llx", is_up ? "link_up" : "link_down",
+             wire->endpoints[ORDO_WIRE_DATA], (unsigned long long)wire->session);
     tell(wire, is_up ? ORDO_GATEWAY_LINK_UP : ORDO_GATEWAY_LINK_DOWN, ordo_slice(NULL, 0));
 }
 

@@ -2,16 +2,16 @@
 
 #include "proto/message.h"
 
-struct ordo_admission ordo_admit(struct ordo_slice token) {
+struct gateway_admission gateway_admit(struct ordo_slice token) {
     (void)token;
-    return (struct ordo_admission){
+    return (struct gateway_admission){
         .is_admitted = true,
         .user = ordo_slice_of("anonymous"),
         .permission = ORDO__V1__PERMISSION__WRITE,
     };
 }
 
-bool ordo_admit_type(struct ordo_slice types, struct ordo_slice type) {
+bool gateway_admit_type(struct ordo_slice types, struct ordo_slice type) {
     if (types.size == 0) return ordo_slice_equal(type, ordo_slice_of("text"));
     struct ordo_reader reader = ordo_reader(types);
     struct ordo_slice name;

@@ -14,22 +14,23 @@ enum {
     FIELD_PONG = 13,
 };
 
-struct ordo_payload *ordo_answer_encode(struct ordo_gateway *gateway, uint32_t field, const ProtobufCMessage *message) {
+struct gateway_payload *gateway_answer_encode(struct ordo_gateway *gateway, uint32_t field,
+                                              const ProtobufCMessage *message) {
     ordo_buffer_clear(&gateway->scratch);
     ordo_message_encode_field(field, message, &gateway->scratch);
-    return ordo_payload_create(ordo_buffer_slice(&gateway->scratch), ordo_slice(NULL, 0));
+    return gateway_payload_create(ordo_buffer_slice(&gateway->scratch), ordo_slice(NULL, 0));
 }
 
-static void push(struct ordo_gateway *gateway, struct ordo_conn *conn, uint32_t request, uint32_t doc, uint32_t field,
-                 const ProtobufCMessage *message) {
-    ordo_conn_push_answer(gateway, conn,
-                          (struct ordo_entry){.payload = ordo_answer_encode(gateway, field, message),
-                                              .doc = doc,
-                                              .request = request,
-                                              .kind = ORDO_ENTRY_ANSWER});
+static void push(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request, uint32_t doc,
+                 uint32_t field, const ProtobufCMessage *message) {
+    gateway_conn_push_answer(gateway, conn,
+                             (struct gateway_entry){.payload = gateway_answer_encode(gateway, field, message),
+                                                    .doc = doc,
+                                                    .request = request,
+                                                    .kind = GATEWAY_ENTRY_ANSWER});
 }
 
-void ordo_answer_welcome(struct ordo_gateway *gateway, struct ordo_conn *conn, uint32_t request) {
+void gateway_answer_welcome(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request) {
     Ordo__V1__Welcome welcome = ORDO__V1__WELCOME__INIT;
     welcome.protocol = ORDO_GATEWAY_PROTOCOL;
     welcome.user = ordo_binary_of_slice(ordo_buffer_slice(&conn->user));
@@ -41,43 +42,47 @@ void ordo_answer_welcome(struct ordo_gateway *gateway, struct ordo_conn *conn, u
     push(gateway, conn, request, 0, FIELD_WELCOME, &welcome.base);
 }
 
-void ordo_answer_pong(struct ordo_gateway *gateway, struct ordo_conn *conn, uint32_t request, uint64_t nonce) {
+void gateway_answer_pong(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request,
+                         uint64_t nonce) {
     Ordo__V1__Pong pong = ORDO__V1__PONG__INIT;
     pong.nonce = nonce;
     push(gateway, conn, request, 0, FIELD_PONG, &pong.base);
 }
 
-void ordo_answer_go_away(struct ordo_gateway *gateway, struct ordo_conn *conn, const char *reason,
-                         uint32_t reconnect_after_ms) {
+void gateway_answer_go_away(struct ordo_gateway *gateway, struct gateway_conn *conn, const char *reason,
+                            uint32_t reconnect_after_ms) {
     Ordo__V1__GoAway away = ORDO__V1__GO_AWAY__INIT;
     away.reason = ordo_binary_of_slice(ordo_slice_of(reason));
     away.reconnect_after_ms = reconnect_after_ms;
     push(gateway, conn, 0, 0, FIELD_GO_AWAY, &away.base);
 }
 
-void ordo_answer_error(struct ordo_gateway *gateway, struct ordo_conn *conn, uint32_t request, uint32_t doc,
-                       uint32_t code, struct ordo_slice text) {
+void gateway_answer_error(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request,
+                          uint32_t doc, uint32_t code, struct ordo_slice text) {
     Ordo__V1__Error error = ORDO__V1__ERROR__INIT;
     error.code = code;
     error.message = ordo_binary_of_slice(text);
     push(gateway, conn, request, doc, FIELD_ERROR, &error.base);
 }
 
-void ordo_answer_nack(struct ordo_gateway *gateway, struct ordo_conn *conn, uint32_t request, uint32_t doc,
-                      Ordo__V1__Nack nack, const char *text) {
+void gateway_answer_nack(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request,
+                         uint32_t doc, Ordo__V1__Nack nack, const char *text) {
     if (text != NULL) nack.message = ordo_binary_of_slice(ordo_slice_of(text));
     push(gateway, conn, request, doc, FIELD_NACK, &nack.base);
 }
 
-void ordo_answer_status(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber, bool is_available) {
+void gateway_answer_status(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                           bool is_available) {
     Ordo__V1__DocumentStatus status = ORDO__V1__DOCUMENT_STATUS__INIT;
     if (!is_available) {
         status.state = ORDO__V1__DOCUMENT_STATUS__STATE__UNAVAILABLE;
-        status.message = ordo_binary_of_slice(ordo_slice_of("the shard of this document is away; edits are kept"));
+        status.message =
+            ordo_binary_of_slice(ordo_slice_of("the shard of this document is away; edits are kept"));
     }
     push(gateway, subscriber->conn, 0, subscriber->handle, FIELD_STATUS, &status.base);
 }
 
-void ordo_answer_duplicate(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber, const Ordo__V1__Ack *ack) {
+void gateway_answer_duplicate(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                              const Ordo__V1__Ack *ack) {
     push(gateway, subscriber->conn, 0, subscriber->handle, FIELD_ACK, &ack->base);
 }

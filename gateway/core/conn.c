@@ -11,18 +11,18 @@
 
 /* CLOSING follows GREETING too: a connection may be refused before it says anything. */
 static const uint32_t conn_moves[] = {
-    [ORDO_CONN_GREETING] = 1u << ORDO_CONN_READY | 1u << ORDO_CONN_CLOSING,
-    [ORDO_CONN_READY] = 1u << ORDO_CONN_CLOSING,
-    [ORDO_CONN_CLOSING] = 0,
+    [GATEWAY_CONN_GREETING] = 1u << GATEWAY_CONN_READY | 1u << GATEWAY_CONN_CLOSING,
+    [GATEWAY_CONN_READY] = 1u << GATEWAY_CONN_CLOSING,
+    [GATEWAY_CONN_CLOSING] = 0,
 };
 
-static void conn_move(struct ordo_conn *conn, enum ordo_conn_state next) {
+static void conn_move(struct gateway_conn *conn, enum gateway_conn_state next) {
     ORDO_ASSERT(conn_moves[conn->state] & 1u << next);
     conn->state = next;
-    ordo_list_remove(&conn->in_state);
+    gateway_list_remove(&conn->in_state);
 }
 
-struct ordo_conn *ordo_conn_find(struct ordo_gateway *gateway, uint32_t id) {
+struct gateway_conn *gateway_conn_find(struct ordo_gateway *gateway, uint32_t id) {
     return id < gateway->conn_capacity ? gateway->conns[id] : NULL;
 }
 
@@ -36,28 +36,28 @@ static void make_place(struct ordo_gateway *gateway, uint32_t id) {
     gateway->conn_capacity = capacity;
 }
 
-void ordo_conn_open(struct ordo_gateway *gateway, uint32_t id) {
+void gateway_conn_open(struct ordo_gateway *gateway, uint32_t id) {
     make_place(gateway, id);
     ORDO_ASSERT(gateway->conns[id] == NULL);
-    struct ordo_conn *conn = ordo_alloc(sizeof *conn);
+    struct gateway_conn *conn = ordo_alloc(sizeof *conn);
     conn->id = id;
-    conn->state = ORDO_CONN_GREETING;
+    conn->state = GATEWAY_CONN_GREETING;
     conn->hello_due_ms = gateway->now_ms + gateway->config.hello_timeout_ms;
-    ordo_list_init(&conn->in_state);
-    ordo_list_append(&gateway->greeting, &conn->in_state);
-    ordo_list_init(&conn->attach_waiting);
-    ordo_list_init(&conn->streams);
+    gateway_list_init(&conn->in_state);
+    gateway_list_append(&gateway->greeting, &conn->in_state);
+    gateway_list_init(&conn->attach_waiting);
+    gateway_list_init(&conn->streams);
     gateway->conns[id] = conn;
     gateway->stats.connections++;
 }
 
 /* Ends all that the connection has with others. */
-static void conn_release(struct ordo_gateway *gateway, struct ordo_conn *conn) {
+static void conn_release(struct ordo_gateway *gateway, struct gateway_conn *conn) {
     while (conn->handle_count > 0)
-        ordo_subscriber_end(gateway, conn->handles[conn->handle_count - 1].subscriber);
-    ORDO_LIST_EACH(&conn->streams, link) ordo_stream_destroy(gateway, ordo_stream_of(link));
+        gateway_subscriber_end(gateway, conn->handles[conn->handle_count - 1].subscriber);
+    GATEWAY_LIST_EACH(&conn->streams, link) gateway_stream_destroy(gateway, gateway_stream_of(link));
     while (conn->histories != NULL) {
-        struct ordo_history_wait *next = conn->histories->next;
+        struct gateway_history_wait *next = conn->histories->next;
         free(conn->histories);
         conn->histories = next;
     }
@@ -67,10 +67,10 @@ static void conn_release(struct ordo_gateway *gateway, struct ordo_conn *conn) {
     conn->handle_capacity = 0;
 }
 
-void ordo_conn_closed(struct ordo_gateway *gateway, struct ordo_conn *conn) {
+void gateway_conn_closed(struct ordo_gateway *gateway, struct gateway_conn *conn) {
     conn_release(gateway, conn);
-    ordo_list_remove(&conn->in_state);
-    ordo_outbox_finish(&conn->outbox);
+    gateway_list_remove(&conn->in_state);
+    gateway_outbox_finish(&conn->outbox);
     ordo_buffer_finish(&conn->user);
     ordo_buffer_finish(&conn->types);
     gateway->conns[conn->id] = NULL;
@@ -78,140 +78,152 @@ void ordo_conn_closed(struct ordo_gateway *gateway, struct ordo_conn *conn) {
     free(conn);
 }
 
-void ordo_conn_close(struct ordo_gateway *gateway, struct ordo_conn *conn, uint16_t code, const char *reason) {
-    if (conn->state == ORDO_CONN_CLOSING) return;
-    conn_move(conn, ORDO_CONN_CLOSING);
-    ordo_list_append(&gateway->ending, &conn->in_state);
-    if (code != ORDO_CLOSE_GOING_AWAY) gateway->stats.connections_refused++;
-    ordo_gateway_push_effect(gateway, (struct ordo_gateway_effect){.kind = ORDO_GATEWAY_CONN_CLOSE,
-                                                                   .conn = conn->id,
-                                                                   .code = code,
-                                                                   .reason = reason});
+void gateway_conn_close(struct ordo_gateway *gateway, struct gateway_conn *conn, uint16_t code,
+                        const char *reason) {
+    if (conn->state == GATEWAY_CONN_CLOSING) return;
+    conn_move(conn, GATEWAY_CONN_CLOSING);
+    gateway_list_append(&gateway->ending, &conn->in_state);
+    if (code != GATEWAY_CLOSE_GOING_AWAY) gateway->stats.connections_refused++;
+    ordo_gateway_push_effect(
+        gateway, (struct ordo_gateway_effect){
+                     .kind = ORDO_GATEWAY_CONN_CLOSE, .conn = conn->id, .code = code, .reason = reason});
 }
 
-void ordo_conn_end_closing(struct ordo_gateway *gateway) {
-    ORDO_LIST_EACH(&gateway->ending, link) {
-        struct ordo_conn *conn = ORDO_LIST_ITEM(link, struct ordo_conn, in_state);
-        ordo_list_remove(link);
+void gateway_conn_end_closing(struct ordo_gateway *gateway) {
+    GATEWAY_LIST_EACH(&gateway->ending, link) {
+        struct gateway_conn *conn = GATEWAY_LIST_ITEM(link, struct gateway_conn, in_state);
+        gateway_list_remove(link);
         conn_release(gateway, conn);
     }
 }
 
-void ordo_conn_tick(struct ordo_gateway *gateway) {
-    while (!ordo_list_is_empty(&gateway->greeting)) {
-        struct ordo_conn *conn = ORDO_LIST_ITEM(gateway->greeting.next, struct ordo_conn, in_state);
+void gateway_conn_tick(struct ordo_gateway *gateway) {
+    while (!gateway_list_is_empty(&gateway->greeting)) {
+        struct gateway_conn *conn = GATEWAY_LIST_ITEM(gateway->greeting.next, struct gateway_conn, in_state);
         if (gateway->now_ms < conn->hello_due_ms) return;
-        ordo_conn_close(gateway, conn, ORDO_CLOSE_POLICY, "no Hello came in time");
+        gateway_conn_close(gateway, conn, GATEWAY_CLOSE_POLICY, "no Hello came in time");
     }
 }
 
-void ordo_conn_greeted(struct ordo_conn *conn) { conn_move(conn, ORDO_CONN_READY); }
+void gateway_conn_greeted(struct gateway_conn *conn) {
+    conn_move(conn, GATEWAY_CONN_READY);
+}
 
-void ordo_conn_announce(struct ordo_gateway *gateway, struct ordo_conn *conn) {
+void gateway_conn_announce(struct ordo_gateway *gateway, struct gateway_conn *conn) {
     if (conn->is_announced) return;
     conn->is_announced = true;
-    ordo_gateway_push_effect(gateway,
-                             (struct ordo_gateway_effect){.kind = ORDO_GATEWAY_CONN_OUTPUT, .conn = conn->id});
+    ordo_gateway_push_effect(
+        gateway, (struct ordo_gateway_effect){.kind = ORDO_GATEWAY_CONN_OUTPUT, .conn = conn->id});
 }
 
-static size_t waiting_size(const struct ordo_conn *conn) { return conn->outbox.size + conn->held_size; }
+static size_t waiting_size(const struct gateway_conn *conn) {
+    return conn->outbox.size + conn->held_size;
+}
 
 /* All droppable messages of the connection go; the subscribers that missed a seq so are resynced later. */
-static void drop_droppables(struct ordo_gateway *gateway, struct ordo_conn *conn) {
-    gateway->stats.messages_dropped += ordo_outbox_drop(&conn->outbox);
-    ORDO_LIST_EACH(&conn->streams, link) ordo_stream_drop_held(gateway, ordo_stream_of(link));
+static void drop_droppables(struct ordo_gateway *gateway, struct gateway_conn *conn) {
+    gateway->stats.messages_dropped += gateway_outbox_drop(&conn->outbox);
+    GATEWAY_LIST_EACH(&conn->streams, link) gateway_stream_drop_held(gateway, gateway_stream_of(link));
     for (uint32_t i = 0; i < conn->handle_count; i++) {
-        struct ordo_subscriber *subscriber = conn->handles[i].subscriber;
+        struct gateway_subscriber *subscriber = conn->handles[i].subscriber;
         if (subscriber->queued_seq == subscriber->sent_seq) continue;
         subscriber->queued_seq = subscriber->sent_seq;
-        ordo_subscriber_fell_behind(gateway, subscriber);
+        gateway_subscriber_fell_behind(gateway, subscriber);
     }
 }
 
-bool ordo_conn_make_room(struct ordo_gateway *gateway, struct ordo_conn *conn, size_t size) {
+bool gateway_conn_make_room(struct ordo_gateway *gateway, struct gateway_conn *conn, size_t size) {
     if (waiting_size(conn) + size <= gateway->config.outbox_size_max) return true;
     drop_droppables(gateway, conn);
     return waiting_size(conn) + size <= gateway->config.outbox_size_max;
 }
 
-void ordo_conn_push_answer(struct ordo_gateway *gateway, struct ordo_conn *conn, struct ordo_entry entry) {
-    bool fits = conn->state != ORDO_CONN_CLOSING &&
-                (entry.kind == ORDO_ENTRY_PART || ordo_conn_make_room(gateway, conn, ordo_entry_size(&entry)));
+void gateway_conn_push_answer(struct ordo_gateway *gateway, struct gateway_conn *conn,
+                              struct gateway_entry entry) {
+    bool fits = conn->state != GATEWAY_CONN_CLOSING &&
+                (entry.kind == GATEWAY_ENTRY_PART ||
+                 gateway_conn_make_room(gateway, conn, gateway_entry_size(&entry)));
     if (fits) {
-        struct ordo_subscriber *subscriber = entry.doc != 0 ? ordo_conn_subscriber(conn, entry.doc) : NULL;
-        if (subscriber != NULL && subscriber->stream != NULL && entry.kind != ORDO_ENTRY_PART) {
-            ordo_stream_hold(subscriber->stream, entry);
+        struct gateway_subscriber *subscriber =
+            entry.doc != 0 ? gateway_conn_subscriber(conn, entry.doc) : NULL;
+        if (subscriber != NULL && subscriber->stream != NULL && entry.kind != GATEWAY_ENTRY_PART) {
+            gateway_stream_hold(subscriber->stream, entry);
             return;
         }
-        ordo_outbox_push(&conn->outbox, entry);
-        ordo_conn_announce(gateway, conn);
+        gateway_outbox_push(&conn->outbox, entry);
+        gateway_conn_announce(gateway, conn);
         return;
     }
-    ordo_payload_release(entry.payload);
-    if (conn->state == ORDO_CONN_CLOSING) return;
-    ordo_outbox_finish(&conn->outbox); /* it would hardly be read */
-    ordo_conn_close(gateway, conn, ORDO_CLOSE_POLICY, "too many answers wait: read them before asking on");
+    gateway_payload_release(entry.payload);
+    if (conn->state == GATEWAY_CONN_CLOSING) return;
+    gateway_outbox_finish(&conn->outbox); /* it would hardly be read */
+    gateway_conn_close(gateway, conn, GATEWAY_CLOSE_POLICY,
+                       "too many answers wait: read them before asking on");
 }
 
-bool ordo_conn_has_room_to_attach(const struct ordo_gateway *gateway, const struct ordo_conn *conn) {
-    return conn->attach_count < ORDO_CONN_ATTACHES_MAX && conn->outbox.droppable_count == 0 &&
+bool gateway_conn_has_room_to_attach(const struct ordo_gateway *gateway, const struct gateway_conn *conn) {
+    return conn->attach_count < GATEWAY_CONN_ATTACHES_MAX && conn->outbox.droppable_count == 0 &&
            waiting_size(conn) + conn->outbox.part_size <= gateway->config.outbox_size_max / 4;
 }
 
 /* The place of the first handle that is not below `handle`. */
-static uint32_t handle_index(const struct ordo_conn *conn, uint32_t handle) {
+static uint32_t handle_index(const struct gateway_conn *conn, uint32_t handle) {
     uint32_t low = 0, high = conn->handle_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (conn->handles[middle].handle < handle) low = middle + 1;
-        else high = middle;
+        if (conn->handles[middle].handle < handle)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }
 
-struct ordo_subscriber *ordo_conn_subscriber(const struct ordo_conn *conn, uint32_t handle) {
+struct gateway_subscriber *gateway_conn_subscriber(const struct gateway_conn *conn, uint32_t handle) {
     uint32_t index = handle_index(conn, handle);
     bool is_there = index < conn->handle_count && conn->handles[index].handle == handle;
     return is_there ? conn->handles[index].subscriber : NULL;
 }
 
-struct ordo_subscriber *ordo_conn_subscriber_of(const struct ordo_conn *conn, uint64_t name_hash,
-                                                struct ordo_slice collection, struct ordo_slice id) {
+struct gateway_subscriber *gateway_conn_subscriber_of(const struct gateway_conn *conn, uint64_t name_hash,
+                                                      struct ordo_slice collection, struct ordo_slice id) {
     for (uint32_t i = 0; i < conn->handle_count; i++) {
-        const struct ordo_handle *handle = &conn->handles[i];
-        if (handle->name_hash == name_hash && ordo_doc_is_named(handle->subscriber->doc, collection, id))
+        const struct gateway_handle *handle = &conn->handles[i];
+        if (handle->name_hash == name_hash && gateway_doc_is_named(handle->subscriber->doc, collection, id))
             return handle->subscriber;
     }
     return NULL;
 }
 
-void ordo_conn_add_subscriber(struct ordo_conn *conn, struct ordo_subscriber *subscriber, uint64_t name_hash) {
+void gateway_conn_add_subscriber(struct gateway_conn *conn, struct gateway_subscriber *subscriber,
+                                 uint64_t name_hash) {
     if (conn->handle_count == conn->handle_capacity) {
         conn->handle_capacity = conn->handle_capacity ? conn->handle_capacity * 2 : 1;
         conn->handles = ordo_realloc(conn->handles, conn->handle_capacity * sizeof *conn->handles);
     }
     subscriber->handle = ++conn->handle_newest;
-    conn->handles[conn->handle_count++] =
-        (struct ordo_handle){.handle = subscriber->handle, .name_hash = name_hash, .subscriber = subscriber};
+    conn->handles[conn->handle_count++] = (struct gateway_handle){
+        .handle = subscriber->handle, .name_hash = name_hash, .subscriber = subscriber};
 }
 
-void ordo_conn_remove_subscriber(struct ordo_conn *conn, const struct ordo_subscriber *subscriber) {
+void gateway_conn_remove_subscriber(struct gateway_conn *conn, const struct gateway_subscriber *subscriber) {
     uint32_t index = handle_index(conn, subscriber->handle);
     ORDO_ASSERT(index < conn->handle_count && conn->handles[index].subscriber == subscriber);
     conn->handle_count--;
-    memmove(&conn->handles[index], &conn->handles[index + 1], (conn->handle_count - index) * sizeof *conn->handles);
+    memmove(&conn->handles[index], &conn->handles[index + 1],
+            (conn->handle_count - index) * sizeof *conn->handles);
 }
 
-void ordo_conn_add_history(struct ordo_conn *conn, uint32_t handle, uint32_t request) {
-    struct ordo_history_wait *wait = ordo_alloc(sizeof *wait);
-    *wait = (struct ordo_history_wait){.next = conn->histories, .handle = handle, .request = request};
+void gateway_conn_add_history(struct gateway_conn *conn, uint32_t handle, uint32_t request) {
+    struct gateway_history_wait *wait = ordo_alloc(sizeof *wait);
+    *wait = (struct gateway_history_wait){.next = conn->histories, .handle = handle, .request = request};
     conn->histories = wait;
     conn->history_count++;
 }
 
-bool ordo_conn_take_history(struct ordo_conn *conn, uint32_t handle, uint32_t request) {
-    for (struct ordo_history_wait **at = &conn->histories; *at != NULL; at = &(*at)->next) {
-        struct ordo_history_wait *wait = *at;
+bool gateway_conn_take_history(struct gateway_conn *conn, uint32_t handle, uint32_t request) {
+    for (struct gateway_history_wait **at = &conn->histories; *at != NULL; at = &(*at)->next) {
+        struct gateway_history_wait *wait = *at;
         if (wait->handle != handle || wait->request != request) continue;
         *at = wait->next;
         free(wait);
@@ -221,17 +233,17 @@ bool ordo_conn_take_history(struct ordo_conn *conn, uint32_t handle, uint32_t re
     return false;
 }
 
-void ordo_conn_fail_histories(struct ordo_gateway *gateway, struct ordo_conn *conn, uint32_t handle) {
-    for (struct ordo_history_wait **at = &conn->histories; *at != NULL;) {
-        struct ordo_history_wait *wait = *at;
+void gateway_conn_fail_histories(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t handle) {
+    for (struct gateway_history_wait **at = &conn->histories; *at != NULL;) {
+        struct gateway_history_wait *wait = *at;
         if (wait->handle != handle) {
             at = &wait->next;
             continue;
         }
         *at = wait->next;
         conn->history_count--;
-        ordo_answer_error(gateway, conn, wait->request, handle, 503,
-                          ordo_slice_of("the document is not open at its shard now; ask again"));
+        gateway_answer_error(gateway, conn, wait->request, handle, 503,
+                             ordo_slice_of("the document is not open at its shard now; ask again"));
         free(wait);
     }
 }

@@ -5,55 +5,59 @@
 #include "gateway/core/state.h"
 
 /* Close codes: RFC 6455 section 7.4, and 1012, 1013 of IANA's registry. */
-#define ORDO_CLOSE_GOING_AWAY 1001
-#define ORDO_CLOSE_PROTOCOL 1002
-#define ORDO_CLOSE_BAD_PAYLOAD 1007
-#define ORDO_CLOSE_POLICY 1008
-#define ORDO_CLOSE_TOO_LARGE 1009
-#define ORDO_CLOSE_INTERNAL 1011
-#define ORDO_CLOSE_RESTART 1012
-#define ORDO_CLOSE_TRY_LATER 1013
+#define GATEWAY_CLOSE_GOING_AWAY 1001
+#define GATEWAY_CLOSE_PROTOCOL 1002
+#define GATEWAY_CLOSE_BAD_PAYLOAD 1007
+#define GATEWAY_CLOSE_POLICY 1008
+#define GATEWAY_CLOSE_TOO_LARGE 1009
+#define GATEWAY_CLOSE_INTERNAL 1011
+#define GATEWAY_CLOSE_RESTART 1012
+#define GATEWAY_CLOSE_TRY_LATER 1013
 
 /* NULL: no such connection (any more). */
-struct ordo_conn *ordo_conn_find(struct ordo_gateway *gateway, uint32_t id);
-void ordo_conn_open(struct ordo_gateway *gateway, uint32_t id);
+struct gateway_conn *gateway_conn_find(struct ordo_gateway *gateway, uint32_t id);
+void gateway_conn_open(struct ordo_gateway *gateway, uint32_t id);
 /* The socket is gone: frees the connection and ends its subscribers. */
-void ordo_conn_closed(struct ordo_gateway *gateway, struct ordo_conn *conn);
-/* Ends the connection from our side once what waits is sent; nothing more is queued. Its subscribers end only with the
- * step (ordo_conn_end_closing), so whoever walks over subscribers may close connections on the way. `reason` is static. */
-void ordo_conn_close(struct ordo_gateway *gateway, struct ordo_conn *conn, uint16_t code, const char *reason);
-void ordo_conn_end_closing(struct ordo_gateway *gateway);
+void gateway_conn_closed(struct ordo_gateway *gateway, struct gateway_conn *conn);
+/* Ends the connection from our side once what waits is sent; nothing more is queued. Its subscribers end only
+ * with the step (gateway_conn_end_closing), so whoever walks over subscribers may close connections on the
+ * way. `reason` is static. */
+void gateway_conn_close(struct ordo_gateway *gateway, struct gateway_conn *conn, uint16_t code,
+                        const char *reason);
+void gateway_conn_end_closing(struct ordo_gateway *gateway);
 /* Hello was accepted. */
-void ordo_conn_greeted(struct ordo_conn *conn);
+void gateway_conn_greeted(struct gateway_conn *conn);
 /* Closes those whose Hello is overdue. */
-void ordo_conn_tick(struct ordo_gateway *gateway);
+void gateway_conn_tick(struct ordo_gateway *gateway);
 
 /* Says CONN_OUTPUT unless that was said already. */
-void ordo_conn_announce(struct ordo_gateway *gateway, struct ordo_conn *conn);
-/* For what is never dropped: takes the payload's reference; a connection that lets too much of it wait is closed. While
- * parts of Opened are on their way for the entry's handle, it follows them. */
-void ordo_conn_push_answer(struct ordo_gateway *gateway, struct ordo_conn *conn, struct ordo_entry entry);
-/* For what may be dropped: makes room by dropping all such messages of this connection if need be (their subscribers
- * fall behind). False: there is no room for `size` bytes even so. */
-bool ordo_conn_make_room(struct ordo_gateway *gateway, struct ordo_conn *conn, size_t size);
-/* Whether an Attach may be sent for a subscriber of this connection: nothing waits that could be dropped (else the
- * answer would stand behind a gap), and not much else. */
-bool ordo_conn_has_room_to_attach(const struct ordo_gateway *gateway, const struct ordo_conn *conn);
+void gateway_conn_announce(struct ordo_gateway *gateway, struct gateway_conn *conn);
+/* For what is never dropped: takes the payload's reference; a connection that lets too much of it wait is
+ * closed. While parts of Opened are on their way for the entry's handle, it follows them. */
+void gateway_conn_push_answer(struct ordo_gateway *gateway, struct gateway_conn *conn,
+                              struct gateway_entry entry);
+/* For what may be dropped: makes room by dropping all such messages of this connection if need be (their
+ * subscribers fall behind). False: there is no room for `size` bytes even so. */
+bool gateway_conn_make_room(struct ordo_gateway *gateway, struct gateway_conn *conn, size_t size);
+/* Whether an Attach may be sent for a subscriber of this connection: nothing waits that could be dropped
+ * (else the answer would stand behind a gap), and not much else. */
+bool gateway_conn_has_room_to_attach(const struct ordo_gateway *gateway, const struct gateway_conn *conn);
 
 /* The subscriber with this handle, whatever its state; NULL if there is none. */
-struct ordo_subscriber *ordo_conn_subscriber(const struct ordo_conn *conn, uint32_t handle);
+struct gateway_subscriber *gateway_conn_subscriber(const struct gateway_conn *conn, uint32_t handle);
 /* The subscriber of the document with this name; NULL if there is none. */
-struct ordo_subscriber *ordo_conn_subscriber_of(const struct ordo_conn *conn, uint64_t name_hash,
-                                                struct ordo_slice collection, struct ordo_slice id);
+struct gateway_subscriber *gateway_conn_subscriber_of(const struct gateway_conn *conn, uint64_t name_hash,
+                                                      struct ordo_slice collection, struct ordo_slice id);
 /* Gives the subscriber the connection's next handle. */
-void ordo_conn_add_subscriber(struct ordo_conn *conn, struct ordo_subscriber *subscriber, uint64_t name_hash);
-void ordo_conn_remove_subscriber(struct ordo_conn *conn, const struct ordo_subscriber *subscriber);
+void gateway_conn_add_subscriber(struct gateway_conn *conn, struct gateway_subscriber *subscriber,
+                                 uint64_t name_hash);
+void gateway_conn_remove_subscriber(struct gateway_conn *conn, const struct gateway_subscriber *subscriber);
 
 /* Remembers a ReadHistory on its way. */
-void ordo_conn_add_history(struct ordo_conn *conn, uint32_t handle, uint32_t request);
+void gateway_conn_add_history(struct gateway_conn *conn, uint32_t handle, uint32_t request);
 /* Forgets it; false if it was not there (any more). */
-bool ordo_conn_take_history(struct ordo_conn *conn, uint32_t handle, uint32_t request);
+bool gateway_conn_take_history(struct gateway_conn *conn, uint32_t handle, uint32_t request);
 /* The shard will not answer: Error 503 to all that wait on this handle. */
-void ordo_conn_fail_histories(struct ordo_gateway *gateway, struct ordo_conn *conn, uint32_t handle);
+void gateway_conn_fail_histories(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t handle);
 
 #endif

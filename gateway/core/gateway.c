@@ -34,34 +34,35 @@ struct ordo_gateway *ordo_gateway_create(const struct ordo_gateway_config *confi
     ordo_buffer_append_slice(&gateway->name, config->name);
     ordo_prng_init(&gateway->prng, config->seed);
     ordo_arena_init(&gateway->arena, 0); /* the limit is set for each decoding */
-    ordo_list_init(&gateway->greeting);
-    ordo_list_init(&gateway->ending);
-    ordo_list_init(&gateway->opening);
+    gateway_list_init(&gateway->greeting);
+    gateway_list_init(&gateway->ending);
+    gateway_list_init(&gateway->opening);
     gateway->peers = ordo_alloc_array(config->peer_count, sizeof *gateway->peers);
-    for (uint32_t i = 0; i < config->peer_count; i++) ordo_peer_init(&gateway->peers[i], i);
+    for (uint32_t i = 0; i < config->peer_count; i++) gateway_peer_init(&gateway->peers[i], i);
     return gateway;
 }
 
 void ordo_gateway_destroy(struct ordo_gateway *gateway) {
     if (gateway == NULL) return;
     for (uint32_t i = 0; i < gateway->conn_capacity; i++)
-        if (gateway->conns[i] != NULL) ordo_conn_closed(gateway, gateway->conns[i]);
-    for (uint32_t i = 0; i < gateway->config.peer_count; i++) ordo_peer_finish(&gateway->peers[i]);
+        if (gateway->conns[i] != NULL) gateway_conn_closed(gateway, gateway->conns[i]);
+    for (uint32_t i = 0; i < gateway->config.peer_count; i++) gateway_peer_finish(&gateway->peers[i]);
     struct ordo_gateway_effect effect;
-    while (ordo_gateway_take(gateway, &effect)) {}
+    while (ordo_gateway_take(gateway, &effect)) {
+    }
     free(gateway->effects);
     free(gateway->peers);
     free(gateway->conns);
-    ordo_table_finish(&gateway->docs);
-    ordo_table_finish(&gateway->subscribers);
+    gateway_table_finish(&gateway->docs);
+    gateway_table_finish(&gateway->subscribers);
     ordo_buffer_finish(&gateway->name);
     ordo_buffer_finish(&gateway->scratch);
     ordo_arena_finish(&gateway->arena);
     free(gateway);
 }
 
-struct ordo_peer *ordo_gateway_route(struct ordo_gateway *gateway, struct ordo_slice collection,
-                                     struct ordo_slice id) {
+struct gateway_peer *ordo_gateway_route(struct ordo_gateway *gateway, struct ordo_slice collection,
+                                        struct ordo_slice id) {
     (void)collection;
     (void)id;
     return &gateway->peers[0];
@@ -78,7 +79,7 @@ void ordo_gateway_push_effect(struct ordo_gateway *gateway, struct ordo_gateway_
 }
 
 void ordo_gateway_push_send(struct ordo_gateway *gateway, enum ordo_gateway_effect_kind kind,
-                            const struct ordo_peer *peer, struct ordo_buffer *bytes) {
+                            const struct gateway_peer *peer, struct ordo_buffer *bytes) {
     ordo_gateway_push_effect(gateway, (struct ordo_gateway_effect){.kind = kind,
                                                                    .peer = peer->index,
                                                                    .session = peer->link.session,
@@ -102,81 +103,93 @@ bool ordo_gateway_take(struct ordo_gateway *gateway, struct ordo_gateway_effect 
 
 static void drain(struct ordo_gateway *gateway) {
     for (uint32_t i = 0; i < gateway->conn_capacity; i++) {
-        struct ordo_conn *conn = gateway->conns[i];
+        struct gateway_conn *conn = gateway->conns[i];
         if (conn == NULL) continue;
-        ordo_answer_go_away(gateway, conn, "this gateway stops", RECONNECT_AFTER_MS);
-        ordo_conn_close(gateway, conn, ORDO_CLOSE_GOING_AWAY, "this gateway stops");
+        gateway_answer_go_away(gateway, conn, "this gateway stops", RECONNECT_AFTER_MS);
+        gateway_conn_close(gateway, conn, GATEWAY_CLOSE_GOING_AWAY, "this gateway stops");
     }
 }
 
 static void step_conn(struct ordo_gateway *gateway, const struct ordo_gateway_event *event) {
-    struct ordo_conn *conn = ordo_conn_find(gateway, event->conn);
-    if (event->kind == ORDO_GATEWAY_CONN_OPENED) ordo_conn_open(gateway, event->conn);
-    else if (conn == NULL) return;
-    else if (event->kind == ORDO_GATEWAY_CONN_FRAME) ordo_request_frame(gateway, conn, event->bytes);
-    else ordo_conn_closed(gateway, conn);
+    struct gateway_conn *conn = gateway_conn_find(gateway, event->conn);
+    if (event->kind == ORDO_GATEWAY_CONN_OPENED)
+        gateway_conn_open(gateway, event->conn);
+    else if (conn == NULL)
+        return;
+    else if (event->kind == ORDO_GATEWAY_CONN_FRAME)
+        gateway_request_frame(gateway, conn, event->bytes);
+    else
+        gateway_conn_closed(gateway, conn);
 }
 
 void ordo_gateway_step(struct ordo_gateway *gateway, const struct ordo_gateway_event *event) {
     gateway->wall_ms = event->wall_ms;
     gateway->now_ms = event->now_ms;
     ORDO_ASSERT(event->peer < gateway->config.peer_count);
-    struct ordo_peer *peer = &gateway->peers[event->peer];
+    struct gateway_peer *peer = &gateway->peers[event->peer];
     switch (event->kind) {
     case ORDO_GATEWAY_CONN_OPENED:
     case ORDO_GATEWAY_CONN_FRAME:
     case ORDO_GATEWAY_CONN_CLOSED: step_conn(gateway, event); break;
-    case ORDO_GATEWAY_LINK_UP: ordo_peer_up(gateway, peer, event->session); break;
-    case ORDO_GATEWAY_LINK_DOWN: ordo_peer_down(gateway, peer, event->session); break;
-    case ORDO_GATEWAY_LINK_RECEIVED: ordo_peer_received(gateway, peer, event->session, event->bytes); break;
-    case ORDO_GATEWAY_SIDE_RECEIVED: ordo_peer_side_received(gateway, peer, event->session, event->bytes); break;
+    case ORDO_GATEWAY_LINK_UP: gateway_peer_up(gateway, peer, event->session); break;
+    case ORDO_GATEWAY_LINK_DOWN: gateway_peer_down(gateway, peer, event->session); break;
+    case ORDO_GATEWAY_LINK_RECEIVED:
+        gateway_peer_received(gateway, peer, event->session, event->bytes);
+        break;
+    case ORDO_GATEWAY_SIDE_RECEIVED:
+        gateway_peer_side_received(gateway, peer, event->session, event->bytes);
+        break;
     case ORDO_GATEWAY_TURN_END:
-        for (uint32_t i = 0; i < gateway->config.peer_count; i++) ordo_peer_turn_end(gateway, &gateway->peers[i]);
+        for (uint32_t i = 0; i < gateway->config.peer_count; i++)
+            gateway_peer_turn_end(gateway, &gateway->peers[i]);
         break;
     case ORDO_GATEWAY_TICK:
-        for (uint32_t i = 0; i < gateway->config.peer_count; i++) ordo_peer_tick(gateway, &gateway->peers[i]);
-        ordo_conn_tick(gateway);
-        ordo_subscriber_tick(gateway);
+        for (uint32_t i = 0; i < gateway->config.peer_count; i++)
+            gateway_peer_tick(gateway, &gateway->peers[i]);
+        gateway_conn_tick(gateway);
+        gateway_subscriber_tick(gateway);
         break;
     case ORDO_GATEWAY_DRAIN: drain(gateway); break;
     }
-    ordo_conn_end_closing(gateway);
+    gateway_conn_end_closing(gateway);
 }
 
 /* ---- output */
 
 /* Moves what waits into the frame until it is full; true when all of it went. */
-static bool write_outbox(struct ordo_gateway *gateway, struct ordo_conn *conn, struct ordo_buffer *frame, size_t start) {
-    const struct ordo_entry *entry;
-    while ((entry = ordo_outbox_peek(&conn->outbox)) != NULL) {
+static bool write_outbox(struct ordo_gateway *gateway, struct gateway_conn *conn, struct ordo_buffer *frame,
+                         size_t start) {
+    const struct gateway_entry *entry;
+    while ((entry = gateway_outbox_peek(&conn->outbox)) != NULL) {
         size_t size = frame->size - start;
-        if (size > 0 && size + ordo_entry_size(entry) > gateway->config.frame_size_max) return false;
-        if (ordo_entry_is_droppable(entry)) {
-            struct ordo_subscriber *subscriber = ordo_conn_subscriber(conn, entry->doc);
+        if (size > 0 && size + gateway_entry_size(entry) > gateway->config.frame_size_max) return false;
+        if (gateway_entry_is_droppable(entry)) {
+            struct gateway_subscriber *subscriber = gateway_conn_subscriber(conn, entry->doc);
             if (subscriber == NULL) { /* has left */
-                ordo_outbox_pop(&conn->outbox);
+                gateway_outbox_pop(&conn->outbox);
                 continue;
             }
-            ordo_subscriber_sent(subscriber, entry);
+            gateway_subscriber_sent(subscriber, entry);
         }
-        ordo_entry_write(entry, frame);
-        ordo_outbox_pop(&conn->outbox);
+        gateway_entry_write(entry, frame);
+        gateway_outbox_pop(&conn->outbox);
         gateway->stats.messages_sent++;
     }
     return true;
 }
 
 bool ordo_gateway_output(struct ordo_gateway *gateway, uint32_t id, struct ordo_buffer *frame) {
-    struct ordo_conn *conn = ordo_conn_find(gateway, id);
+    struct gateway_conn *conn = gateway_conn_find(gateway, id);
     if (conn == NULL) return false;
     size_t start = frame->size;
     bool is_empty = write_outbox(gateway, conn, frame, start);
     /* A part may be as large as a frame, so it goes alone. */
-    if (is_empty && frame->size == start && ordo_stream_output(gateway, conn, frame)) gateway->stats.messages_sent++;
-    if (is_empty) ordo_resync_pump_conn(gateway, conn);
+    if (is_empty && frame->size == start && gateway_stream_output(gateway, conn, frame))
+        gateway->stats.messages_sent++;
+    if (is_empty) gateway_resync_pump_conn(gateway, conn);
     if (frame->size > start) gateway->stats.frames_sent++;
     gateway->stats.bytes_sent += frame->size - start;
-    conn->is_announced = conn->outbox.count > 0 || ordo_stream_is_ready(conn);
+    conn->is_announced = conn->outbox.count > 0 || gateway_stream_is_ready(conn);
     return conn->is_announced;
 }
 
@@ -184,4 +197,6 @@ bool ordo_gateway_is_ready(const struct ordo_gateway *gateway) {
     return gateway->stats.links_ready == gateway->config.peer_count;
 }
 
-const struct ordo_gateway_stats *ordo_gateway_stats(const struct ordo_gateway *gateway) { return &gateway->stats; }
+const struct ordo_gateway_stats *ordo_gateway_stats(const struct ordo_gateway *gateway) {
+    return &gateway->stats;
+}

@@ -1,18 +1,18 @@
 /* gateway/core/gateway.h: a whole gateway as one state machine, without IO.
  *
- * The edge turns sockets into events and effects into sockets; clock and seed come in as data, so tests and the
- * simulator run this very code in memory. One turn of the edge:
+ * The edge turns sockets into events and effects into sockets; clock and seed come in as data, so tests and
+ * the simulator run this very code in memory. One turn of the edge:
  *
  *     ordo_gateway_step() for every frame and every message that waits   what goes to a shard is gathered
- *     ordo_gateway_step(TURN_END)                                        one Envelope per shard is ready to be sent
- *     while (ordo_gateway_take(&effect)) ...                             do them, in order
- *     for every connection that CONN_OUTPUT named: ordo_gateway_output() one joined frame, one write
+ *     ordo_gateway_step(TURN_END)                                        one Envelope per shard is ready to
+ * be sent while (ordo_gateway_take(&effect)) ...                             do them, in order for every
+ * connection that CONN_OUTPUT named: ordo_gateway_output() one joined frame, one write
  *
  * A gateway holds no truth: it may die at any moment, its clients come back through another and lose nothing.
  *
- * Ownership: bytes in events are borrowed for the call; bytes in effects are good until the next step. Threads: one
- * owner. Errors: what a client did wrong is answered to that client (Error, Nack, CONN_CLOSE); what a shard sends wrong
- * ends that link's session. Units: ms, bytes. */
+ * Ownership: bytes in events are borrowed for the call; bytes in effects are good until the next step.
+ * Threads: one owner. Errors: what a client did wrong is answered to that client (Error, Nack, CONN_CLOSE);
+ * what a shard sends wrong ends that link's session. Units: ms, bytes. */
 #ifndef ORDO_GATEWAY_CORE_GATEWAY_H
 #define ORDO_GATEWAY_CORE_GATEWAY_H
 
@@ -24,19 +24,20 @@
 #define ORDO_GATEWAY_LINK_PROTOCOL 1
 
 struct ordo_gateway_config {
-    struct ordo_slice name;           /* in Welcome and LinkHello; copied */
-    uint64_t seed;                    /* for session numbers and jitter; random, or fixed in a test */
-    uint32_t peer_count;              /* shards that this gateway talks to; 1 for now */
+    struct ordo_slice name; /* in Welcome and LinkHello; copied */
+    uint64_t seed;          /* for session numbers and jitter; random, or fixed in a test */
+    uint32_t peer_count;    /* shards that this gateway talks to; 1 for now */
     uint32_t op_size_max, frame_size_max, presence_size_max;
     uint32_t documents_per_connection_max;
-    uint32_t outbox_size_max;         /* bytes waiting for one connection; beyond: drop and resync, or close */
-    uint32_t hello_timeout_ms;        /* from the opening of a connection to its Hello */
-    uint32_t open_timeout_ms;         /* an Open that waits for a shard that is away is refused after this */
+    uint32_t outbox_size_max;  /* bytes waiting for one connection; beyond: drop and resync, or close */
+    uint32_t hello_timeout_ms; /* from the opening of a connection to its Hello */
+    uint32_t open_timeout_ms;  /* an Open that waits for a shard that is away is refused after this */
 };
 /* All the defaults of common/limits.h; the caller sets name and seed. */
 void ordo_gateway_config_init(struct ordo_gateway_config *config);
 
-/* `conn` is a small number that the edge picks (an index into its table) and may use again after CONN_CLOSED. */
+/* `conn` is a small number that the edge picks (an index into its table) and may use again after CONN_CLOSED.
+ */
 enum ordo_gateway_event_kind {
     ORDO_GATEWAY_CONN_OPENED,   /* a WebSocket is established */
     ORDO_GATEWAY_CONN_FRAME,    /* one whole binary message */
@@ -46,26 +47,31 @@ enum ordo_gateway_event_kind {
     ORDO_GATEWAY_LINK_RECEIVED, /* one message from the data link */
     ORDO_GATEWAY_SIDE_RECEIVED, /* one message from the side link */
     ORDO_GATEWAY_TURN_END,
-    ORDO_GATEWAY_TICK,          /* at least every 100 ms */
-    ORDO_GATEWAY_DRAIN,         /* the process is about to stop: GoAway to all, then close them */
+    ORDO_GATEWAY_TICK,  /* at least every 100 ms */
+    ORDO_GATEWAY_DRAIN, /* the process is about to stop: GoAway to all, then close them */
 };
 
 struct ordo_gateway_event {
     enum ordo_gateway_event_kind kind;
-    uint64_t wall_ms;      /* since 1970; shown to clients, decides nothing */
-    uint64_t now_ms;       /* monotonic */
-    uint32_t conn;         /* CONN_… */
-    uint32_t peer;         /* LINK_… and SIDE_…: index of the shard */
-    uint64_t session;      /* … and the session that the socket was opened for; events of an older one are ignored */
+    uint64_t wall_ms; /* since 1970; shown to clients, decides nothing */
+    uint64_t now_ms;  /* monotonic */
+    uint32_t conn;    /* CONN_… */
+    uint32_t peer;    /* LINK_… and SIDE_…: index of the shard */
+    uint64_t
+        session; /* … and the session that the socket was opened for; events of an older one are ignored */
     struct ordo_slice bytes;
 };
 
 enum ordo_gateway_effect_kind {
-    ORDO_GATEWAY_LINK_OPEN,   /* close the sockets to `peer`, connect fresh ones with routing ids made from `session` */
-    ORDO_GATEWAY_LINK_SEND,   /* one message on the data link; where it cannot be sent at once, answer with LINK_DOWN */
+    ORDO_GATEWAY_LINK_OPEN,   /* close the sockets to `peer`, connect fresh ones with routing ids made from
+                                 `session` */
+    ORDO_GATEWAY_LINK_SEND,   /* one message on the data link; where it cannot be sent at once, answer with
+                                 LINK_DOWN */
     ORDO_GATEWAY_SIDE_SEND,   /* the same for the side link */
-    ORDO_GATEWAY_CONN_OUTPUT, /* something waits for `conn`: ask ordo_gateway_output when its socket can take it */
-    ORDO_GATEWAY_CONN_CLOSE,  /* send what waits, then close with `code` and `reason`; CONN_CLOSED is still awaited */
+    ORDO_GATEWAY_CONN_OUTPUT, /* something waits for `conn`: ask ordo_gateway_output when its socket can take
+                                 it */
+    ORDO_GATEWAY_CONN_CLOSE,  /* send what waits, then close with `code` and `reason`; CONN_CLOSED is still
+                                 awaited */
 };
 
 struct ordo_gateway_effect {
@@ -73,22 +79,22 @@ struct ordo_gateway_effect {
     uint32_t conn;
     uint32_t peer;
     uint64_t session;
-    uint16_t code;         /* of RFC 6455 */
-    const char *reason;    /* static; at most 100 bytes */
+    uint16_t code;      /* of RFC 6455 */
+    const char *reason; /* static; at most 100 bytes */
     struct ordo_slice bytes;
 };
 
 /* What has happened since the start; gauges say so. */
 struct ordo_gateway_stats {
-    uint64_t connections, documents, subscribers;        /* gauges */
-    uint64_t links_ready;                                /* gauge: shards whose link is up */
-    uint64_t frames_received, bytes_received;            /* from clients */
-    uint64_t frames_sent, messages_sent, bytes_sent;     /* to clients */
-    uint64_t submits, submits_refused;                   /* refused: for want of a link or of credit */
-    uint64_t commits_received, commits_delivered;        /* delivered: Committed and Ack, per connection */
-    uint64_t resyncs, messages_dropped;                  /* slow readers and gaps */
+    uint64_t connections, documents, subscribers;    /* gauges */
+    uint64_t links_ready;                            /* gauge: shards whose link is up */
+    uint64_t frames_received, bytes_received;        /* from clients */
+    uint64_t frames_sent, messages_sent, bytes_sent; /* to clients */
+    uint64_t submits, submits_refused;               /* refused: for want of a link or of credit */
+    uint64_t commits_received, commits_delivered;    /* delivered: Committed and Ack, per connection */
+    uint64_t resyncs, messages_dropped;              /* slow readers and gaps */
     uint64_t links_lost;
-    uint64_t connections_refused;                        /* closed for what the client did */
+    uint64_t connections_refused; /* closed for what the client did */
 };
 
 struct ordo_gateway;
@@ -100,9 +106,9 @@ void ordo_gateway_step(struct ordo_gateway *gateway, const struct ordo_gateway_e
 /* The oldest effect that was not taken yet; false when there is none. */
 bool ordo_gateway_take(struct ordo_gateway *gateway, struct ordo_gateway_effect *out);
 
-/* Appends to `frame` one ServerFrame of what waits for `conn`: all of it, or as much as stays below frame_size_max
- * (one message alone may be larger). Appends nothing when nothing waits. True: more waits, ask again once the socket
- * can take it; false: CONN_OUTPUT will tell when there is something again. */
+/* Appends to `frame` one ServerFrame of what waits for `conn`: all of it, or as much as stays below
+ * frame_size_max (one message alone may be larger). Appends nothing when nothing waits. True: more waits, ask
+ * again once the socket can take it; false: CONN_OUTPUT will tell when there is something again. */
 bool ordo_gateway_output(struct ordo_gateway *gateway, uint32_t conn, struct ordo_buffer *frame);
 
 /* Whether every shard's link is up: clients can be served. */

@@ -9,22 +9,22 @@
 
 enum { AT_RANGE = 0, AT_SEQ = 1, AT_TIME = 2 }; /* ReadHistory.at_kind */
 
-void ordo_history_read(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber, uint32_t request,
-                       const Ordo__V1__ReadHistory *from) {
-    struct ordo_conn *conn = subscriber->conn;
-    struct ordo_peer *peer = subscriber->doc->peer;
+void gateway_history_read(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                          uint32_t request, const Ordo__V1__ReadHistory *from) {
+    struct gateway_conn *conn = subscriber->conn;
+    struct gateway_peer *peer = subscriber->doc->peer;
     /* Answers wait in memory until the socket takes them. */
-    bool is_full = conn->history_count + conn->history_stream_count >= ORDO_CONN_HISTORIES_MAX ||
+    bool is_full = conn->history_count + conn->history_stream_count >= GATEWAY_CONN_HISTORIES_MAX ||
                    conn->outbox.part_size > gateway->config.outbox_size_max / 4;
     if (is_full) {
-        ordo_answer_error(gateway, conn, request, subscriber->handle, 429,
-                          ordo_slice_of("too many ReadHistory at once; wait for their answers"));
+        gateway_answer_error(gateway, conn, request, subscriber->handle, 429,
+                             ordo_slice_of("too many ReadHistory at once; wait for their answers"));
         return;
     }
-    bool is_away = peer->state != ORDO_PEER_READY || subscriber->state == ORDO_SUBSCRIBER_CUT;
-    if (is_away || !ordo_peer_has_credit(peer, 0)) {
-        ordo_answer_error(gateway, conn, request, subscriber->handle, 503,
-                          ordo_slice_of("the shard of this document is away or busy; ask again later"));
+    bool is_away = peer->state != GATEWAY_PEER_READY || subscriber->state == GATEWAY_SUBSCRIBER_CUT;
+    if (is_away || !gateway_peer_has_credit(peer, 0)) {
+        gateway_answer_error(gateway, conn, request, subscriber->handle, 503,
+                             ordo_slice_of("the shard of this document is away or busy; ask again later"));
         return;
     }
     Ordo__Cluster__V1__ReadHistory read = ORDO__CLUSTER__V1__READ_HISTORY__INIT;
@@ -47,22 +47,22 @@ void ordo_history_read(struct ordo_gateway *gateway, struct ordo_subscriber *sub
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY;
     message.history = &read;
-    ordo_peer_gather(gateway, peer, &message);
-    ordo_conn_add_history(conn, subscriber->handle, request);
+    gateway_peer_gather(gateway, peer, &message);
+    gateway_conn_add_history(conn, subscriber->handle, request);
 }
 
-void ordo_history_answered(struct ordo_gateway *gateway, struct ordo_peer *peer,
-                           const Ordo__Cluster__V1__HistoryAnswer *answer) {
-    struct ordo_subscriber *subscriber = ordo_subscriber_find(gateway, answer->subscriber);
+void gateway_history_answered(struct ordo_gateway *gateway, struct gateway_peer *peer,
+                              const Ordo__Cluster__V1__HistoryAnswer *answer) {
+    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, answer->subscriber);
     if (subscriber == NULL ||
-        !ordo_conn_take_history(subscriber->conn, subscriber->handle, answer->request)) {
-        ordo_stream_release_bulks(peer, answer->content, answer->ops);
+        !gateway_conn_take_history(subscriber->conn, subscriber->handle, answer->request)) {
+        gateway_stream_release_bulks(peer, answer->content, answer->ops);
         return;
     }
     if (answer->error_code != 0) {
-        ordo_answer_error(gateway, subscriber->conn, answer->request, subscriber->handle, answer->error_code,
-                          ordo_slice_of_binary(answer->message));
+        gateway_answer_error(gateway, subscriber->conn, answer->request, subscriber->handle,
+                             answer->error_code, ordo_slice_of_binary(answer->message));
         return;
     }
-    ordo_stream_start_history(gateway, subscriber, answer);
+    gateway_stream_start_history(gateway, subscriber, answer);
 }

@@ -4,9 +4,9 @@
 
 #include "gateway/core/state.h"
 
-void ordo_history_read(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber, uint32_t request,
-                       const Ordo__V1__ReadHistory *read);
-void ordo_history_answered(struct ordo_gateway *gateway, struct ordo_peer *peer,
-                           const Ordo__Cluster__V1__HistoryAnswer *answer);
+void gateway_history_read(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                          uint32_t request, const Ordo__V1__ReadHistory *read);
+void gateway_history_answered(struct ordo_gateway *gateway, struct gateway_peer *peer,
+                              const Ordo__Cluster__V1__HistoryAnswer *answer);
 
 #endif

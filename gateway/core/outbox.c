@@ -18,38 +18,38 @@ enum {
     RING_CAPACITY_MIN = 4,
 };
 
-struct ordo_payload *ordo_payload_create(struct ordo_slice head, struct ordo_slice tail) {
-    struct ordo_payload *payload = malloc(sizeof *payload + head.size + tail.size);
+struct gateway_payload *gateway_payload_create(struct ordo_slice head, struct ordo_slice tail) {
+    struct gateway_payload *payload = malloc(sizeof *payload + head.size + tail.size);
     ORDO_ASSERT(payload != NULL);
-    *payload = (struct ordo_payload){.references = 1, .size = (uint32_t)(head.size + tail.size)};
+    *payload = (struct gateway_payload){.references = 1, .size = (uint32_t)(head.size + tail.size)};
     if (head.size > 0) memcpy(payload->bytes, head.data, head.size);
     if (tail.size > 0) memcpy(payload->bytes + head.size, tail.data, tail.size);
     return payload;
 }
 
-struct ordo_payload *ordo_payload_retain(struct ordo_payload *payload) {
+struct gateway_payload *gateway_payload_retain(struct gateway_payload *payload) {
     payload->references++;
     return payload;
 }
 
-void ordo_payload_release(struct ordo_payload *payload) {
+void gateway_payload_release(struct gateway_payload *payload) {
     if (payload != NULL && --payload->references == 0) free(payload);
 }
 
-bool ordo_entry_is_droppable(const struct ordo_entry *entry) {
+bool gateway_entry_is_droppable(const struct gateway_entry *entry) {
     switch (entry->kind) {
-    case ORDO_ENTRY_COMMITTED:
-    case ORDO_ENTRY_ACK:
-    case ORDO_ENTRY_PRESENCE: return true;
-    case ORDO_ENTRY_ANSWER:
-    case ORDO_ENTRY_PART: return false;
+    case GATEWAY_ENTRY_COMMITTED:
+    case GATEWAY_ENTRY_ACK:
+    case GATEWAY_ENTRY_PRESENCE: return true;
+    case GATEWAY_ENTRY_ANSWER:
+    case GATEWAY_ENTRY_PART: return false;
     }
     ORDO_ASSERT(false);
     return false;
 }
 
-size_t ordo_entry_size(const struct ordo_entry *entry) {
-    return PREFIX_SIZE_MAX + (entry->kind == ORDO_ENTRY_ACK ? ACK_SIZE_MAX : entry->payload->size);
+size_t gateway_entry_size(const struct gateway_entry *entry) {
+    return PREFIX_SIZE_MAX + (entry->kind == GATEWAY_ENTRY_ACK ? ACK_SIZE_MAX : entry->payload->size);
 }
 
 static uint8_t *put_varint(uint8_t *to, uint64_t value) {
@@ -68,7 +68,7 @@ static uint8_t *put_field(uint8_t *to, uint8_t tag, uint64_t value) {
 }
 
 /* `request` and `doc` of a ServerMessage whose body follows. */
-static void write_prefix(const struct ordo_entry *entry, size_t body_size, struct ordo_buffer *frame) {
+static void write_prefix(const struct gateway_entry *entry, size_t body_size, struct ordo_buffer *frame) {
     uint8_t inner[PREFIX_SIZE_MAX];
     uint8_t *end = put_field(inner, MESSAGE_REQUEST_TAG, entry->request);
     end = put_field(end, MESSAGE_DOC_TAG, entry->doc);
@@ -80,9 +80,9 @@ static void write_prefix(const struct ordo_entry *entry, size_t body_size, struc
     frame->size += (size_t)(to + inner_size - start);
 }
 
-static void write_ack(const struct ordo_entry *entry, struct ordo_buffer *frame) {
+static void write_ack(const struct gateway_entry *entry, struct ordo_buffer *frame) {
     uint8_t body[ACK_SIZE_MAX], *end = body;
-    const struct ordo_payload *commit = entry->payload;
+    const struct gateway_payload *commit = entry->payload;
     *end++ = MESSAGE_ACK_TAG;
     uint8_t *size = end++; /* below 128: one byte */
     end = put_field(end, ACK_CLIENT_SEQ_TAG, commit->client_seq);
@@ -93,8 +93,8 @@ static void write_ack(const struct ordo_entry *entry, struct ordo_buffer *frame)
     ordo_buffer_append(frame, body, (size_t)(end - body));
 }
 
-void ordo_entry_write(const struct ordo_entry *entry, struct ordo_buffer *frame) {
-    if (entry->kind == ORDO_ENTRY_ACK) {
+void gateway_entry_write(const struct gateway_entry *entry, struct ordo_buffer *frame) {
+    if (entry->kind == GATEWAY_ENTRY_ACK) {
         write_ack(entry, frame);
         return;
     }
@@ -102,20 +102,20 @@ void ordo_entry_write(const struct ordo_entry *entry, struct ordo_buffer *frame)
     ordo_buffer_append(frame, entry->payload->bytes, entry->payload->size);
 }
 
-static void count_entry(struct ordo_outbox *outbox, const struct ordo_entry *entry, int sign) {
-    size_t size = ordo_entry_size(entry);
-    size_t *sum = entry->kind == ORDO_ENTRY_PART ? &outbox->part_size : &outbox->size;
+static void count_entry(struct gateway_outbox *outbox, const struct gateway_entry *entry, int sign) {
+    size_t size = gateway_entry_size(entry);
+    size_t *sum = entry->kind == GATEWAY_ENTRY_PART ? &outbox->part_size : &outbox->size;
     *sum = sign > 0 ? *sum + size : *sum - size;
-    if (ordo_entry_is_droppable(entry)) outbox->droppable_count += (uint32_t)sign;
+    if (gateway_entry_is_droppable(entry)) outbox->droppable_count += (uint32_t)sign;
 }
 
-static struct ordo_entry *entry_at(const struct ordo_outbox *outbox, uint32_t index) {
+static struct gateway_entry *entry_at(const struct gateway_outbox *outbox, uint32_t index) {
     return &outbox->ring[(outbox->first + index) & (outbox->capacity - 1)];
 }
 
-static void ring_grow(struct ordo_outbox *outbox) {
+static void ring_grow(struct gateway_outbox *outbox) {
     uint32_t capacity = outbox->capacity ? outbox->capacity * 2 : RING_CAPACITY_MIN;
-    struct ordo_entry *ring = ordo_alloc_array(capacity, sizeof *ring);
+    struct gateway_entry *ring = ordo_alloc_array(capacity, sizeof *ring);
     for (uint32_t i = 0; i < outbox->count; i++) ring[i] = *entry_at(outbox, i);
     free(outbox->ring);
     outbox->ring = ring;
@@ -123,41 +123,41 @@ static void ring_grow(struct ordo_outbox *outbox) {
     outbox->capacity = capacity;
 }
 
-void ordo_outbox_finish(struct ordo_outbox *outbox) {
-    for (uint32_t i = 0; i < outbox->count; i++) ordo_payload_release(entry_at(outbox, i)->payload);
+void gateway_outbox_finish(struct gateway_outbox *outbox) {
+    for (uint32_t i = 0; i < outbox->count; i++) gateway_payload_release(entry_at(outbox, i)->payload);
     free(outbox->ring);
-    *outbox = (struct ordo_outbox){0};
+    *outbox = (struct gateway_outbox){0};
 }
 
-void ordo_outbox_push(struct ordo_outbox *outbox, struct ordo_entry entry) {
+void gateway_outbox_push(struct gateway_outbox *outbox, struct gateway_entry entry) {
     if (outbox->count == outbox->capacity) ring_grow(outbox);
     count_entry(outbox, &entry, +1);
     *entry_at(outbox, outbox->count) = entry;
     outbox->count++;
 }
 
-const struct ordo_entry *ordo_outbox_peek(const struct ordo_outbox *outbox) {
+const struct gateway_entry *gateway_outbox_peek(const struct gateway_outbox *outbox) {
     return outbox->count > 0 ? entry_at(outbox, 0) : NULL;
 }
 
-void ordo_outbox_pop(struct ordo_outbox *outbox) {
+void gateway_outbox_pop(struct gateway_outbox *outbox) {
     ORDO_ASSERT(outbox->count > 0);
-    struct ordo_entry *oldest = entry_at(outbox, 0);
+    struct gateway_entry *oldest = entry_at(outbox, 0);
     count_entry(outbox, oldest, -1);
-    ordo_payload_release(oldest->payload);
+    gateway_payload_release(oldest->payload);
     outbox->first = (outbox->first + 1) & (outbox->capacity - 1);
     outbox->count--;
     /* One burst must not pin its memory for as long as the connection then idles. */
-    if (outbox->count == 0 && outbox->capacity > 16 * RING_CAPACITY_MIN) ordo_outbox_finish(outbox);
+    if (outbox->count == 0 && outbox->capacity > 16 * RING_CAPACITY_MIN) gateway_outbox_finish(outbox);
 }
 
-size_t ordo_outbox_drop(struct ordo_outbox *outbox) {
+size_t gateway_outbox_drop(struct gateway_outbox *outbox) {
     uint32_t kept = 0, count = outbox->count;
     for (uint32_t i = 0; i < count; i++) {
-        struct ordo_entry entry = *entry_at(outbox, i);
-        if (ordo_entry_is_droppable(&entry)) {
+        struct gateway_entry entry = *entry_at(outbox, i);
+        if (gateway_entry_is_droppable(&entry)) {
             count_entry(outbox, &entry, -1);
-            ordo_payload_release(entry.payload);
+            gateway_payload_release(entry.payload);
         } else {
             *entry_at(outbox, kept++) = entry;
         }
@@ -167,8 +167,8 @@ size_t ordo_outbox_drop(struct ordo_outbox *outbox) {
     return count - kept;
 }
 
-void ordo_outbox_move(struct ordo_outbox *outbox, struct ordo_outbox *from) {
-    for (uint32_t i = 0; i < from->count; i++) ordo_outbox_push(outbox, *entry_at(from, i));
+void gateway_outbox_move(struct gateway_outbox *outbox, struct gateway_outbox *from) {
+    for (uint32_t i = 0; i < from->count; i++) gateway_outbox_push(outbox, *entry_at(from, i));
     from->count = 0; /* the references went along */
-    ordo_outbox_finish(from);
+    gateway_outbox_finish(from);
 }

@@ -11,7 +11,7 @@
 #include "gateway/core/subscriber.h"
 
 enum {
-    FIELD_OPENED = 4,  /* ServerMessage.body */
+    FIELD_OPENED = 4, /* ServerMessage.body */
     FIELD_HISTORY = 9,
     OPENED_CONTENT = 5, /* Opened */
     OPENED_MORE = 13,
@@ -31,31 +31,36 @@ struct source {
     bool is_fetching;
     struct ordo_buffer ready; /* the newest of them; the first `used` are in parts already */
     size_t used;
-    struct ordo_table_node by_bulk; /* in peer->streams_by_bulk, by the shard's id, if remote */
-    struct ordo_stream *stream;
+    struct gateway_table_node by_bulk; /* in peer->streams_by_bulk, by the shard's id, if remote */
+    struct gateway_stream *stream;
 };
 
-struct ordo_stream {
-    struct ordo_list in_conn;
-    struct ordo_conn *conn;
-    struct ordo_peer *peer;
-    struct ordo_subscriber *subscriber; /* of an Opened; NULL for a History */
+struct gateway_stream {
+    struct gateway_list in_conn;
+    struct gateway_conn *conn;
+    struct gateway_peer *peer;
+    struct gateway_subscriber *subscriber; /* of an Opened; NULL for a History */
     uint32_t handle, request;
     struct ordo_buffer head; /* the fields that stand in every part */
     bool has_content, content_is_begun, content_is_deleted, is_complete;
     uint64_t content_seq;
     uint32_t content_field;
     struct source content, ops;
-    struct ordo_outbox held;
+    struct gateway_outbox held;
 };
 
-static size_t source_ready(const struct source *source) { return source->ready.size - source->used; }
-static bool source_is_fetched(const struct source *source) { return source->fetched == source->size; }
+static size_t source_ready(const struct source *source) {
+    return source->ready.size - source->used;
+}
+static bool source_is_fetched(const struct source *source) {
+    return source->fetched == source->size;
+}
 static bool source_is_done(const struct source *source) {
     return source_is_fetched(source) && source_ready(source) == 0;
 }
 
-static void source_init(struct source *source, struct ordo_stream *stream, const Ordo__Cluster__V1__Bulk *bulk) {
+static void source_init(struct source *source, struct gateway_stream *stream,
+                        const Ordo__Cluster__V1__Bulk *bulk) {
     source->stream = stream;
     if (bulk == NULL) return;
     source->size = bulk->size;
@@ -64,14 +69,14 @@ static void source_init(struct source *source, struct ordo_stream *stream, const
         source->fetched = bulk->size;
     } else {
         source->is_remote = true;
-        ordo_table_insert(&stream->peer->streams_by_bulk, &source->by_bulk, bulk->id);
+        gateway_table_insert(&stream->peer->streams_by_bulk, &source->by_bulk, bulk->id);
     }
 }
 
 static void source_finish(struct source *source) {
     if (source->is_remote) {
-        ordo_table_remove(&source->stream->peer->streams_by_bulk, &source->by_bulk);
-        ordo_peer_release_bulk(source->stream->peer, source->by_bulk.key);
+        gateway_table_remove(&source->stream->peer->streams_by_bulk, &source->by_bulk);
+        gateway_peer_release_bulk(source->stream->peer, source->by_bulk.key);
     }
     ordo_buffer_finish(&source->ready);
 }
@@ -82,7 +87,7 @@ static void source_fetch(struct source *source) {
     uint64_t left = source->size - source->fetched;
     uint32_t size = left < ORDO_PIECE_SIZE_MAX ? (uint32_t)left : ORDO_PIECE_SIZE_MAX;
     source->is_fetching = true;
-    ordo_peer_fetch(source->stream->peer, source->by_bulk.key, source->fetched, size);
+    gateway_peer_fetch(source->stream->peer, source->by_bulk.key, source->fetched, size);
 }
 
 static void source_use(struct source *source, size_t size) {
@@ -128,36 +133,39 @@ static size_t ops_cut(const struct source *source, size_t size_max) {
 }
 
 /* Whether the next part can be made from what is there. */
-static bool stream_is_ready(const struct ordo_stream *stream) {
+static bool stream_is_ready(const struct gateway_stream *stream) {
     if (!source_is_done(&stream->content))
-        return source_is_fetched(&stream->content) || source_ready(&stream->content) >= ORDO_PART_SIZE_MAX / 2;
+        return source_is_fetched(&stream->content) ||
+               source_ready(&stream->content) >= ORDO_PART_SIZE_MAX / 2;
     if (!source_is_done(&stream->ops)) return ops_cut(&stream->ops, ORDO_PART_SIZE_MAX) > 0;
     return true;
 }
 
 /* Has the next piece come while the present part is read. */
-static void stream_fetch(struct ordo_gateway *gateway, struct ordo_stream *stream) {
+static void stream_fetch(struct ordo_gateway *gateway, struct gateway_stream *stream) {
     struct source *source = !source_is_done(&stream->content) ? &stream->content : &stream->ops;
     bool is_ready = stream_is_ready(stream);
     if (!is_ready || source_ready(source) < ORDO_PART_SIZE_MAX) source_fetch(source);
     if (!is_ready && source_is_fetched(source)) /* all is there, and yet it ends in the middle of an op */
-        ordo_conn_close(gateway, stream->conn, ORDO_CLOSE_INTERNAL, "the shard's answer is damaged");
+        gateway_conn_close(gateway, stream->conn, GATEWAY_CLOSE_INTERNAL, "the shard's answer is damaged");
 }
 
-static void write_content(struct ordo_stream *stream, size_t size, struct ordo_buffer *out) {
+static void write_content(struct gateway_stream *stream, size_t size, struct ordo_buffer *out) {
     struct ordo_buffer fields = {0};
     ordo_field_append_varint(&fields, CONTENT_SEQ, stream->content_seq);
     struct ordo_slice bytes = ordo_slice(source_bytes(&stream->content).data, size);
     if (size > 0) ordo_field_append_bytes(&fields, stream->content_field, bytes);
     ordo_field_append_varint(&fields, CONTENT_DELETED, stream->content_is_deleted);
-    ordo_field_append_bytes(out, stream->subscriber ? OPENED_CONTENT : HISTORY_CONTENT, ordo_buffer_slice(&fields));
+    ordo_field_append_bytes(out, stream->subscriber ? OPENED_CONTENT : HISTORY_CONTENT,
+                            ordo_buffer_slice(&fields));
     ordo_buffer_finish(&fields);
     source_use(&stream->content, size);
     stream->content_is_begun = true;
 }
 
 /* Makes the next part; true when it is the last. */
-static bool write_part(struct ordo_gateway *gateway, struct ordo_stream *stream, struct ordo_payload **out) {
+static bool write_part(struct ordo_gateway *gateway, struct gateway_stream *stream,
+                       struct gateway_payload **out) {
     struct ordo_buffer part = {0};
     ordo_buffer_append_slice(&part, ordo_buffer_slice(&stream->head));
     size_t size = 0;
@@ -176,75 +184,79 @@ static bool write_part(struct ordo_gateway *gateway, struct ordo_stream *stream,
     bool is_last = source_is_done(&stream->content) && source_is_done(&stream->ops);
     ordo_field_append_varint(&part, stream->subscriber ? OPENED_MORE : HISTORY_MORE, !is_last);
     ordo_buffer_clear(&gateway->scratch);
-    ordo_buffer_append_varint(&gateway->scratch, (stream->subscriber ? FIELD_OPENED : FIELD_HISTORY) << 3 | WIRE_SIZED);
+    ordo_buffer_append_varint(&gateway->scratch,
+                              (stream->subscriber ? FIELD_OPENED : FIELD_HISTORY) << 3 | WIRE_SIZED);
     ordo_buffer_append_varint(&gateway->scratch, part.size);
-    *out = ordo_payload_create(ordo_buffer_slice(&gateway->scratch), ordo_buffer_slice(&part));
+    *out = gateway_payload_create(ordo_buffer_slice(&gateway->scratch), ordo_buffer_slice(&part));
     ordo_buffer_finish(&part);
     return is_last;
 }
 
-static void stream_free(struct ordo_stream *stream) {
+static void stream_free(struct gateway_stream *stream) {
     stream->conn->held_size -= stream->held.size;
     if (stream->subscriber == NULL) stream->conn->history_stream_count--;
-    ordo_list_remove(&stream->in_conn);
+    gateway_list_remove(&stream->in_conn);
     source_finish(&stream->content);
     source_finish(&stream->ops);
     ordo_buffer_finish(&stream->head);
-    ordo_outbox_finish(&stream->held);
+    gateway_outbox_finish(&stream->held);
     free(stream);
 }
 
 /* The last part is out: what was held follows. */
-static void stream_end(struct ordo_gateway *gateway, struct ordo_stream *stream) {
-    struct ordo_conn *conn = stream->conn;
-    struct ordo_subscriber *subscriber = stream->subscriber;
+static void stream_end(struct ordo_gateway *gateway, struct gateway_stream *stream) {
+    struct gateway_conn *conn = stream->conn;
+    struct gateway_subscriber *subscriber = stream->subscriber;
     bool is_complete = stream->is_complete;
     conn->held_size -= stream->held.size;
-    ordo_outbox_move(&conn->outbox, &stream->held);
+    gateway_outbox_move(&conn->outbox, &stream->held);
     stream_free(stream);
-    if (subscriber != NULL) ordo_subscriber_streamed(gateway, subscriber, is_complete);
+    if (subscriber != NULL) gateway_subscriber_streamed(gateway, subscriber, is_complete);
 }
 
-static struct ordo_entry entry_of(const struct ordo_stream *stream, struct ordo_payload *payload) {
-    return (struct ordo_entry){
-        .payload = payload, .doc = stream->handle, .request = stream->request, .kind = ORDO_ENTRY_PART};
+static struct gateway_entry entry_of(const struct gateway_stream *stream, struct gateway_payload *payload) {
+    return (struct gateway_entry){
+        .payload = payload, .doc = stream->handle, .request = stream->request, .kind = GATEWAY_ENTRY_PART};
 }
 
 /* A short answer goes straight into the outbox; a long one is made as the socket drains. */
-static void stream_start(struct ordo_gateway *gateway, struct ordo_stream *stream) {
+static void stream_start(struct ordo_gateway *gateway, struct gateway_stream *stream) {
     bool is_short = source_is_fetched(&stream->content) && source_is_fetched(&stream->ops) &&
                     stream->content.size + stream->ops.size <= ORDO_PART_SIZE_MAX;
     if (!is_short) {
         stream_fetch(gateway, stream);
-        ordo_conn_announce(gateway, stream->conn);
+        gateway_conn_announce(gateway, stream->conn);
         return;
     }
-    struct ordo_payload *payload;
+    struct gateway_payload *payload;
     bool is_last = write_part(gateway, stream, &payload);
-    ordo_conn_push_answer(gateway, stream->conn, entry_of(stream, payload));
-    if (is_last) stream_end(gateway, stream);
-    else stream_fetch(gateway, stream);
+    gateway_conn_push_answer(gateway, stream->conn, entry_of(stream, payload));
+    if (is_last)
+        stream_end(gateway, stream);
+    else
+        stream_fetch(gateway, stream);
 }
 
-static struct ordo_stream *stream_create(struct ordo_subscriber *subscriber, const Ordo__Cluster__V1__Bulk *content,
-                                         const Ordo__Cluster__V1__Bulk *ops) {
-    struct ordo_stream *stream = ordo_alloc(sizeof *stream);
+static struct gateway_stream *stream_create(struct gateway_subscriber *subscriber,
+                                            const Ordo__Cluster__V1__Bulk *content,
+                                            const Ordo__Cluster__V1__Bulk *ops) {
+    struct gateway_stream *stream = ordo_alloc(sizeof *stream);
     stream->conn = subscriber->conn;
     stream->peer = subscriber->doc->peer;
     stream->handle = subscriber->handle;
     stream->is_complete = true;
-    ordo_list_init(&stream->in_conn);
-    ordo_list_append(&stream->conn->streams, &stream->in_conn);
+    gateway_list_init(&stream->in_conn);
+    gateway_list_append(&stream->conn->streams, &stream->in_conn);
     source_init(&stream->content, stream, content);
     source_init(&stream->ops, stream, ops);
     return stream;
 }
 
-void ordo_stream_start_opened(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber,
-                              const Ordo__Cluster__V1__Attached *from) {
+void gateway_stream_start_opened(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                                 const Ordo__Cluster__V1__Attached *from) {
     Ordo__V1__Opened opened = ORDO__V1__OPENED__INIT;
-    opened.collection = ordo_binary_of_slice(ordo_doc_collection(subscriber->doc));
-    opened.id = ordo_binary_of_slice(ordo_doc_id(subscriber->doc));
+    opened.collection = ordo_binary_of_slice(gateway_doc_collection(subscriber->doc));
+    opened.id = ordo_binary_of_slice(gateway_doc_id(subscriber->doc));
     opened.type = from->type;
     opened.head = from->head;
     opened.last_client_seq = from->last_client_seq;
@@ -254,7 +266,8 @@ void ordo_stream_start_opened(struct ordo_gateway *gateway, struct ordo_subscrib
     opened.horizon = from->horizon;
     opened.lineage = from->lineage;
     opened.forgotten_seq = from->forgotten_seq;
-    struct ordo_stream *stream = stream_create(subscriber, from->has_content ? from->content : NULL, from->ops);
+    struct gateway_stream *stream =
+        stream_create(subscriber, from->has_content ? from->content : NULL, from->ops);
     stream->subscriber = subscriber;
     stream->request = subscriber->request;
     stream->has_content = from->has_content;
@@ -266,12 +279,13 @@ void ordo_stream_start_opened(struct ordo_gateway *gateway, struct ordo_subscrib
     stream_start(gateway, stream);
 }
 
-void ordo_stream_start_history(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber,
-                               const Ordo__Cluster__V1__HistoryAnswer *from) {
+void gateway_stream_start_history(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                                  const Ordo__Cluster__V1__HistoryAnswer *from) {
     Ordo__V1__History history = ORDO__V1__HISTORY__INIT;
     history.horizon = from->horizon;
     history.head = from->head;
-    struct ordo_stream *stream = stream_create(subscriber, from->has_content ? from->content : NULL, from->ops);
+    struct gateway_stream *stream =
+        stream_create(subscriber, from->has_content ? from->content : NULL, from->ops);
     stream->request = from->request;
     stream->conn->history_stream_count++;
     stream->has_content = from->has_content;
@@ -282,87 +296,98 @@ void ordo_stream_start_history(struct ordo_gateway *gateway, struct ordo_subscri
     stream_start(gateway, stream);
 }
 
-void ordo_stream_destroy(struct ordo_gateway *gateway, struct ordo_stream *stream) {
+void gateway_stream_destroy(struct ordo_gateway *gateway, struct gateway_stream *stream) {
     if (stream->subscriber != NULL) {
         stream->subscriber->stream = NULL;
-        ordo_resync_let_conn(gateway, stream->conn);
+        gateway_resync_let_conn(gateway, stream->conn);
     }
     stream_free(stream);
 }
 
-struct ordo_stream *ordo_stream_of(struct ordo_list *in_conn) {
-    return ORDO_LIST_ITEM(in_conn, struct ordo_stream, in_conn);
+struct gateway_stream *gateway_stream_of(struct gateway_list *in_conn) {
+    return GATEWAY_LIST_ITEM(in_conn, struct gateway_stream, in_conn);
 }
 
-static void release_bulk(struct ordo_peer *peer, const Ordo__Cluster__V1__Bulk *bulk) {
-    if (bulk != NULL && bulk->bytes.len != bulk->size) ordo_peer_release_bulk(peer, bulk->id);
+static void release_bulk(struct gateway_peer *peer, const Ordo__Cluster__V1__Bulk *bulk) {
+    if (bulk != NULL && bulk->bytes.len != bulk->size) gateway_peer_release_bulk(peer, bulk->id);
 }
 
-void ordo_stream_release_bulks(struct ordo_peer *peer, const Ordo__Cluster__V1__Bulk *content,
-                               const Ordo__Cluster__V1__Bulk *ops) {
+void gateway_stream_release_bulks(struct gateway_peer *peer, const Ordo__Cluster__V1__Bulk *content,
+                                  const Ordo__Cluster__V1__Bulk *ops) {
     release_bulk(peer, content);
     release_bulk(peer, ops);
 }
 
-void ordo_stream_hold(struct ordo_stream *stream, struct ordo_entry entry) {
-    ORDO_ASSERT(stream->is_complete || !ordo_entry_is_droppable(&entry));
-    stream->conn->held_size += ordo_entry_size(&entry);
-    ordo_outbox_push(&stream->held, entry);
+void gateway_stream_hold(struct gateway_stream *stream, struct gateway_entry entry) {
+    ORDO_ASSERT(stream->is_complete || !gateway_entry_is_droppable(&entry));
+    stream->conn->held_size += gateway_entry_size(&entry);
+    gateway_outbox_push(&stream->held, entry);
 }
 
-bool ordo_stream_has_handle(const struct ordo_stream *stream, uint32_t handle) { return stream->handle == handle; }
+bool gateway_stream_has_handle(const struct gateway_stream *stream, uint32_t handle) {
+    return stream->handle == handle;
+}
 
-void ordo_stream_set_incomplete(struct ordo_stream *stream) { stream->is_complete = false; }
-bool ordo_stream_is_complete(const struct ordo_stream *stream) { return stream->is_complete; }
+void gateway_stream_set_incomplete(struct gateway_stream *stream) {
+    stream->is_complete = false;
+}
+bool gateway_stream_is_complete(const struct gateway_stream *stream) {
+    return stream->is_complete;
+}
 
-void ordo_stream_drop_held(struct ordo_gateway *gateway, struct ordo_stream *stream) {
+void gateway_stream_drop_held(struct ordo_gateway *gateway, struct gateway_stream *stream) {
     stream->conn->held_size -= stream->held.size;
-    gateway->stats.messages_dropped += ordo_outbox_drop(&stream->held);
+    gateway->stats.messages_dropped += gateway_outbox_drop(&stream->held);
     stream->conn->held_size += stream->held.size;
 }
 
-static struct ordo_stream *ready_stream(const struct ordo_conn *conn) {
-    for (struct ordo_list *link = conn->streams.next; link != &conn->streams; link = link->next)
-        if (stream_is_ready(ordo_stream_of(link))) return ordo_stream_of(link);
+static struct gateway_stream *ready_stream(const struct gateway_conn *conn) {
+    for (struct gateway_list *link = conn->streams.next; link != &conn->streams; link = link->next)
+        if (stream_is_ready(gateway_stream_of(link))) return gateway_stream_of(link);
     return NULL;
 }
 
-bool ordo_stream_is_ready(const struct ordo_conn *conn) { return ready_stream(conn) != NULL; }
+bool gateway_stream_is_ready(const struct gateway_conn *conn) {
+    return ready_stream(conn) != NULL;
+}
 
-bool ordo_stream_output(struct ordo_gateway *gateway, struct ordo_conn *conn, struct ordo_buffer *frame) {
-    struct ordo_stream *stream = ready_stream(conn);
+bool gateway_stream_output(struct ordo_gateway *gateway, struct gateway_conn *conn,
+                           struct ordo_buffer *frame) {
+    struct gateway_stream *stream = ready_stream(conn);
     if (stream == NULL) return false;
-    struct ordo_payload *payload;
+    struct gateway_payload *payload;
     bool is_last = write_part(gateway, stream, &payload);
-    struct ordo_entry entry = entry_of(stream, payload);
-    ordo_entry_write(&entry, frame);
-    ordo_payload_release(payload);
+    struct gateway_entry entry = entry_of(stream, payload);
+    gateway_entry_write(&entry, frame);
+    gateway_payload_release(payload);
     if (is_last) {
         stream_end(gateway, stream);
         return true;
     }
-    ordo_list_append(&conn->streams, &stream->in_conn); /* the others take their turn */
+    gateway_list_append(&conn->streams, &stream->in_conn); /* the others take their turn */
     stream_fetch(gateway, stream);
     return true;
 }
 
 /* The source that waits for this piece; one bulk may be wanted by many. */
-static struct source *waiting_source(struct ordo_peer *peer, const Ordo__Cluster__V1__Piece *piece) {
-    struct ordo_table_node *node = ordo_table_find(&peer->streams_by_bulk, piece->bulk);
-    for (; node != NULL; node = ordo_table_find_next(node)) {
-        struct source *source = ORDO_LIST_ITEM(node, struct source, by_bulk);
+static struct source *waiting_source(struct gateway_peer *peer, const Ordo__Cluster__V1__Piece *piece) {
+    struct gateway_table_node *node = gateway_table_find(&peer->streams_by_bulk, piece->bulk);
+    for (; node != NULL; node = gateway_table_find_next(node)) {
+        struct source *source = GATEWAY_LIST_ITEM(node, struct source, by_bulk);
         if (source->is_fetching && source->fetched == piece->offset) return source;
     }
     return NULL;
 }
 
-void ordo_stream_piece(struct ordo_gateway *gateway, struct ordo_peer *peer, const Ordo__Cluster__V1__Piece *piece) {
+void gateway_stream_piece(struct ordo_gateway *gateway, struct gateway_peer *peer,
+                          const Ordo__Cluster__V1__Piece *piece) {
     struct source *source = waiting_source(peer, piece);
     if (source == NULL) return;
-    struct ordo_conn *conn = source->stream->conn;
-    if (conn->state == ORDO_CONN_CLOSING) return;
+    struct gateway_conn *conn = source->stream->conn;
+    if (conn->state == GATEWAY_CONN_CLOSING) return;
     if (piece->bytes.len == 0 || piece->bytes.len > source->size - source->fetched) {
-        ordo_conn_close(gateway, conn, ORDO_CLOSE_TRY_LATER, "the answer took too long to read; connect and ask again");
+        gateway_conn_close(gateway, conn, GATEWAY_CLOSE_TRY_LATER,
+                           "the answer took too long to read; connect and ask again");
         return;
     }
     source->is_fetching = false;
@@ -372,5 +397,5 @@ void ordo_stream_piece(struct ordo_gateway *gateway, struct ordo_peer *peer, con
     source->used = 0;
     ordo_buffer_append_slice(&source->ready, ordo_slice_of_binary(piece->bytes));
     stream_fetch(gateway, source->stream);
-    ordo_conn_announce(gateway, conn);
+    gateway_conn_announce(gateway, conn);
 }

@@ -8,9 +8,9 @@
 #include "gateway/core/subscriber.h"
 
 enum {
-    PAUSE_MS = 100,                /* between the beginnings of two sessions */
+    PAUSE_MS = 100,                 /* between the beginnings of two sessions */
     GATHERED_SIZE_MAX = 256 * 1024, /* more than this does not wait for the end of the turn */
-    MESSAGE_OVERHEAD = 256,        /* what surrounds an op on the link, generously */
+    MESSAGE_OVERHEAD = 256,         /* what surrounds an op on the link, generously */
     ENVELOPE_TO_SHARD = 7,
     SIDE_FETCHES = 2,
     SIDE_RELEASES = 3,
@@ -18,77 +18,79 @@ enum {
 };
 
 static const uint32_t peer_moves[] = {
-    [ORDO_PEER_RESTING] = 1u << ORDO_PEER_OPENING,
-    [ORDO_PEER_OPENING] = 1u << ORDO_PEER_GREETING | 1u << ORDO_PEER_RESTING,
-    [ORDO_PEER_GREETING] = 1u << ORDO_PEER_READY | 1u << ORDO_PEER_RESTING,
-    [ORDO_PEER_READY] = 1u << ORDO_PEER_RESTING,
+    [GATEWAY_PEER_RESTING] = 1u << GATEWAY_PEER_OPENING,
+    [GATEWAY_PEER_OPENING] = 1u << GATEWAY_PEER_GREETING | 1u << GATEWAY_PEER_RESTING,
+    [GATEWAY_PEER_GREETING] = 1u << GATEWAY_PEER_READY | 1u << GATEWAY_PEER_RESTING,
+    [GATEWAY_PEER_READY] = 1u << GATEWAY_PEER_RESTING,
 };
 
-static void peer_move(struct ordo_gateway *gateway, struct ordo_peer *peer, enum ordo_peer_state next) {
+static void peer_move(struct ordo_gateway *gateway, struct gateway_peer *peer, enum gateway_peer_state next) {
     ORDO_ASSERT(peer_moves[peer->state] & 1u << next);
-    if (peer->state == ORDO_PEER_READY) gateway->stats.links_ready--;
-    if (next == ORDO_PEER_READY) gateway->stats.links_ready++;
+    if (peer->state == GATEWAY_PEER_READY) gateway->stats.links_ready--;
+    if (next == GATEWAY_PEER_READY) gateway->stats.links_ready++;
     peer->state = next;
 }
 
-void ordo_peer_init(struct ordo_peer *peer, uint32_t index) {
+void gateway_peer_init(struct gateway_peer *peer, uint32_t index) {
     peer->index = index;
-    ordo_list_init(&peer->attach_urgent);
-    ordo_list_init(&peer->attach_calm);
-    ordo_list_init(&peer->attach_resting);
-    ordo_list_init(&peer->docs);
+    gateway_list_init(&peer->attach_urgent);
+    gateway_list_init(&peer->attach_calm);
+    gateway_list_init(&peer->attach_resting);
+    gateway_list_init(&peer->docs);
 }
 
-void ordo_peer_finish(struct ordo_peer *peer) {
+void gateway_peer_finish(struct gateway_peer *peer) {
     ordo_buffer_finish(&peer->gathered);
     ordo_buffer_finish(&peer->side_gathered);
-    ordo_table_finish(&peer->docs_by_number);
-    ordo_table_finish(&peer->streams_by_bulk);
+    gateway_table_finish(&peer->docs_by_number);
+    gateway_table_finish(&peer->streams_by_bulk);
 }
 
 /* ---- what goes out */
 
-static void send_envelope(struct ordo_gateway *gateway, struct ordo_peer *peer) {
+static void send_envelope(struct ordo_gateway *gateway, struct gateway_peer *peer) {
     Ordo__Cluster__V1__Envelope envelope = ORDO__CLUSTER__V1__ENVELOPE__INIT;
     ordo_link_stamp(&peer->link, &envelope, gateway->now_ms);
-    if (peer->state == ORDO_PEER_READY) {
+    if (peer->state == GATEWAY_PEER_READY) {
         envelope.shard = ordo_binary_of_slice(ordo_slice(peer->store_id, sizeof peer->store_id));
         envelope.incarnation = peer->incarnation;
     }
     struct ordo_buffer out = {0};
     ordo_message_encode(&envelope.base, &out);
-    ordo_buffer_append_slice(&out, ordo_buffer_slice(&peer->gathered)); /* the order of fields does not matter */
+    ordo_buffer_append_slice(&out,
+                             ordo_buffer_slice(&peer->gathered)); /* the order of fields does not matter */
     ordo_buffer_clear(&peer->gathered);
     ordo_link_sent(&peer->link, out.size);
     ordo_gateway_push_send(gateway, ORDO_GATEWAY_LINK_SEND, peer, &out);
 }
 
-void ordo_peer_encode(const Ordo__Cluster__V1__ToShard *message, struct ordo_buffer *out) {
+void gateway_peer_encode(const Ordo__Cluster__V1__ToShard *message, struct ordo_buffer *out) {
     ordo_message_encode_field(ENVELOPE_TO_SHARD, &message->base, out);
 }
 
-static void gathered_more(struct ordo_gateway *gateway, struct ordo_peer *peer) {
+static void gathered_more(struct ordo_gateway *gateway, struct gateway_peer *peer) {
     if (peer->gathered.size > GATHERED_SIZE_MAX) send_envelope(gateway, peer);
 }
 
-void ordo_peer_gather(struct ordo_gateway *gateway, struct ordo_peer *peer,
-                      const Ordo__Cluster__V1__ToShard *message) {
-    ORDO_ASSERT(peer->state == ORDO_PEER_READY || peer->state == ORDO_PEER_GREETING);
-    ordo_peer_encode(message, &peer->gathered);
+void gateway_peer_gather(struct ordo_gateway *gateway, struct gateway_peer *peer,
+                         const Ordo__Cluster__V1__ToShard *message) {
+    ORDO_ASSERT(peer->state == GATEWAY_PEER_READY || peer->state == GATEWAY_PEER_GREETING);
+    gateway_peer_encode(message, &peer->gathered);
     gathered_more(gateway, peer);
 }
 
-void ordo_peer_gather_encoded(struct ordo_gateway *gateway, struct ordo_peer *peer, struct ordo_slice field) {
-    ORDO_ASSERT(peer->state == ORDO_PEER_READY);
+void gateway_peer_gather_encoded(struct ordo_gateway *gateway, struct gateway_peer *peer,
+                                 struct ordo_slice field) {
+    ORDO_ASSERT(peer->state == GATEWAY_PEER_READY);
     ordo_buffer_append_slice(&peer->gathered, field);
     gathered_more(gateway, peer);
 }
 
-bool ordo_peer_has_credit(const struct ordo_peer *peer, size_t size) {
+bool gateway_peer_has_credit(const struct gateway_peer *peer, size_t size) {
     return ordo_link_has_credit(&peer->link, peer->gathered.size + size + MESSAGE_OVERHEAD);
 }
 
-void ordo_peer_fetch(struct ordo_peer *peer, uint64_t bulk, uint64_t offset, uint32_t size) {
+void gateway_peer_fetch(struct gateway_peer *peer, uint64_t bulk, uint64_t offset, uint32_t size) {
     Ordo__Cluster__V1__Fetch fetch = ORDO__CLUSTER__V1__FETCH__INIT;
     fetch.bulk = bulk;
     fetch.offset = offset;
@@ -96,14 +98,14 @@ void ordo_peer_fetch(struct ordo_peer *peer, uint64_t bulk, uint64_t offset, uin
     ordo_message_encode_field(SIDE_FETCHES, &fetch.base, &peer->side_gathered);
 }
 
-void ordo_peer_release_bulk(struct ordo_peer *peer, uint64_t bulk) {
-    if (peer->state != ORDO_PEER_READY) return; /* the shard forgets it by itself */
+void gateway_peer_release_bulk(struct gateway_peer *peer, uint64_t bulk) {
+    if (peer->state != GATEWAY_PEER_READY) return; /* the shard forgets it by itself */
     ordo_buffer_append_varint(&peer->side_gathered, SIDE_RELEASES << 3 | 2); /* packed, one by one */
     ordo_buffer_append_varint(&peer->side_gathered, ordo_varint_size(bulk));
     ordo_buffer_append_varint(&peer->side_gathered, bulk);
 }
 
-static void send_side_request(struct ordo_gateway *gateway, struct ordo_peer *peer) {
+static void send_side_request(struct ordo_gateway *gateway, struct gateway_peer *peer) {
     bool is_beat_due = gateway->now_ms >= peer->side_sent_ms + ORDO_HEARTBEAT_MS;
     if (!is_beat_due && peer->side_gathered.size == 0) return;
     Ordo__Cluster__V1__SideRequest request = ORDO__CLUSTER__V1__SIDE_REQUEST__INIT;
@@ -117,85 +119,87 @@ static void send_side_request(struct ordo_gateway *gateway, struct ordo_peer *pe
     ordo_gateway_push_send(gateway, ORDO_GATEWAY_SIDE_SEND, peer, &out);
 }
 
-void ordo_peer_turn_end(struct ordo_gateway *gateway, struct ordo_peer *peer) {
-    if (peer->state != ORDO_PEER_GREETING && peer->state != ORDO_PEER_READY) return;
-    ordo_resync_pump_peer(gateway, peer);
-    if (peer->gathered.size > 0 || ordo_link_is_due(&peer->link, gateway->now_ms)) send_envelope(gateway, peer);
+void gateway_peer_turn_end(struct ordo_gateway *gateway, struct gateway_peer *peer) {
+    if (peer->state != GATEWAY_PEER_GREETING && peer->state != GATEWAY_PEER_READY) return;
+    gateway_resync_pump_peer(gateway, peer);
+    if (peer->gathered.size > 0 || ordo_link_is_due(&peer->link, gateway->now_ms))
+        send_envelope(gateway, peer);
     send_side_request(gateway, peer);
 }
 
 /* ---- sessions */
 
-static void begin_session(struct ordo_gateway *gateway, struct ordo_peer *peer) {
+static void begin_session(struct ordo_gateway *gateway, struct gateway_peer *peer) {
     uint64_t session = ordo_prng_next(&gateway->prng);
     ordo_link_init(&peer->link, session ? session : 1, gateway->now_ms);
     peer->opened_ms = gateway->now_ms;
-    peer_move(gateway, peer, ORDO_PEER_OPENING);
+    peer_move(gateway, peer, GATEWAY_PEER_OPENING);
     ordo_gateway_push_effect(gateway, (struct ordo_gateway_effect){.kind = ORDO_GATEWAY_LINK_OPEN,
                                                                    .peer = peer->index,
                                                                    .session = peer->link.session});
 }
 
-static void session_lost(struct ordo_gateway *gateway, struct ordo_peer *peer) {
-    bool was_ready = peer->state == ORDO_PEER_READY;
-    peer_move(gateway, peer, ORDO_PEER_RESTING);
+static void session_lost(struct ordo_gateway *gateway, struct gateway_peer *peer) {
+    bool was_ready = peer->state == GATEWAY_PEER_READY;
+    peer_move(gateway, peer, GATEWAY_PEER_RESTING);
     peer->rest_until_ms = peer->opened_ms + PAUSE_MS;
     peer->incarnation = 0;
     ordo_buffer_clear(&peer->gathered);
     ordo_buffer_clear(&peer->side_gathered);
     if (!was_ready) return; /* nobody was attached */
     gateway->stats.links_lost++;
-    ORDO_LIST_EACH(&peer->docs, doc_link) {
-        struct ordo_doc *doc = ORDO_LIST_ITEM(doc_link, struct ordo_doc, in_peer);
-        ordo_doc_forget_number(doc);
-        ORDO_LIST_EACH(&doc->audience, link)
-            ordo_subscriber_cut(gateway, ORDO_LIST_ITEM(link, struct ordo_subscriber, in_audience));
+    GATEWAY_LIST_EACH(&peer->docs, doc_link) {
+        struct gateway_doc *doc = GATEWAY_LIST_ITEM(doc_link, struct gateway_doc, in_peer);
+        gateway_doc_forget_number(doc);
+        GATEWAY_LIST_EACH(&doc->audience, link)
+        gateway_subscriber_cut(gateway, GATEWAY_LIST_ITEM(link, struct gateway_subscriber, in_audience));
     }
     ORDO_ASSERT(peer->attach_count == 0);
 }
 
-static bool is_of_session(const struct ordo_peer *peer, uint64_t session) {
-    return peer->state != ORDO_PEER_RESTING && session == peer->link.session;
+static bool is_of_session(const struct gateway_peer *peer, uint64_t session) {
+    return peer->state != GATEWAY_PEER_RESTING && session == peer->link.session;
 }
 
-void ordo_peer_up(struct ordo_gateway *gateway, struct ordo_peer *peer, uint64_t session) {
-    if (!is_of_session(peer, session) || peer->state != ORDO_PEER_OPENING) return;
+void gateway_peer_up(struct ordo_gateway *gateway, struct gateway_peer *peer, uint64_t session) {
+    if (!is_of_session(peer, session) || peer->state != GATEWAY_PEER_OPENING) return;
     ordo_link_init(&peer->link, session, gateway->now_ms);
     peer->side_heard_ms = gateway->now_ms;
     peer->side_sent_ms = 0;
-    peer_move(gateway, peer, ORDO_PEER_GREETING);
+    peer_move(gateway, peer, GATEWAY_PEER_GREETING);
     Ordo__Cluster__V1__LinkHello hello = ORDO__CLUSTER__V1__LINK_HELLO__INIT;
     hello.protocol_min = hello.protocol_max = ORDO_GATEWAY_LINK_PROTOCOL;
     hello.gateway = ordo_binary_of_slice(ordo_buffer_slice(&gateway->name));
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_HELLO;
     message.hello = &hello;
-    ordo_peer_gather(gateway, peer, &message);
+    gateway_peer_gather(gateway, peer, &message);
 }
 
-void ordo_peer_down(struct ordo_gateway *gateway, struct ordo_peer *peer, uint64_t session) {
+void gateway_peer_down(struct ordo_gateway *gateway, struct gateway_peer *peer, uint64_t session) {
     if (is_of_session(peer, session)) session_lost(gateway, peer);
 }
 
-void ordo_peer_tick(struct ordo_gateway *gateway, struct ordo_peer *peer) {
-    ordo_resync_tick(gateway, peer);
+void gateway_peer_tick(struct ordo_gateway *gateway, struct gateway_peer *peer) {
+    gateway_resync_tick(gateway, peer);
     bool is_late = false;
     switch (peer->state) {
-    case ORDO_PEER_RESTING: break;
-    case ORDO_PEER_OPENING: is_late = gateway->now_ms >= peer->opened_ms + ORDO_LINK_TIMEOUT_MS; break;
-    case ORDO_PEER_GREETING:
-    case ORDO_PEER_READY:
+    case GATEWAY_PEER_RESTING: break;
+    case GATEWAY_PEER_OPENING: is_late = gateway->now_ms >= peer->opened_ms + ORDO_LINK_TIMEOUT_MS; break;
+    case GATEWAY_PEER_GREETING:
+    case GATEWAY_PEER_READY:
         is_late = ordo_link_is_silent(&peer->link, gateway->now_ms) ||
                   gateway->now_ms >= peer->side_heard_ms + ORDO_LINK_TIMEOUT_MS;
         break;
     }
     if (is_late) session_lost(gateway, peer);
-    if (peer->state == ORDO_PEER_RESTING && gateway->now_ms >= peer->rest_until_ms) begin_session(gateway, peer);
+    if (peer->state == GATEWAY_PEER_RESTING && gateway->now_ms >= peer->rest_until_ms)
+        begin_session(gateway, peer);
 }
 
 /* ---- what comes in */
 
-static void welcomed(struct ordo_gateway *gateway, struct ordo_peer *peer,
+static void welcomed(struct ordo_gateway *gateway, struct gateway_peer *peer,
                      const Ordo__Cluster__V1__Envelope *envelope) {
     const Ordo__Cluster__V1__ToGateway *first = envelope->n_to_gateway > 0 ? envelope->to_gateway[0] : NULL;
     bool is_welcome = first != NULL && first->body_case == ORDO__CLUSTER__V1__TO_GATEWAY__BODY_WELCOME &&
@@ -207,37 +211,49 @@ static void welcomed(struct ordo_gateway *gateway, struct ordo_peer *peer,
     }
     memcpy(peer->store_id, envelope->shard.data, sizeof peer->store_id);
     peer->incarnation = envelope->incarnation;
-    peer_move(gateway, peer, ORDO_PEER_READY);
+    peer_move(gateway, peer, GATEWAY_PEER_READY);
 }
 
-static bool is_of_shard(const struct ordo_peer *peer, ProtobufCBinaryData shard, uint64_t incarnation) {
+static bool is_of_shard(const struct gateway_peer *peer, ProtobufCBinaryData shard, uint64_t incarnation) {
     return ordo_slice_equal(ordo_slice_of_binary(shard), ordo_slice(peer->store_id, sizeof peer->store_id)) &&
            incarnation == peer->incarnation;
 }
 
-static void dispatch(struct ordo_gateway *gateway, struct ordo_peer *peer,
+static void dispatch(struct ordo_gateway *gateway, struct gateway_peer *peer,
                      const Ordo__Cluster__V1__ToGateway *message) {
     switch (message->body_case) {
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_RESET: session_lost(gateway, peer); return;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_ATTACHED:
-        ordo_subscriber_attached(gateway, peer, message->attached);
+        gateway_subscriber_attached(gateway, peer, message->attached);
         return;
-    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_REFUSED: ordo_subscriber_refused(gateway, message->refused); return;
-    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_COMMIT: ordo_doc_commit(gateway, peer, message->commit); return;
-    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_NACK: ordo_subscriber_nack(gateway, message->nack); return;
-    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_DUPLICATE: ordo_subscriber_duplicate(gateway, message->duplicate); return;
-    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_PRESENCE: ordo_doc_presence(gateway, peer, message->presence); return;
-    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_HISTORY: ordo_history_answered(gateway, peer, message->history); return;
-    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_DROPPED: ordo_doc_dropped(gateway, peer, message->dropped->doc); return;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_REFUSED:
+        gateway_subscriber_refused(gateway, message->refused);
+        return;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_COMMIT:
+        gateway_doc_commit(gateway, peer, message->commit);
+        return;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_NACK: gateway_subscriber_nack(gateway, message->nack); return;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_DUPLICATE:
+        gateway_subscriber_duplicate(gateway, message->duplicate);
+        return;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_PRESENCE:
+        gateway_doc_presence(gateway, peer, message->presence);
+        return;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_HISTORY:
+        gateway_history_answered(gateway, peer, message->history);
+        return;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_DROPPED:
+        gateway_doc_dropped(gateway, peer, message->dropped->doc);
+        return;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_WELCOME:
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY__NOT_SET: /* of a newer shard: it knows that we do not know it */
     default: return;
     }
 }
 
-void ordo_peer_received(struct ordo_gateway *gateway, struct ordo_peer *peer, uint64_t session,
-                        struct ordo_slice bytes) {
-    if (!is_of_session(peer, session) || peer->state == ORDO_PEER_OPENING) return;
+void gateway_peer_received(struct ordo_gateway *gateway, struct gateway_peer *peer, uint64_t session,
+                           struct ordo_slice bytes) {
+    if (!is_of_session(peer, session) || peer->state == GATEWAY_PEER_OPENING) return;
     gateway->arena.size_max = DECODED_SIZE_MAX;
     ordo_arena_reset(&gateway->arena);
     const Ordo__Cluster__V1__Envelope *envelope =
@@ -246,7 +262,7 @@ void ordo_peer_received(struct ordo_gateway *gateway, struct ordo_peer *peer, ui
         session_lost(gateway, peer);
         return;
     }
-    bool is_of_another = peer->state == ORDO_PEER_READY && envelope->session == session &&
+    bool is_of_another = peer->state == GATEWAY_PEER_READY && envelope->session == session &&
                          !is_of_shard(peer, envelope->shard, envelope->incarnation);
     if (is_of_another) { /* the shard was restarted behind our back */
         session_lost(gateway, peer);
@@ -257,24 +273,25 @@ void ordo_peer_received(struct ordo_gateway *gateway, struct ordo_peer *peer, ui
     case ORDO_LINK_STRANGER: return;
     case ORDO_LINK_GAP: session_lost(gateway, peer); return;
     }
-    if (peer->state == ORDO_PEER_GREETING) welcomed(gateway, peer, envelope);
-    for (size_t i = 0; i < envelope->n_to_gateway && peer->state == ORDO_PEER_READY; i++)
+    if (peer->state == GATEWAY_PEER_GREETING) welcomed(gateway, peer, envelope);
+    for (size_t i = 0; i < envelope->n_to_gateway && peer->state == GATEWAY_PEER_READY; i++)
         dispatch(gateway, peer, envelope->to_gateway[i]);
-    ordo_link_grant(&peer->link, 0); /* all of it was worked through: every queue of ours is bounded by itself */
+    ordo_link_grant(&peer->link,
+                    0); /* all of it was worked through: every queue of ours is bounded by itself */
 }
 
-void ordo_peer_side_received(struct ordo_gateway *gateway, struct ordo_peer *peer, uint64_t session,
-                             struct ordo_slice bytes) {
-    if (!is_of_session(peer, session) || peer->state == ORDO_PEER_OPENING) return;
+void gateway_peer_side_received(struct ordo_gateway *gateway, struct gateway_peer *peer, uint64_t session,
+                                struct ordo_slice bytes) {
+    if (!is_of_session(peer, session) || peer->state == GATEWAY_PEER_OPENING) return;
     gateway->arena.size_max = DECODED_SIZE_MAX;
     ordo_arena_reset(&gateway->arena);
     const Ordo__Cluster__V1__SideReply *reply =
         ordo_message_decode(&ordo__cluster__v1__side_reply__descriptor, bytes, &gateway->arena);
     if (reply == NULL || reply->session != session) return;
-    if (peer->state == ORDO_PEER_READY && !is_of_shard(peer, reply->shard, reply->incarnation)) return;
+    if (peer->state == GATEWAY_PEER_READY && !is_of_shard(peer, reply->shard, reply->incarnation)) return;
     peer->side_heard_ms = gateway->now_ms;
     bool is_stalled = reply->disk == ORDO__CLUSTER__V1__DISK_STATE__DISK_STALLED || reply->stalled_ms > 0;
     if (is_stalled) peer->link.heard_ms = gateway->now_ms; /* a slow disk is not a dead shard */
-    for (size_t i = 0; i < reply->n_pieces && peer->state == ORDO_PEER_READY; i++)
-        ordo_stream_piece(gateway, peer, reply->pieces[i]);
+    for (size_t i = 0; i < reply->n_pieces && peer->state == GATEWAY_PEER_READY; i++)
+        gateway_stream_piece(gateway, peer, reply->pieces[i]);
 }

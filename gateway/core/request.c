@@ -9,27 +9,28 @@
 #include "gateway/core/peer.h"
 #include "gateway/core/subscriber.h"
 
-/* protobuf-c makes up to 84 bytes of one byte of input; an honest frame, even of many small submits, stays below this. */
+/* protobuf-c makes up to 84 bytes of one byte of input; an honest frame, even of many small submits, stays
+ * below this. */
 enum { DECODED_PER_BYTE_MAX = 8, DECODED_SIZE_MIN = 64 * 1024 };
 
-static void refuse(struct ordo_gateway *gateway, struct ordo_conn *conn, const Ordo__V1__ClientMessage *message,
-                   uint32_t code, const char *text) {
-    ordo_answer_error(gateway, conn, message->request, message->doc, code, ordo_slice_of(text));
+static void refuse(struct ordo_gateway *gateway, struct gateway_conn *conn,
+                   const Ordo__V1__ClientMessage *message, uint32_t code, const char *text) {
+    gateway_answer_error(gateway, conn, message->request, message->doc, code, ordo_slice_of(text));
 }
 
 /* ---- before Hello */
 
-static void refuse_hello(struct ordo_gateway *gateway, struct ordo_conn *conn, const Ordo__V1__ClientMessage *message,
-                         uint32_t code, const char *text) {
+static void refuse_hello(struct ordo_gateway *gateway, struct gateway_conn *conn,
+                         const Ordo__V1__ClientMessage *message, uint32_t code, const char *text) {
     refuse(gateway, conn, message, code, text);
-    ordo_conn_close(gateway, conn, code == 401 ? ORDO_CLOSE_POLICY : ORDO_CLOSE_PROTOCOL, text);
+    gateway_conn_close(gateway, conn, code == 401 ? GATEWAY_CLOSE_POLICY : GATEWAY_CLOSE_PROTOCOL, text);
 }
 
 /* Keeps the list for later; false if it is not sensible. A client that speaks just text costs nothing. */
-static bool keep_types(struct ordo_conn *conn, const Ordo__V1__Hello *hello) {
-    if (hello->n_types > ORDO_CONN_TYPES_MAX) return false;
-    bool is_text_alone = hello->n_types == 1 &&
-                         ordo_slice_equal(ordo_slice_of_binary(hello->types[0]), ordo_slice_of("text"));
+static bool keep_types(struct gateway_conn *conn, const Ordo__V1__Hello *hello) {
+    if (hello->n_types > GATEWAY_CONN_TYPES_MAX) return false;
+    bool is_text_alone =
+        hello->n_types == 1 && ordo_slice_equal(ordo_slice_of_binary(hello->types[0]), ordo_slice_of("text"));
     if (is_text_alone) return true;
     for (size_t i = 0; i < hello->n_types; i++) {
         if (hello->types[i].len == 0 || hello->types[i].len > ORDO_TYPE_NAME_SIZE_MAX) return false;
@@ -38,7 +39,8 @@ static bool keep_types(struct ordo_conn *conn, const Ordo__V1__Hello *hello) {
     return true;
 }
 
-static void greet(struct ordo_gateway *gateway, struct ordo_conn *conn, const Ordo__V1__ClientMessage *message) {
+static void greet(struct ordo_gateway *gateway, struct gateway_conn *conn,
+                  const Ordo__V1__ClientMessage *message) {
     if (message->body_case != ORDO__V1__CLIENT_MESSAGE__BODY_HELLO) {
         refuse_hello(gateway, conn, message, 400, "the first message must be Hello");
         return;
@@ -56,7 +58,7 @@ static void greet(struct ordo_gateway *gateway, struct ordo_conn *conn, const Or
         refuse_hello(gateway, conn, message, 400, "at most 16 types of 1 to 32 bytes");
         return;
     }
-    struct ordo_admission admission = ordo_admit(ordo_slice_of_binary(hello->token));
+    struct gateway_admission admission = gateway_admit(ordo_slice_of_binary(hello->token));
     if (!admission.is_admitted) {
         refuse_hello(gateway, conn, message, 401, "the token is not valid; get another one");
         return;
@@ -64,16 +66,17 @@ static void greet(struct ordo_gateway *gateway, struct ordo_conn *conn, const Or
     memcpy(conn->client_id, hello->client_id.data, sizeof conn->client_id);
     ordo_buffer_append_slice(&conn->user, admission.user);
     conn->permission = (uint8_t)admission.permission;
-    ordo_conn_greeted(conn);
-    ordo_answer_welcome(gateway, conn, message->request);
+    gateway_conn_greeted(conn);
+    gateway_answer_welcome(gateway, conn, message->request);
 }
 
-static void authenticate(struct ordo_gateway *gateway, struct ordo_conn *conn,
+static void authenticate(struct ordo_gateway *gateway, struct gateway_conn *conn,
                          const Ordo__V1__ClientMessage *message) {
-    struct ordo_admission admission = ordo_admit(ordo_slice_of_binary(message->authenticate->token));
+    struct gateway_admission admission = gateway_admit(ordo_slice_of_binary(message->authenticate->token));
     if (!admission.is_admitted || !ordo_slice_equal(admission.user, ordo_buffer_slice(&conn->user)))
         refuse(gateway, conn, message, 401, "the token is not valid for this connection; connect anew");
-    else ordo_answer_welcome(gateway, conn, message->request);
+    else
+        gateway_answer_welcome(gateway, conn, message->request);
 }
 
 /* ---- documents */
@@ -83,58 +86,65 @@ static bool is_name(ProtobufCBinaryData name) {
            ordo_utf8_validate(ordo_slice_of_binary(name), NULL);
 }
 
-static void open_document(struct ordo_gateway *gateway, struct ordo_conn *conn,
+static void open_document(struct ordo_gateway *gateway, struct gateway_conn *conn,
                           const Ordo__V1__ClientMessage *message) {
     const Ordo__V1__Open *open = message->open;
     if (!is_name(open->collection) || !is_name(open->id)) {
-        refuse(gateway, conn, message, 400, "collection and id must be 1 to 128 bytes of UTF-8 without U+0000");
+        refuse(gateway, conn, message, 400,
+               "collection and id must be 1 to 128 bytes of UTF-8 without U+0000");
         return;
     }
-    bool is_unspoken = open->create_type.len > 0 && !ordo_admit_type(ordo_buffer_slice(&conn->types),
-                                                                     ordo_slice_of_binary(open->create_type));
+    bool is_unspoken =
+        open->create_type.len > 0 &&
+        !gateway_admit_type(ordo_buffer_slice(&conn->types), ordo_slice_of_binary(open->create_type));
     if (is_unspoken) {
         refuse(gateway, conn, message, 415, "create_type is none of the types that Hello named");
         return;
     }
-    struct ordo_slice collection = ordo_slice_of_binary(open->collection), id = ordo_slice_of_binary(open->id);
-    uint64_t name_hash = ordo_doc_name_hash(collection, id);
-    if (ordo_conn_subscriber_of(conn, name_hash, collection, id) != NULL) {
+    struct ordo_slice collection = ordo_slice_of_binary(open->collection),
+                      id = ordo_slice_of_binary(open->id);
+    uint64_t name_hash = gateway_doc_name_hash(collection, id);
+    if (gateway_conn_subscriber_of(conn, name_hash, collection, id) != NULL) {
         refuse(gateway, conn, message, 409, "this connection has the document open; Leave it first");
         return;
     }
     bool is_full = conn->handle_count >= gateway->config.documents_per_connection_max ||
                    conn->opening_size > gateway->config.outbox_size_max || conn->handle_newest == UINT32_MAX;
     if (is_full) {
-        refuse(gateway, conn, message, 429, "too many documents on this connection; Leave some, or wait for Opened");
+        refuse(gateway, conn, message, 429,
+               "too many documents on this connection; Leave some, or wait for Opened");
         return;
     }
-    ordo_subscriber_open(gateway, conn, message->request, open, name_hash);
+    gateway_subscriber_open(gateway, conn, message->request, open, name_hash);
 }
 
 /* The subscriber of an open document; the client does not know the handle before Opened. */
-static struct ordo_subscriber *open_subscriber(const struct ordo_conn *conn, uint32_t handle) {
-    struct ordo_subscriber *subscriber = ordo_conn_subscriber(conn, handle);
-    return subscriber != NULL && subscriber->state != ORDO_SUBSCRIBER_OPENING ? subscriber : NULL;
+static struct gateway_subscriber *open_subscriber(const struct gateway_conn *conn, uint32_t handle) {
+    struct gateway_subscriber *subscriber = gateway_conn_subscriber(conn, handle);
+    return subscriber != NULL && subscriber->state != GATEWAY_SUBSCRIBER_OPENING ? subscriber : NULL;
 }
 
-static void submit(struct ordo_gateway *gateway, struct ordo_conn *conn, const Ordo__V1__ClientMessage *message) {
-    struct ordo_subscriber *subscriber = open_subscriber(conn, message->doc);
+static void submit(struct ordo_gateway *gateway, struct gateway_conn *conn,
+                   const Ordo__V1__ClientMessage *message) {
+    struct gateway_subscriber *subscriber = open_subscriber(conn, message->doc);
     Ordo__V1__Nack nack = ORDO__V1__NACK__INIT;
     nack.client_seq = message->submit->client_seq;
     if (subscriber == NULL) {
         nack.code = ORDO__V1__NACK_CODE__NOT_OPEN;
-        ordo_answer_nack(gateway, conn, message->request, message->doc, nack, "no open document has this handle");
+        gateway_answer_nack(gateway, conn, message->request, message->doc, nack,
+                            "no open document has this handle");
     } else if (conn->permission != ORDO__V1__PERMISSION__WRITE) {
         nack.code = ORDO__V1__NACK_CODE__FORBIDDEN;
-        ordo_answer_nack(gateway, conn, message->request, message->doc, nack, "you may read this document only");
+        gateway_answer_nack(gateway, conn, message->request, message->doc, nack,
+                            "you may read this document only");
     } else {
-        ordo_subscriber_submit(gateway, subscriber, message->request, message->submit);
+        gateway_subscriber_submit(gateway, subscriber, message->request, message->submit);
     }
 }
 
-static void set_presence(struct ordo_gateway *gateway, struct ordo_conn *conn,
-                         struct ordo_subscriber *subscriber, const Ordo__V1__ClientMessage *message) {
-    struct ordo_peer *peer = subscriber->doc->peer;
+static void set_presence(struct ordo_gateway *gateway, struct gateway_conn *conn,
+                         struct gateway_subscriber *subscriber, const Ordo__V1__ClientMessage *message) {
+    struct gateway_peer *peer = subscriber->doc->peer;
     ordo_buffer_clear(&gateway->scratch);
     ordo_message_encode(&message->presence->base, &gateway->scratch);
     if (gateway->scratch.size > gateway->config.presence_size_max) {
@@ -142,32 +152,35 @@ static void set_presence(struct ordo_gateway *gateway, struct ordo_conn *conn,
         return;
     }
     /* Presence is the first to give way: the client sends another soon. */
-    bool is_away = peer->state != ORDO_PEER_READY || subscriber->state == ORDO_SUBSCRIBER_CUT;
-    if (is_away || !ordo_peer_has_credit(peer, gateway->scratch.size)) return;
+    bool is_away = peer->state != GATEWAY_PEER_READY || subscriber->state == GATEWAY_SUBSCRIBER_CUT;
+    if (is_away || !gateway_peer_has_credit(peer, gateway->scratch.size)) return;
     Ordo__Cluster__V1__SetPresence presence = ORDO__CLUSTER__V1__SET_PRESENCE__INIT;
     presence.subscriber = subscriber->by_id.key;
     presence.update = ordo_binary_of_slice(ordo_buffer_slice(&gateway->scratch));
     Ordo__Cluster__V1__ToShard to_shard = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     to_shard.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_PRESENCE;
     to_shard.presence = &presence;
-    ordo_peer_gather(gateway, peer, &to_shard);
+    gateway_peer_gather(gateway, peer, &to_shard);
 }
 
 /* Leave, PresenceUpdate and ReadHistory are about an open document. */
-static void about_document(struct ordo_gateway *gateway, struct ordo_conn *conn,
+static void about_document(struct ordo_gateway *gateway, struct gateway_conn *conn,
                            const Ordo__V1__ClientMessage *message) {
-    struct ordo_subscriber *subscriber = open_subscriber(conn, message->doc);
+    struct gateway_subscriber *subscriber = open_subscriber(conn, message->doc);
     if (subscriber == NULL) {
         refuse(gateway, conn, message, 404, "no open document has this handle");
         return;
     }
-    if (message->body_case == ORDO__V1__CLIENT_MESSAGE__BODY_LEAVE) ordo_subscriber_end(gateway, subscriber);
+    if (message->body_case == ORDO__V1__CLIENT_MESSAGE__BODY_LEAVE)
+        gateway_subscriber_end(gateway, subscriber);
     else if (message->body_case == ORDO__V1__CLIENT_MESSAGE__BODY_HISTORY)
-        ordo_history_read(gateway, subscriber, message->request, message->history);
-    else set_presence(gateway, conn, subscriber, message);
+        gateway_history_read(gateway, subscriber, message->request, message->history);
+    else
+        set_presence(gateway, conn, subscriber, message);
 }
 
-static void handle(struct ordo_gateway *gateway, struct ordo_conn *conn, const Ordo__V1__ClientMessage *message) {
+static void handle(struct ordo_gateway *gateway, struct gateway_conn *conn,
+                   const Ordo__V1__ClientMessage *message) {
     switch (message->body_case) {
     case ORDO__V1__CLIENT_MESSAGE__BODY_HELLO:
         refuse(gateway, conn, message, 400, "Hello was said already; connect anew to be another client");
@@ -179,31 +192,34 @@ static void handle(struct ordo_gateway *gateway, struct ordo_conn *conn, const O
     case ORDO__V1__CLIENT_MESSAGE__BODY_HISTORY: about_document(gateway, conn, message); return;
     case ORDO__V1__CLIENT_MESSAGE__BODY_AUTHENTICATE: authenticate(gateway, conn, message); return;
     case ORDO__V1__CLIENT_MESSAGE__BODY_PING:
-        ordo_answer_pong(gateway, conn, message->request, message->ping->nonce);
+        gateway_answer_pong(gateway, conn, message->request, message->ping->nonce);
         return;
     case ORDO__V1__CLIENT_MESSAGE__BODY__NOT_SET:
     default: refuse(gateway, conn, message, 501, "this server does not know such a message"); return;
     }
 }
 
-void ordo_request_frame(struct ordo_gateway *gateway, struct ordo_conn *conn, struct ordo_slice bytes) {
-    if (conn->state == ORDO_CONN_CLOSING) return;
+void gateway_request_frame(struct ordo_gateway *gateway, struct gateway_conn *conn, struct ordo_slice bytes) {
+    if (conn->state == GATEWAY_CONN_CLOSING) return;
     gateway->stats.frames_received++;
     gateway->stats.bytes_received += bytes.size;
     if (bytes.size > gateway->config.frame_size_max) {
-        ordo_conn_close(gateway, conn, ORDO_CLOSE_TOO_LARGE, "the frame is larger than frame_size_max");
+        gateway_conn_close(gateway, conn, GATEWAY_CLOSE_TOO_LARGE, "the frame is larger than frame_size_max");
         return;
     }
-    gateway->arena.size_max = DECODED_SIZE_MIN + DECODED_PER_BYTE_MAX * (size_t)gateway->config.frame_size_max;
+    gateway->arena.size_max =
+        DECODED_SIZE_MIN + DECODED_PER_BYTE_MAX * (size_t)gateway->config.frame_size_max;
     ordo_arena_reset(&gateway->arena);
     const Ordo__V1__ClientFrame *frame =
         ordo_message_decode(&ordo__v1__client_frame__descriptor, bytes, &gateway->arena);
     if (frame == NULL) {
-        ordo_conn_close(gateway, conn, ORDO_CLOSE_BAD_PAYLOAD, "the frame is not a ClientFrame");
+        gateway_conn_close(gateway, conn, GATEWAY_CLOSE_BAD_PAYLOAD, "the frame is not a ClientFrame");
         return;
     }
-    for (size_t i = 0; i < frame->n_messages && conn->state != ORDO_CONN_CLOSING; i++) {
-        if (conn->state == ORDO_CONN_GREETING) greet(gateway, conn, frame->messages[i]);
-        else handle(gateway, conn, frame->messages[i]);
+    for (size_t i = 0; i < frame->n_messages && conn->state != GATEWAY_CONN_CLOSING; i++) {
+        if (conn->state == GATEWAY_CONN_GREETING)
+            greet(gateway, conn, frame->messages[i]);
+        else
+            handle(gateway, conn, frame->messages[i]);
     }
 }

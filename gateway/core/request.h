@@ -4,6 +4,6 @@
 
 #include "gateway/core/state.h"
 
-void ordo_request_frame(struct ordo_gateway *gateway, struct ordo_conn *conn, struct ordo_slice bytes);
+void gateway_request_frame(struct ordo_gateway *gateway, struct gateway_conn *conn, struct ordo_slice bytes);
 
 #endif

@@ -8,79 +8,81 @@
 /* One pace for all who rest keeps the list in order of time. */
 enum { REST_MS = 500 };
 
-static struct ordo_subscriber *subscriber_of(struct ordo_list *link) {
-    return ORDO_LIST_ITEM(link, struct ordo_subscriber, in_attach);
+static struct gateway_subscriber *subscriber_of(struct gateway_list *link) {
+    return GATEWAY_LIST_ITEM(link, struct gateway_subscriber, in_attach);
 }
 
 /* Keeps the state, the list and the two counts in step: the only place that writes `attach`. */
-static void attach_move(struct ordo_subscriber *subscriber, enum ordo_attach next) {
-    struct ordo_peer *peer = subscriber->doc->peer;
-    struct ordo_conn *conn = subscriber->conn;
-    if (subscriber->attach == ORDO_ATTACH_SENT) peer->attach_count--;
-    if (subscriber->attach == ORDO_ATTACH_SENT || subscriber->attach == ORDO_ATTACH_AT_PEER) conn->attach_count--;
+static void attach_move(struct gateway_subscriber *subscriber, enum gateway_attach next) {
+    struct gateway_peer *peer = subscriber->doc->peer;
+    struct gateway_conn *conn = subscriber->conn;
+    if (subscriber->attach == GATEWAY_ATTACH_SENT) peer->attach_count--;
+    if (subscriber->attach == GATEWAY_ATTACH_SENT || subscriber->attach == GATEWAY_ATTACH_AT_PEER)
+        conn->attach_count--;
     subscriber->attach = next;
     switch (next) {
-    case ORDO_ATTACH_IDLE: ordo_list_remove(&subscriber->in_attach); break;
-    case ORDO_ATTACH_AT_CONN: ordo_list_append(&conn->attach_waiting, &subscriber->in_attach); break;
-    case ORDO_ATTACH_AT_PEER:
-        ordo_list_append(subscriber->is_urgent ? &peer->attach_urgent : &peer->attach_calm, &subscriber->in_attach);
+    case GATEWAY_ATTACH_IDLE: gateway_list_remove(&subscriber->in_attach); break;
+    case GATEWAY_ATTACH_AT_CONN: gateway_list_append(&conn->attach_waiting, &subscriber->in_attach); break;
+    case GATEWAY_ATTACH_AT_PEER:
+        gateway_list_append(subscriber->is_urgent ? &peer->attach_urgent : &peer->attach_calm,
+                            &subscriber->in_attach);
         conn->attach_count++;
         break;
-    case ORDO_ATTACH_SENT:
-        ordo_list_remove(&subscriber->in_attach);
+    case GATEWAY_ATTACH_SENT:
+        gateway_list_remove(&subscriber->in_attach);
         conn->attach_count++;
         peer->attach_count++;
         break;
-    case ORDO_ATTACH_RESTING: ordo_list_append(&peer->attach_resting, &subscriber->in_attach); break;
+    case GATEWAY_ATTACH_RESTING: gateway_list_append(&peer->attach_resting, &subscriber->in_attach); break;
     }
 }
 
-void ordo_resync_want(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber) {
-    if (subscriber->attach != ORDO_ATTACH_IDLE) return;
-    bool has_room = ordo_conn_has_room_to_attach(gateway, subscriber->conn);
-    attach_move(subscriber, has_room ? ORDO_ATTACH_AT_PEER : ORDO_ATTACH_AT_CONN);
+void gateway_resync_want(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
+    if (subscriber->attach != GATEWAY_ATTACH_IDLE) return;
+    bool has_room = gateway_conn_has_room_to_attach(gateway, subscriber->conn);
+    attach_move(subscriber, has_room ? GATEWAY_ATTACH_AT_PEER : GATEWAY_ATTACH_AT_CONN);
 }
 
-void ordo_resync_hurry(struct ordo_subscriber *subscriber) {
+void gateway_resync_hurry(struct gateway_subscriber *subscriber) {
     if (subscriber->is_urgent) return;
     subscriber->is_urgent = true;
-    if (subscriber->attach == ORDO_ATTACH_AT_PEER) attach_move(subscriber, ORDO_ATTACH_AT_PEER);
+    if (subscriber->attach == GATEWAY_ATTACH_AT_PEER) attach_move(subscriber, GATEWAY_ATTACH_AT_PEER);
 }
 
-void ordo_resync_rest(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber) {
+void gateway_resync_rest(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
     subscriber->due_ms = gateway->now_ms + REST_MS;
-    attach_move(subscriber, ORDO_ATTACH_RESTING);
+    attach_move(subscriber, GATEWAY_ATTACH_RESTING);
 }
 
-void ordo_resync_answered(struct ordo_subscriber *subscriber, bool holds_conn) {
-    attach_move(subscriber, ORDO_ATTACH_IDLE);
+void gateway_resync_answered(struct gateway_subscriber *subscriber, bool holds_conn) {
+    attach_move(subscriber, GATEWAY_ATTACH_IDLE);
     if (holds_conn) subscriber->conn->attach_count++;
 }
 
-void ordo_resync_let_conn(struct ordo_gateway *gateway, struct ordo_conn *conn) {
+void gateway_resync_let_conn(struct ordo_gateway *gateway, struct gateway_conn *conn) {
     ORDO_ASSERT(conn->attach_count > 0);
     conn->attach_count--;
-    ordo_resync_pump_conn(gateway, conn);
+    gateway_resync_pump_conn(gateway, conn);
 }
 
-void ordo_resync_pump_conn(struct ordo_gateway *gateway, struct ordo_conn *conn) {
-    while (!ordo_list_is_empty(&conn->attach_waiting) && ordo_conn_has_room_to_attach(gateway, conn))
-        attach_move(subscriber_of(conn->attach_waiting.next), ORDO_ATTACH_AT_PEER);
+void gateway_resync_pump_conn(struct ordo_gateway *gateway, struct gateway_conn *conn) {
+    while (!gateway_list_is_empty(&conn->attach_waiting) && gateway_conn_has_room_to_attach(gateway, conn))
+        attach_move(subscriber_of(conn->attach_waiting.next), GATEWAY_ATTACH_AT_PEER);
 }
 
-void ordo_resync_forget(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber) {
-    attach_move(subscriber, ORDO_ATTACH_IDLE);
-    ordo_resync_pump_conn(gateway, subscriber->conn);
+void gateway_resync_forget(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
+    attach_move(subscriber, GATEWAY_ATTACH_IDLE);
+    gateway_resync_pump_conn(gateway, subscriber->conn);
 }
 
 /* Goes on from what the client has, or will have for sure. */
-static void gather_resync(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber) {
+static void gather_resync(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
     ORDO_ASSERT(subscriber->queued_seq == subscriber->sent_seq);
-    const struct ordo_conn *conn = subscriber->conn;
+    const struct gateway_conn *conn = subscriber->conn;
     Ordo__Cluster__V1__Attach attach = ORDO__CLUSTER__V1__ATTACH__INIT;
     attach.subscriber = subscriber->by_id.key;
-    attach.collection = ordo_binary_of_slice(ordo_doc_collection(subscriber->doc));
-    attach.id = ordo_binary_of_slice(ordo_doc_id(subscriber->doc));
+    attach.collection = ordo_binary_of_slice(gateway_doc_collection(subscriber->doc));
+    attach.id = ordo_binary_of_slice(gateway_doc_id(subscriber->doc));
     attach.client_id = ordo_binary_of_slice(ordo_slice(conn->client_id, sizeof conn->client_id));
     attach.user = ordo_binary_of_slice(ordo_buffer_slice(&conn->user));
     attach.permission = conn->permission;
@@ -92,35 +94,37 @@ static void gather_resync(struct ordo_gateway *gateway, struct ordo_subscriber *
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_ATTACH;
     message.attach = &attach;
-    ordo_peer_gather(gateway, subscriber->doc->peer, &message);
+    gateway_peer_gather(gateway, subscriber->doc->peer, &message);
     gateway->stats.resyncs++;
 }
 
-static bool send_oldest(struct ordo_gateway *gateway, struct ordo_peer *peer, struct ordo_list *waiting) {
-    struct ordo_subscriber *subscriber = subscriber_of(waiting->next);
-    if (!ordo_peer_has_credit(peer, subscriber->opening.size)) return false;
-    if (subscriber->state == ORDO_SUBSCRIBER_OPENING)
-        ordo_peer_gather_encoded(gateway, peer, ordo_buffer_slice(&subscriber->opening));
-    else gather_resync(gateway, subscriber);
+static bool send_oldest(struct ordo_gateway *gateway, struct gateway_peer *peer,
+                        struct gateway_list *waiting) {
+    struct gateway_subscriber *subscriber = subscriber_of(waiting->next);
+    if (!gateway_peer_has_credit(peer, subscriber->opening.size)) return false;
+    if (subscriber->state == GATEWAY_SUBSCRIBER_OPENING)
+        gateway_peer_gather_encoded(gateway, peer, ordo_buffer_slice(&subscriber->opening));
+    else
+        gather_resync(gateway, subscriber);
     subscriber->is_urgent = false;
-    attach_move(subscriber, ORDO_ATTACH_SENT);
+    attach_move(subscriber, GATEWAY_ATTACH_SENT);
     return true;
 }
 
-void ordo_resync_pump_peer(struct ordo_gateway *gateway, struct ordo_peer *peer) {
-    if (peer->state != ORDO_PEER_READY) return;
-    while (peer->attach_count < ORDO_PEER_ATTACHES_MAX) {
-        struct ordo_list *waiting =
-            !ordo_list_is_empty(&peer->attach_urgent) ? &peer->attach_urgent : &peer->attach_calm;
-        if (ordo_list_is_empty(waiting) || !send_oldest(gateway, peer, waiting)) return;
+void gateway_resync_pump_peer(struct ordo_gateway *gateway, struct gateway_peer *peer) {
+    if (peer->state != GATEWAY_PEER_READY) return;
+    while (peer->attach_count < GATEWAY_PEER_ATTACHES_MAX) {
+        struct gateway_list *waiting =
+            !gateway_list_is_empty(&peer->attach_urgent) ? &peer->attach_urgent : &peer->attach_calm;
+        if (gateway_list_is_empty(waiting) || !send_oldest(gateway, peer, waiting)) return;
     }
 }
 
-void ordo_resync_tick(struct ordo_gateway *gateway, struct ordo_peer *peer) {
-    while (!ordo_list_is_empty(&peer->attach_resting)) {
-        struct ordo_subscriber *subscriber = subscriber_of(peer->attach_resting.next);
+void gateway_resync_tick(struct ordo_gateway *gateway, struct gateway_peer *peer) {
+    while (!gateway_list_is_empty(&peer->attach_resting)) {
+        struct gateway_subscriber *subscriber = subscriber_of(peer->attach_resting.next);
         if (gateway->now_ms < subscriber->due_ms) return;
-        attach_move(subscriber, ORDO_ATTACH_IDLE);
-        ordo_resync_want(gateway, subscriber);
+        attach_move(subscriber, GATEWAY_ATTACH_IDLE);
+        gateway_resync_want(gateway, subscriber);
     }
 }

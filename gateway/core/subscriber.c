@@ -15,29 +15,29 @@
 enum { RETRY_AFTER_MS = 200 }; /* and up to as much again, so that clients do not come back all at once */
 
 static const uint32_t subscriber_moves[] = {
-    [ORDO_SUBSCRIBER_OPENING] = 1u << ORDO_SUBSCRIBER_STREAMING | 1u << ORDO_SUBSCRIBER_LIVE,
-    [ORDO_SUBSCRIBER_STREAMING] = 1u << ORDO_SUBSCRIBER_LIVE,
-    [ORDO_SUBSCRIBER_LIVE] = 1u << ORDO_SUBSCRIBER_BEHIND | 1u << ORDO_SUBSCRIBER_CUT,
-    [ORDO_SUBSCRIBER_BEHIND] =
-        1u << ORDO_SUBSCRIBER_STREAMING | 1u << ORDO_SUBSCRIBER_LIVE | 1u << ORDO_SUBSCRIBER_CUT,
-    [ORDO_SUBSCRIBER_CUT] = 1u << ORDO_SUBSCRIBER_STREAMING | 1u << ORDO_SUBSCRIBER_LIVE,
+    [GATEWAY_SUBSCRIBER_OPENING] = 1u << GATEWAY_SUBSCRIBER_STREAMING | 1u << GATEWAY_SUBSCRIBER_LIVE,
+    [GATEWAY_SUBSCRIBER_STREAMING] = 1u << GATEWAY_SUBSCRIBER_LIVE,
+    [GATEWAY_SUBSCRIBER_LIVE] = 1u << GATEWAY_SUBSCRIBER_BEHIND | 1u << GATEWAY_SUBSCRIBER_CUT,
+    [GATEWAY_SUBSCRIBER_BEHIND] =
+        1u << GATEWAY_SUBSCRIBER_STREAMING | 1u << GATEWAY_SUBSCRIBER_LIVE | 1u << GATEWAY_SUBSCRIBER_CUT,
+    [GATEWAY_SUBSCRIBER_CUT] = 1u << GATEWAY_SUBSCRIBER_STREAMING | 1u << GATEWAY_SUBSCRIBER_LIVE,
 };
 
-static void subscriber_move(struct ordo_subscriber *subscriber, enum ordo_subscriber_state next) {
+static void subscriber_move(struct gateway_subscriber *subscriber, enum gateway_subscriber_state next) {
     ORDO_ASSERT(subscriber_moves[subscriber->state] & 1u << next);
     subscriber->state = next;
-    ordo_list_remove(&subscriber->in_opening);
+    gateway_list_remove(&subscriber->in_opening);
 }
 
-struct ordo_subscriber *ordo_subscriber_find(struct ordo_gateway *gateway, uint64_t id) {
-    struct ordo_table_node *node = ordo_table_find(&gateway->subscribers, id);
-    return node ? ORDO_LIST_ITEM(node, struct ordo_subscriber, by_id) : NULL;
+struct gateway_subscriber *gateway_subscriber_find(struct ordo_gateway *gateway, uint64_t id) {
+    struct gateway_table_node *node = gateway_table_find(&gateway->subscribers, id);
+    return node ? GATEWAY_LIST_ITEM(node, struct gateway_subscriber, by_id) : NULL;
 }
 
 /* ---- opening and ending */
 
-static void encode_first_attach(struct ordo_subscriber *subscriber, const Ordo__V1__Open *open) {
-    const struct ordo_conn *conn = subscriber->conn;
+static void encode_first_attach(struct gateway_subscriber *subscriber, const Ordo__V1__Open *open) {
+    const struct gateway_conn *conn = subscriber->conn;
     Ordo__Cluster__V1__Attach attach = ORDO__CLUSTER__V1__ATTACH__INIT;
     attach.subscriber = subscriber->by_id.key;
     attach.collection = open->collection;
@@ -59,115 +59,122 @@ static void encode_first_attach(struct ordo_subscriber *subscriber, const Ordo__
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_ATTACH;
     message.attach = &attach;
-    ordo_peer_encode(&message, &subscriber->opening);
+    gateway_peer_encode(&message, &subscriber->opening);
 }
 
-void ordo_subscriber_open(struct ordo_gateway *gateway, struct ordo_conn *conn, uint32_t request,
-                          const Ordo__V1__Open *open, uint64_t name_hash) {
-    struct ordo_slice collection = ordo_slice_of_binary(open->collection), id = ordo_slice_of_binary(open->id);
-    struct ordo_subscriber *subscriber = ordo_alloc(sizeof *subscriber);
+void gateway_subscriber_open(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request,
+                             const Ordo__V1__Open *open, uint64_t name_hash) {
+    struct ordo_slice collection = ordo_slice_of_binary(open->collection),
+                      id = ordo_slice_of_binary(open->id);
+    struct gateway_subscriber *subscriber = ordo_alloc(sizeof *subscriber);
     subscriber->conn = conn;
     subscriber->request = request;
     subscriber->wants_presence = open->presence;
     subscriber->is_urgent = true; /* somebody waits for Opened */
     subscriber->due_ms = gateway->now_ms + gateway->config.open_timeout_ms;
-    ordo_list_init(&subscriber->in_audience);
-    ordo_list_init(&subscriber->in_attach);
-    ordo_list_init(&subscriber->in_opening);
-    ordo_list_append(&gateway->opening, &subscriber->in_opening);
-    ordo_table_insert(&gateway->subscribers, &subscriber->by_id, ++gateway->subscriber_newest);
-    ordo_doc_join(gateway, subscriber, ordo_gateway_route(gateway, collection, id), name_hash, collection, id);
-    ordo_conn_add_subscriber(conn, subscriber, name_hash);
+    gateway_list_init(&subscriber->in_audience);
+    gateway_list_init(&subscriber->in_attach);
+    gateway_list_init(&subscriber->in_opening);
+    gateway_list_append(&gateway->opening, &subscriber->in_opening);
+    gateway_table_insert(&gateway->subscribers, &subscriber->by_id, ++gateway->subscriber_newest);
+    gateway_doc_join(gateway, subscriber, ordo_gateway_route(gateway, collection, id), name_hash, collection,
+                     id);
+    gateway_conn_add_subscriber(conn, subscriber, name_hash);
     encode_first_attach(subscriber, open);
     conn->opening_size += subscriber->opening.size;
     gateway->stats.subscribers++;
-    ordo_resync_want(gateway, subscriber);
+    gateway_resync_want(gateway, subscriber);
 }
 
 /* Opened came, or never will: the Attach need not be kept any more. */
-static void forget_opening(struct ordo_subscriber *subscriber) {
+static void forget_opening(struct gateway_subscriber *subscriber) {
     subscriber->conn->opening_size -= subscriber->opening.size;
     ordo_buffer_finish(&subscriber->opening);
 }
 
 /* Whether the shard has, or may soon have, this subscriber in the present session. */
-static bool is_known_to_shard(const struct ordo_subscriber *subscriber) {
-    if (subscriber->doc->peer->state != ORDO_PEER_READY) return false;
-    if (subscriber->attach == ORDO_ATTACH_SENT) return true;
-    return subscriber->state == ORDO_SUBSCRIBER_LIVE || subscriber->state == ORDO_SUBSCRIBER_STREAMING ||
-           subscriber->state == ORDO_SUBSCRIBER_BEHIND;
+static bool is_known_to_shard(const struct gateway_subscriber *subscriber) {
+    if (subscriber->doc->peer->state != GATEWAY_PEER_READY) return false;
+    if (subscriber->attach == GATEWAY_ATTACH_SENT) return true;
+    return subscriber->state == GATEWAY_SUBSCRIBER_LIVE ||
+           subscriber->state == GATEWAY_SUBSCRIBER_STREAMING ||
+           subscriber->state == GATEWAY_SUBSCRIBER_BEHIND;
 }
 
-static void gather_detach(struct ordo_gateway *gateway, struct ordo_peer *peer, uint64_t id) {
+static void gather_detach(struct ordo_gateway *gateway, struct gateway_peer *peer, uint64_t id) {
     Ordo__Cluster__V1__Detach detach = ORDO__CLUSTER__V1__DETACH__INIT;
     detach.subscriber = id;
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_DETACH;
     message.detach = &detach;
-    ordo_peer_gather(gateway, peer, &message);
+    gateway_peer_gather(gateway, peer, &message);
 }
 
-static void subscriber_free(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber) {
-    ordo_resync_forget(gateway, subscriber);
-    ordo_list_remove(&subscriber->in_opening);
-    ORDO_LIST_EACH(&subscriber->conn->streams, link)
-        if (ordo_stream_has_handle(ordo_stream_of(link), subscriber->handle))
-            ordo_stream_destroy(gateway, ordo_stream_of(link));
-    ordo_conn_fail_histories(gateway, subscriber->conn, subscriber->handle);
+static void subscriber_free(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
+    gateway_resync_forget(gateway, subscriber);
+    gateway_list_remove(&subscriber->in_opening);
+    GATEWAY_LIST_EACH(&subscriber->conn->streams, link)
+    if (gateway_stream_has_handle(gateway_stream_of(link), subscriber->handle))
+        gateway_stream_destroy(gateway, gateway_stream_of(link));
+    gateway_conn_fail_histories(gateway, subscriber->conn, subscriber->handle);
     forget_opening(subscriber);
-    ordo_conn_remove_subscriber(subscriber->conn, subscriber);
-    ordo_doc_leave(gateway, subscriber);
-    ordo_table_remove(&gateway->subscribers, &subscriber->by_id);
+    gateway_conn_remove_subscriber(subscriber->conn, subscriber);
+    gateway_doc_leave(gateway, subscriber);
+    gateway_table_remove(&gateway->subscribers, &subscriber->by_id);
     gateway->stats.subscribers--;
     free(subscriber);
 }
 
-void ordo_subscriber_end(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber) {
+void gateway_subscriber_end(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
     if (is_known_to_shard(subscriber)) gather_detach(gateway, subscriber->doc->peer, subscriber->by_id.key);
     subscriber_free(gateway, subscriber);
 }
 
-/* The client must not hang: it learns that the document is closed, and that an op of it has an unknown fate. */
-static void end_with_error(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber, uint32_t code,
+/* The client must not hang: it learns that the document is closed, and that an op of it has an unknown fate.
+ */
+static void end_with_error(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, uint32_t code,
                            struct ordo_slice text) {
-    struct ordo_conn *conn = subscriber->conn;
-    if (subscriber->state == ORDO_SUBSCRIBER_OPENING) {
-        ordo_answer_error(gateway, conn, subscriber->request, 0, code, text);
+    struct gateway_conn *conn = subscriber->conn;
+    if (subscriber->state == GATEWAY_SUBSCRIBER_OPENING) {
+        gateway_answer_error(gateway, conn, subscriber->request, 0, code, text);
         return;
     }
     if (subscriber->unanswered_seq != 0) {
         Ordo__V1__Nack nack = ORDO__V1__NACK__INIT;
         nack.client_seq = subscriber->unanswered_seq;
         nack.code = ORDO__V1__NACK_CODE__UNAVAILABLE;
-        ordo_answer_nack(gateway, conn, 0, subscriber->handle, nack, "the document was closed; open it and send again");
+        gateway_answer_nack(gateway, conn, 0, subscriber->handle, nack,
+                            "the document was closed; open it and send again");
     }
-    ordo_answer_error(gateway, conn, 0, subscriber->handle, code, text);
+    gateway_answer_error(gateway, conn, 0, subscriber->handle, code, text);
 }
 
-void ordo_subscriber_tick(struct ordo_gateway *gateway) {
-    while (!ordo_list_is_empty(&gateway->opening)) {
-        struct ordo_subscriber *subscriber = ORDO_LIST_ITEM(gateway->opening.next, struct ordo_subscriber, in_opening);
+void gateway_subscriber_tick(struct ordo_gateway *gateway) {
+    while (!gateway_list_is_empty(&gateway->opening)) {
+        struct gateway_subscriber *subscriber =
+            GATEWAY_LIST_ITEM(gateway->opening.next, struct gateway_subscriber, in_opening);
         if (gateway->now_ms < subscriber->due_ms) return;
-        if (subscriber->doc->peer->state == ORDO_PEER_READY) { /* its turn comes, or the shard is at work on it */
+        if (subscriber->doc->peer->state ==
+            GATEWAY_PEER_READY) { /* its turn comes, or the shard is at work on it */
             subscriber->due_ms = gateway->now_ms + gateway->config.open_timeout_ms;
-            ordo_list_append(&gateway->opening, &subscriber->in_opening);
+            gateway_list_append(&gateway->opening, &subscriber->in_opening);
             continue;
         }
         end_with_error(gateway, subscriber, 503,
                        ordo_slice_of("the shard of this document is away; open it again later"));
-        ordo_subscriber_end(gateway, subscriber);
+        gateway_subscriber_end(gateway, subscriber);
     }
 }
 
 /* ---- from the client */
 
-static void refuse_submit(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber, uint32_t request,
-                          uint64_t client_seq, const char *text) {
+static void refuse_submit(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                          uint32_t request, uint64_t client_seq, const char *text) {
     Ordo__V1__Nack nack = ORDO__V1__NACK__INIT;
     nack.client_seq = client_seq;
     nack.code = ORDO__V1__NACK_CODE__UNAVAILABLE;
     nack.retry_after_ms = RETRY_AFTER_MS + (uint32_t)ordo_prng_below(&gateway->prng, RETRY_AFTER_MS);
-    ordo_answer_nack(gateway, subscriber->conn, request, subscriber->handle, nack, text);
+    gateway_answer_nack(gateway, subscriber->conn, request, subscriber->handle, nack, text);
     gateway->stats.submits_refused++;
 }
 
@@ -191,79 +198,85 @@ static void fill_op(const Ordo__V1__Submit *submit, struct ordo_buffer *scratch,
     out->op_field = (uint32_t)submit->op_case;
 }
 
-void ordo_subscriber_submit(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber, uint32_t request,
-                            const Ordo__V1__Submit *submit) {
-    struct ordo_peer *peer = subscriber->doc->peer;
+void gateway_subscriber_submit(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                               uint32_t request, const Ordo__V1__Submit *submit) {
+    struct gateway_peer *peer = subscriber->doc->peer;
     Ordo__Cluster__V1__Submit op = ORDO__CLUSTER__V1__SUBMIT__INIT;
     gateway->stats.submits++;
     op.subscriber = subscriber->by_id.key;
     op.client_seq = submit->client_seq;
     op.base_seq = submit->base_seq;
     fill_op(submit, &gateway->scratch, &op);
-    if (peer->state != ORDO_PEER_READY || subscriber->state == ORDO_SUBSCRIBER_CUT) {
-        ordo_resync_hurry(subscriber);
-        refuse_submit(gateway, subscriber, request, submit->client_seq, "the document's shard is away; send again");
+    if (peer->state != GATEWAY_PEER_READY || subscriber->state == GATEWAY_SUBSCRIBER_CUT) {
+        gateway_resync_hurry(subscriber);
+        refuse_submit(gateway, subscriber, request, submit->client_seq,
+                      "the document's shard is away; send again");
         return;
     }
-    if (!ordo_peer_has_credit(peer, op.op.len)) {
-        refuse_submit(gateway, subscriber, request, submit->client_seq, "the document's shard is busy; send again");
+    if (!gateway_peer_has_credit(peer, op.op.len)) {
+        refuse_submit(gateway, subscriber, request, submit->client_seq,
+                      "the document's shard is busy; send again");
         return;
     }
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_SUBMIT;
     message.submit = &op;
-    ordo_peer_gather(gateway, peer, &message);
+    gateway_peer_gather(gateway, peer, &message);
     subscriber->unanswered_seq = submit->client_seq;
 }
 
 /* ---- from the shard */
 
-static bool speaks_type(const struct ordo_subscriber *subscriber, ProtobufCBinaryData type) {
-    return ordo_admit_type(ordo_buffer_slice(&subscriber->conn->types), ordo_slice_of_binary(type));
+static bool speaks_type(const struct gateway_subscriber *subscriber, ProtobufCBinaryData type) {
+    return gateway_admit_type(ordo_buffer_slice(&subscriber->conn->types), ordo_slice_of_binary(type));
 }
 
-void ordo_subscriber_attached(struct ordo_gateway *gateway, struct ordo_peer *peer,
-                              const Ordo__Cluster__V1__Attached *attached) {
-    struct ordo_subscriber *subscriber = ordo_subscriber_find(gateway, attached->subscriber);
-    bool is_wanted = subscriber != NULL && subscriber->attach == ORDO_ATTACH_SENT;
+void gateway_subscriber_attached(struct ordo_gateway *gateway, struct gateway_peer *peer,
+                                 const Ordo__Cluster__V1__Attached *attached) {
+    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, attached->subscriber);
+    bool is_wanted = subscriber != NULL && subscriber->attach == GATEWAY_ATTACH_SENT;
     if (is_wanted && !speaks_type(subscriber, attached->type)) {
-        end_with_error(gateway, subscriber, 415, ordo_slice_of("this client does not speak the document's type"));
-        ordo_subscriber_end(gateway, subscriber);
+        end_with_error(gateway, subscriber, 415,
+                       ordo_slice_of("this client does not speak the document's type"));
+        gateway_subscriber_end(gateway, subscriber);
         is_wanted = false;
     }
     if (!is_wanted) { /* it left meanwhile */
-        ordo_stream_release_bulks(peer, attached->content, attached->ops);
+        gateway_stream_release_bulks(peer, attached->content, attached->ops);
         return;
     }
-    ordo_doc_set_number(gateway, subscriber->doc, attached->doc);
-    if (subscriber->knows_outage) ordo_answer_status(gateway, subscriber, true);
+    gateway_doc_set_number(gateway, subscriber->doc, attached->doc);
+    if (subscriber->knows_outage) gateway_answer_status(gateway, subscriber, true);
     subscriber->knows_outage = false;
     subscriber->lineage = attached->lineage;
     subscriber->queued_seq = subscriber->sent_seq = attached->head;
     if (attached->last_client_seq >= subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
     forget_opening(subscriber);
-    subscriber_move(subscriber, ORDO_SUBSCRIBER_STREAMING);
-    ordo_resync_answered(subscriber, true);
-    ordo_stream_start_opened(gateway, subscriber, attached);
+    subscriber_move(subscriber, GATEWAY_SUBSCRIBER_STREAMING);
+    gateway_resync_answered(subscriber, true);
+    gateway_stream_start_opened(gateway, subscriber, attached);
 }
 
-void ordo_subscriber_streamed(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber, bool is_complete) {
+void gateway_subscriber_streamed(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                                 bool is_complete) {
     subscriber->stream = NULL;
     subscriber->request = 0;
-    subscriber_move(subscriber, ORDO_SUBSCRIBER_LIVE);
-    ordo_resync_let_conn(gateway, subscriber->conn);
-    if (!is_complete) ordo_subscriber_fell_behind(gateway, subscriber);
+    subscriber_move(subscriber, GATEWAY_SUBSCRIBER_LIVE);
+    gateway_resync_let_conn(gateway, subscriber->conn);
+    if (!is_complete) gateway_subscriber_fell_behind(gateway, subscriber);
 }
 
-void ordo_subscriber_refused(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Refused *refused) {
-    struct ordo_subscriber *subscriber = ordo_subscriber_find(gateway, refused->subscriber);
+void gateway_subscriber_refused(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Refused *refused) {
+    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, refused->subscriber);
     if (subscriber == NULL) return;
-    bool is_resync = subscriber->state == ORDO_SUBSCRIBER_BEHIND || subscriber->state == ORDO_SUBSCRIBER_CUT;
-    if (is_resync && subscriber->attach == ORDO_ATTACH_SENT && refused->code == 503) {
-        if (subscriber->state == ORDO_SUBSCRIBER_BEHIND) subscriber_move(subscriber, ORDO_SUBSCRIBER_CUT);
-        if (!subscriber->knows_outage) ordo_answer_status(gateway, subscriber, false);
+    bool is_resync =
+        subscriber->state == GATEWAY_SUBSCRIBER_BEHIND || subscriber->state == GATEWAY_SUBSCRIBER_CUT;
+    if (is_resync && subscriber->attach == GATEWAY_ATTACH_SENT && refused->code == 503) {
+        if (subscriber->state == GATEWAY_SUBSCRIBER_BEHIND)
+            subscriber_move(subscriber, GATEWAY_SUBSCRIBER_CUT);
+        if (!subscriber->knows_outage) gateway_answer_status(gateway, subscriber, false);
         subscriber->knows_outage = true;
-        ordo_resync_rest(gateway, subscriber);
+        gateway_resync_rest(gateway, subscriber);
         return;
     }
     end_with_error(gateway, subscriber, refused->code, ordo_slice_of_binary(refused->message));
@@ -271,55 +284,58 @@ void ordo_subscriber_refused(struct ordo_gateway *gateway, const Ordo__Cluster__
 }
 
 /* Queues what may be dropped: behind the parts that are on their way, if any. */
-static bool push_droppable(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber,
-                           enum ordo_entry_kind kind, struct ordo_payload *payload) {
-    struct ordo_conn *conn = subscriber->conn;
-    struct ordo_entry entry = {.payload = payload, .doc = subscriber->handle, .kind = kind};
-    enum ordo_subscriber_state state = subscriber->state;
-    if (!ordo_conn_make_room(gateway, conn, ordo_entry_size(&entry)) || subscriber->state != state) return false;
-    if (subscriber->stream != NULL && !ordo_stream_is_complete(subscriber->stream)) return false;
-    ordo_payload_retain(payload);
+static bool push_droppable(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                           enum gateway_entry_kind kind, struct gateway_payload *payload) {
+    struct gateway_conn *conn = subscriber->conn;
+    struct gateway_entry entry = {.payload = payload, .doc = subscriber->handle, .kind = kind};
+    enum gateway_subscriber_state state = subscriber->state;
+    if (!gateway_conn_make_room(gateway, conn, gateway_entry_size(&entry)) || subscriber->state != state)
+        return false;
+    if (subscriber->stream != NULL && !gateway_stream_is_complete(subscriber->stream)) return false;
+    gateway_payload_retain(payload);
     if (subscriber->stream != NULL) {
-        ordo_stream_hold(subscriber->stream, entry);
+        gateway_stream_hold(subscriber->stream, entry);
     } else {
-        ordo_outbox_push(&conn->outbox, entry);
-        ordo_conn_announce(gateway, conn);
+        gateway_outbox_push(&conn->outbox, entry);
+        gateway_conn_announce(gateway, conn);
     }
     return true;
 }
 
-void ordo_subscriber_commit(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber,
-                            struct ordo_payload *commit, uint64_t author) {
+void gateway_subscriber_commit(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                               struct gateway_payload *commit, uint64_t author) {
     bool is_author = subscriber->by_id.key == author;
     if (is_author && commit->client_seq >= subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
-    if (subscriber->conn->state == ORDO_CONN_CLOSING) return;
-    if (subscriber->state != ORDO_SUBSCRIBER_LIVE && subscriber->state != ORDO_SUBSCRIBER_STREAMING) return;
-    if (subscriber->stream != NULL && !ordo_stream_is_complete(subscriber->stream)) return;
+    if (subscriber->conn->state == GATEWAY_CONN_CLOSING) return;
+    if (subscriber->state != GATEWAY_SUBSCRIBER_LIVE && subscriber->state != GATEWAY_SUBSCRIBER_STREAMING)
+        return;
+    if (subscriber->stream != NULL && !gateway_stream_is_complete(subscriber->stream)) return;
     if (commit->seq <= subscriber->queued_seq) return; /* was part of Opened */
-    bool is_queued = commit->seq == subscriber->queued_seq + 1 &&
-                     push_droppable(gateway, subscriber, is_author ? ORDO_ENTRY_ACK : ORDO_ENTRY_COMMITTED, commit);
+    bool is_queued =
+        commit->seq == subscriber->queued_seq + 1 &&
+        push_droppable(gateway, subscriber, is_author ? GATEWAY_ENTRY_ACK : GATEWAY_ENTRY_COMMITTED, commit);
     if (is_queued) {
         subscriber->queued_seq = commit->seq;
         gateway->stats.commits_delivered++;
     } else {
-        ordo_subscriber_fell_behind(gateway, subscriber);
+        gateway_subscriber_fell_behind(gateway, subscriber);
     }
 }
 
-void ordo_subscriber_presence(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber,
-                              struct ordo_payload *presence) {
-    struct ordo_conn *conn = subscriber->conn;
+void gateway_subscriber_presence(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                                 struct gateway_payload *presence) {
+    struct gateway_conn *conn = subscriber->conn;
     bool is_live =
-        subscriber->state == ORDO_SUBSCRIBER_LIVE || subscriber->state == ORDO_SUBSCRIBER_STREAMING;
-    if (!is_live || !subscriber->wants_presence || conn->state == ORDO_CONN_CLOSING) return;
+        subscriber->state == GATEWAY_SUBSCRIBER_LIVE || subscriber->state == GATEWAY_SUBSCRIBER_STREAMING;
+    if (!is_live || !subscriber->wants_presence || conn->state == GATEWAY_CONN_CLOSING) return;
     /* First to be dropped: it takes no room that ops may need soon. */
     if (conn->outbox.size + conn->held_size + presence->size > gateway->config.outbox_size_max / 2) return;
-    (void)push_droppable(gateway, subscriber, ORDO_ENTRY_PRESENCE, presence);
+    (void)push_droppable(gateway, subscriber, GATEWAY_ENTRY_PRESENCE, presence);
 }
 
-void ordo_subscriber_nack(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Nack *from) {
-    struct ordo_subscriber *subscriber = ordo_subscriber_find(gateway, from->subscriber);
-    if (subscriber == NULL || subscriber->state == ORDO_SUBSCRIBER_OPENING) return;
+void gateway_subscriber_nack(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Nack *from) {
+    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, from->subscriber);
+    if (subscriber == NULL || subscriber->state == GATEWAY_SUBSCRIBER_OPENING) return;
     if (from->client_seq == subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
     Ordo__V1__Nack nack = ORDO__V1__NACK__INIT;
     nack.client_seq = from->client_seq;
@@ -327,59 +343,62 @@ void ordo_subscriber_nack(struct ordo_gateway *gateway, const Ordo__Cluster__V1_
     nack.message = from->message;
     nack.retry_after_ms = from->retry_after_ms;
     nack.horizon = from->horizon;
-    ordo_answer_nack(gateway, subscriber->conn, 0, subscriber->handle, nack, NULL);
+    gateway_answer_nack(gateway, subscriber->conn, 0, subscriber->handle, nack, NULL);
 }
 
-void ordo_subscriber_duplicate(struct ordo_gateway *gateway, const Ordo__Cluster__V1__DuplicateAck *from) {
-    struct ordo_subscriber *subscriber = ordo_subscriber_find(gateway, from->subscriber);
-    if (subscriber == NULL || subscriber->state == ORDO_SUBSCRIBER_OPENING) return;
+void gateway_subscriber_duplicate(struct ordo_gateway *gateway, const Ordo__Cluster__V1__DuplicateAck *from) {
+    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, from->subscriber);
+    if (subscriber == NULL || subscriber->state == GATEWAY_SUBSCRIBER_OPENING) return;
     if (from->client_seq == subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
     Ordo__V1__Ack ack = ORDO__V1__ACK__INIT;
     ack.client_seq = from->client_seq;
     ack.server_seq = from->server_seq;
     ack.timestamp_ms = from->timestamp_ms;
     ack.duplicate = true;
-    ordo_answer_duplicate(gateway, subscriber, &ack);
+    gateway_answer_duplicate(gateway, subscriber, &ack);
 }
 
 /* ---- losing the thread */
 
-void ordo_subscriber_fell_behind(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber) {
+void gateway_subscriber_fell_behind(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
     switch (subscriber->state) {
-    case ORDO_SUBSCRIBER_LIVE:
-        subscriber_move(subscriber, ORDO_SUBSCRIBER_BEHIND);
-        ordo_resync_want(gateway, subscriber);
+    case GATEWAY_SUBSCRIBER_LIVE:
+        subscriber_move(subscriber, GATEWAY_SUBSCRIBER_BEHIND);
+        gateway_resync_want(gateway, subscriber);
         return;
-    case ORDO_SUBSCRIBER_STREAMING: /* the parts go on, they are never dropped; then comes another Opened */
-        ordo_stream_set_incomplete(subscriber->stream);
+    case GATEWAY_SUBSCRIBER_STREAMING: /* the parts go on, they are never dropped; then comes another Opened
+                                        */
+        gateway_stream_set_incomplete(subscriber->stream);
         return;
-    case ORDO_SUBSCRIBER_OPENING:
-    case ORDO_SUBSCRIBER_BEHIND:
-    case ORDO_SUBSCRIBER_CUT: return;
+    case GATEWAY_SUBSCRIBER_OPENING:
+    case GATEWAY_SUBSCRIBER_BEHIND:
+    case GATEWAY_SUBSCRIBER_CUT: return;
     }
 }
 
-void ordo_subscriber_cut(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber) {
-    struct ordo_conn *conn = subscriber->conn;
-    ORDO_LIST_EACH(&conn->streams, link) {
-        if (!ordo_stream_has_handle(ordo_stream_of(link), subscriber->handle)) continue;
-        /* Half an answer cannot be finished by another shard process, nor taken back: only a new connection is clean. */
-        ordo_conn_close(gateway, conn, ORDO_CLOSE_RESTART, "the shard went away in the middle of an answer");
+void gateway_subscriber_cut(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
+    struct gateway_conn *conn = subscriber->conn;
+    GATEWAY_LIST_EACH(&conn->streams, link) {
+        if (!gateway_stream_has_handle(gateway_stream_of(link), subscriber->handle)) continue;
+        /* Half an answer cannot be finished by another shard process, nor taken back: only a new connection
+         * is clean. */
+        gateway_conn_close(gateway, conn, GATEWAY_CLOSE_RESTART,
+                           "the shard went away in the middle of an answer");
         return;
     }
-    if (subscriber->attach == ORDO_ATTACH_SENT) ordo_resync_answered(subscriber, false);
-    if (subscriber->state == ORDO_SUBSCRIBER_LIVE || subscriber->state == ORDO_SUBSCRIBER_BEHIND)
-        subscriber_move(subscriber, ORDO_SUBSCRIBER_CUT);
-    if (subscriber->state == ORDO_SUBSCRIBER_CUT && !subscriber->knows_outage) {
-        ordo_answer_status(gateway, subscriber, false);
+    if (subscriber->attach == GATEWAY_ATTACH_SENT) gateway_resync_answered(subscriber, false);
+    if (subscriber->state == GATEWAY_SUBSCRIBER_LIVE || subscriber->state == GATEWAY_SUBSCRIBER_BEHIND)
+        subscriber_move(subscriber, GATEWAY_SUBSCRIBER_CUT);
+    if (subscriber->state == GATEWAY_SUBSCRIBER_CUT && !subscriber->knows_outage) {
+        gateway_answer_status(gateway, subscriber, false);
         subscriber->knows_outage = true;
     }
-    ordo_conn_fail_histories(gateway, conn, subscriber->handle);
-    if (subscriber->unanswered_seq != 0 || subscriber->state == ORDO_SUBSCRIBER_OPENING)
-        ordo_resync_hurry(subscriber);
-    ordo_resync_want(gateway, subscriber);
+    gateway_conn_fail_histories(gateway, conn, subscriber->handle);
+    if (subscriber->unanswered_seq != 0 || subscriber->state == GATEWAY_SUBSCRIBER_OPENING)
+        gateway_resync_hurry(subscriber);
+    gateway_resync_want(gateway, subscriber);
 }
 
-void ordo_subscriber_sent(struct ordo_subscriber *subscriber, const struct ordo_entry *entry) {
-    if (entry->kind != ORDO_ENTRY_PRESENCE) subscriber->sent_seq = entry->payload->seq;
+void gateway_subscriber_sent(struct gateway_subscriber *subscriber, const struct gateway_entry *entry) {
+    if (entry->kind != GATEWAY_ENTRY_PRESENCE) subscriber->sent_seq = entry->payload->seq;
 }

@@ -4,43 +4,47 @@
  *     LIVE ──dropped, gap──▶ BEHIND ──Attached──▶ LIVE or STREAMING
  *     LIVE, BEHIND ──link lost──▶ CUT ──Attached──▶ LIVE or STREAMING
  *
- * An Opened that nobody asked for (request 0) continues from the last seq that the client is sure to get: a subscriber
- * is only attached again when nothing that could be dropped waits for its connection (resync.h). */
+ * An Opened that nobody asked for (request 0) continues from the last seq that the client is sure to get: a
+ * subscriber is only attached again when nothing that could be dropped waits for its connection (resync.h).
+ */
 #ifndef ORDO_GATEWAY_CORE_SUBSCRIBER_H
 #define ORDO_GATEWAY_CORE_SUBSCRIBER_H
 
 #include "gateway/core/state.h"
 
-struct ordo_subscriber *ordo_subscriber_find(struct ordo_gateway *gateway, uint64_t id);
+struct gateway_subscriber *gateway_subscriber_find(struct ordo_gateway *gateway, uint64_t id);
 /* `open` was checked. */
-void ordo_subscriber_open(struct ordo_gateway *gateway, struct ordo_conn *conn, uint32_t request,
-                          const Ordo__V1__Open *open, uint64_t name_hash);
+void gateway_subscriber_open(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request,
+                             const Ordo__V1__Open *open, uint64_t name_hash);
 /* Frees it and tells the shard. Nothing is said to the client. */
-void ordo_subscriber_end(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber);
+void gateway_subscriber_end(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
 /* Opens that waited too long for a shard that is away are refused with 503. */
-void ordo_subscriber_tick(struct ordo_gateway *gateway);
+void gateway_subscriber_tick(struct ordo_gateway *gateway);
 
-void ordo_subscriber_submit(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber, uint32_t request,
-                            const Ordo__V1__Submit *submit);
+void gateway_subscriber_submit(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                               uint32_t request, const Ordo__V1__Submit *submit);
 
 /* From the shard. */
-void ordo_subscriber_attached(struct ordo_gateway *gateway, struct ordo_peer *peer,
-                              const Ordo__Cluster__V1__Attached *attached);
-void ordo_subscriber_refused(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Refused *refused);
-void ordo_subscriber_commit(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber,
-                            struct ordo_payload *commit, uint64_t author);
-void ordo_subscriber_presence(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber,
-                              struct ordo_payload *presence);
-void ordo_subscriber_nack(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Nack *nack);
-void ordo_subscriber_duplicate(struct ordo_gateway *gateway, const Ordo__Cluster__V1__DuplicateAck *duplicate);
+void gateway_subscriber_attached(struct ordo_gateway *gateway, struct gateway_peer *peer,
+                                 const Ordo__Cluster__V1__Attached *attached);
+void gateway_subscriber_refused(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Refused *refused);
+void gateway_subscriber_commit(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                               struct gateway_payload *commit, uint64_t author);
+void gateway_subscriber_presence(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                                 struct gateway_payload *presence);
+void gateway_subscriber_nack(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Nack *nack);
+void gateway_subscriber_duplicate(struct ordo_gateway *gateway,
+                                  const Ordo__Cluster__V1__DuplicateAck *duplicate);
 
-/* Something between sent_seq and the document's head will not come: resync, now or when the present parts are through. */
-void ordo_subscriber_fell_behind(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber);
+/* Something between sent_seq and the document's head will not come: resync, now or when the present parts are
+ * through. */
+void gateway_subscriber_fell_behind(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
 /* The session is over. */
-void ordo_subscriber_cut(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber);
+void gateway_subscriber_cut(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
 /* The last part is sent. `is_complete` is false when messages that should follow it were dropped. */
-void ordo_subscriber_streamed(struct ordo_gateway *gateway, struct ordo_subscriber *subscriber, bool is_complete);
+void gateway_subscriber_streamed(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                                 bool is_complete);
 /* A message that may be dropped was put into a frame. */
-void ordo_subscriber_sent(struct ordo_subscriber *subscriber, const struct ordo_entry *entry);
+void gateway_subscriber_sent(struct gateway_subscriber *subscriber, const struct gateway_entry *entry);
 
 #endif
