@@ -12,7 +12,7 @@
  *
  * Effects are carried out in this order (effects of one step):
  *   1. `publish` the blobs (they are named by messages below);
- *   2. write `background` without sync (if not empty), then `batch` with sync if `turn` is not 0. All writes of a shard
+ *   2. write `batch` with sync if `turn` is not 0, then `background` without sync (if not empty). All writes of a shard
  *      go through one writer in this order. If a write fails, its outcome is unknown: never retry, never step DURABLE;
  *      stop the process and recover from the log. (A full disk is to be seen coming: DISK {is_full}.);
  *   3. start `jobs` on helper threads. The store already holds all that they must see (they are given out only once the

@@ -1,0 +1,422 @@
+/* Opening: an Attach makes a subscriber, waits for the document and for the client's dedupe entry, and is answered with
+ * the content, or with the ops that the client lacks. From then on the subscriber gets commits. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/assert.h"
+#include "common/hash.h"
+#include "common/memory.h"
+#include "shard/core/key.h"
+#include "shard/core/state.h"
+
+enum { BUSY_RETRY_MS = 200, DISK_FULL_RETRY_MS = 1000, OPENED_OPS = 6, CATCH_UP_SMALL = 4096, OPS_JOBS_MAX = 256 };
+
+static uint64_t hash_u64(uint64_t value) { return ordo_hash(ordo_slice(&value, sizeof value)); }
+
+/* ---- audiences */
+
+static struct ordo_audience *audience_get(struct ordo_doc *doc, struct ordo_peer *peer) {
+    for (struct ordo_audience *audience = doc->audiences; audience != NULL; audience = audience->next)
+        if (audience->peer == peer) return audience;
+    struct ordo_audience *audience = ordo_alloc(sizeof *audience);
+    audience->doc = doc;
+    audience->peer = peer;
+    audience->next = doc->audiences;
+    doc->audiences = audience;
+    return audience;
+}
+
+static void audience_destroy(struct ordo_audience *audience) {
+    ordo_audience_leave_starved(audience);
+    for (struct ordo_audience **link = &audience->doc->audiences; *link != NULL; link = &(*link)->next) {
+        if (*link != audience) continue;
+        *link = audience->next;
+        break;
+    }
+    free(audience);
+}
+
+static void subscriber_move(struct ordo_subscriber *subscriber, enum ordo_subscriber_state next) {
+    struct ordo_audience *audience = subscriber->audience;
+    if (subscriber->state == ORDO_SUBSCRIBER_ATTACHED) {
+        audience->attached_count--;
+        audience->presence_count -= subscriber->wants_presence;
+    }
+    if (next == ORDO_SUBSCRIBER_ATTACHED) {
+        audience->attached_count++;
+        audience->presence_count += subscriber->wants_presence;
+    }
+    subscriber->state = next;
+}
+
+static void unpark(struct ordo_subscriber *subscriber) {
+    if (subscriber->state != ORDO_SUBSCRIBER_OPENING) return;
+    struct ordo_doc *doc = subscriber->audience->doc;
+    for (struct ordo_subscriber **link = &doc->parked; *link != NULL; link = &(*link)->next_parked) {
+        if (*link != subscriber) continue;
+        *link = subscriber->next_parked;
+        break;
+    }
+    subscriber->next_parked = NULL;
+    subscriber->job = NULL;
+}
+
+static void park(struct ordo_subscriber *subscriber, struct ordo_job *job) {
+    struct ordo_doc *doc = subscriber->audience->doc;
+    subscriber_move(subscriber, ORDO_SUBSCRIBER_OPENING);
+    subscriber->job = job;
+    subscriber->next_parked = doc->parked;
+    doc->parked = subscriber;
+}
+
+static void release_author(struct ordo_subscriber *subscriber) {
+    struct ordo_author *author = subscriber->author;
+    if (author == NULL) return;
+    subscriber->author = NULL;
+    if (author->holder == subscriber) author->holder = NULL;
+    author->pin_count--;
+    ordo_authors_let_go(&subscriber->audience->doc->authors, author);
+}
+
+static struct ordo_subscriber *subscriber_create(struct ordo_peer *peer, struct ordo_doc *doc, uint64_t id,
+                                                 struct ordo_slice user) {
+    struct ordo_subscriber *subscriber = ordo_alloc(sizeof *subscriber + user.size);
+    subscriber->id = id;
+    subscriber->peer = peer;
+    subscriber->audience = audience_get(doc, peer);
+    subscriber->user_size = (uint8_t)user.size;
+    if (user.size > 0) memcpy(subscriber->user, user.data, user.size);
+    struct ordo_audience *audience = subscriber->audience;
+    subscriber->next = audience->first;
+    subscriber->link = &audience->first;
+    if (subscriber->next != NULL) subscriber->next->link = &subscriber->next;
+    audience->first = subscriber;
+    audience->count++;
+    ordo_table_insert(&peer->subscribers, hash_u64(id), subscriber);
+    return subscriber;
+}
+
+void ordo_detach(struct ordo_shard *shard, struct ordo_subscriber *subscriber) {
+    struct ordo_audience *audience = subscriber->audience;
+    struct ordo_doc *doc = audience->doc;
+    ordo_presence_end(shard, subscriber);
+    unpark(subscriber);
+    ordo_doc_forget_inputs(doc, subscriber);
+    subscriber_move(subscriber, ORDO_SUBSCRIBER_STALE);
+    release_author(subscriber);
+    *subscriber->link = subscriber->next;
+    if (subscriber->next != NULL) subscriber->next->link = subscriber->link;
+    ordo_table_remove(&subscriber->peer->subscribers, hash_u64(subscriber->id), subscriber);
+    free(subscriber);
+    shard->stats.subscribers--;
+    if (--audience->count > 0) return;
+    audience_destroy(audience);
+    if (doc->audiences == NULL && !doc->is_loading) {
+        doc->empty_ms = shard->now_ms;
+        ordo_doc_set_timer(shard, doc);
+    }
+}
+
+void ordo_attach_refuse(struct ordo_shard *shard, struct ordo_subscriber *subscriber, uint32_t code, const char *text,
+                        uint32_t retry_after_ms) {
+    ordo_answer_refused(shard, subscriber->peer, subscriber->id, code, text, retry_after_ms);
+    ordo_detach(shard, subscriber);
+}
+
+/* ---- an Attach arrives */
+
+static const char *what_is_wrong(const Ordo__Cluster__V1__Attach *attach) {
+    if (attach->subscriber == 0) return "a subscriber has no number";
+    if (!ordo_key_name_is_valid(ordo_slice_of_binary(attach->collection)) ||
+        !ordo_key_name_is_valid(ordo_slice_of_binary(attach->id)))
+        return "collection and id are 1 to 128 bytes without NUL";
+    if (attach->client_id.len == 0 || attach->client_id.len > ORDO_CLIENT_ID_SIZE_MAX)
+        return "a client_id is 1 to 128 bytes";
+    if (attach->user.len > ORDO_USER_SIZE_MAX) return "a user is at most 128 bytes";
+    if (attach->permission != ORDO__V1__PERMISSION__READ && attach->permission != ORDO__V1__PERMISSION__WRITE)
+        return "the permission is neither READ nor WRITE";
+    return NULL;
+}
+
+/* A gateway may attach a subscriber again that we know, after Dropped. Then it stays the same one, presence and all; any
+ * other use of its number begins a new one. */
+static struct ordo_subscriber *subscriber_for(struct ordo_shard *shard, struct ordo_peer *peer, struct ordo_doc *doc,
+                                              const Ordo__Cluster__V1__Attach *attach) {
+    struct ordo_subscriber *known = ordo_peer_subscriber(peer, attach->subscriber);
+    bool is_same = known != NULL && known->audience->doc == doc && known->author != NULL &&
+                   ordo_slice_equal(ordo_author_client_id(known->author), ordo_slice_of_binary(attach->client_id)) &&
+                   ordo_slice_equal(ordo_subscriber_user(known), ordo_slice_of_binary(attach->user));
+    if (is_same) {
+        unpark(known);
+        subscriber_move(known, ORDO_SUBSCRIBER_WAITING);
+    } else {
+        if (known != NULL) ordo_detach(shard, known);
+        known = subscriber_create(peer, doc, attach->subscriber, ordo_slice_of_binary(attach->user));
+        shard->stats.subscribers++;
+    }
+    known->permission = (uint8_t)attach->permission;
+    known->wants_presence = attach->presence;
+    return known;
+}
+
+bool ordo_attach_must_wait(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_slice client_id) {
+    if (doc->is_loading) return true;
+    struct ordo_author *author = ordo_authors_find(&doc->authors, client_id);
+    if (author != NULL) return author->is_asked;
+    if (!doc->has_client_rows) return false; /* all entries are in memory, and this is not one of them */
+    author = ordo_authors_get(&doc->authors, client_id);
+    author->is_asked = true;
+    struct ordo_job *job = ordo_job_create(ORDO_JOB_CLIENT, ordo_doc_key(doc));
+    ordo_buffer_append_slice(&job->client.client_id, client_id);
+    ordo_shard_start_job(shard, doc, job);
+    return true;
+}
+
+void ordo_attach(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message) {
+    const Ordo__Cluster__V1__Attach *attach = message->attach;
+    const char *wrong = what_is_wrong(attach);
+    if (wrong != NULL) {
+        ordo_answer_refused(shard, peer, attach->subscriber, 400, wrong, 0);
+        return;
+    }
+    ordo_key_doc(&shard->key, ordo_slice_of_binary(attach->collection), ordo_slice_of_binary(attach->id));
+    struct ordo_doc *doc = ordo_doc_get(shard, ordo_buffer_slice(&shard->key));
+    struct ordo_subscriber *subscriber = subscriber_for(shard, peer, doc, attach);
+    bool must_wait = ordo_attach_must_wait(shard, doc, ordo_slice_of_binary(attach->client_id));
+    if (!must_wait && subscriber->queued_count == 0) ordo_attach_known(shard, doc, subscriber, attach);
+    else if (!ordo_doc_wait(shard, doc, subscriber, message))
+        ordo_attach_refuse(shard, subscriber, 503, "too much is waiting for this document: open it again",
+                           BUSY_RETRY_MS);
+}
+
+/* ---- and is answered */
+
+/* The latest to open writes; whoever held the client_id before gets NOT_OPEN from now on, so the last_client_seq that
+ * this answer says is final. A resync only continues what was: it takes nothing from a holder. Another user with the
+ * same client_id neither takes it nor gets it. */
+static void take_authorship(struct ordo_doc *doc, struct ordo_subscriber *subscriber,
+                            const Ordo__Cluster__V1__Attach *attach) {
+    if (subscriber->author == NULL) {
+        subscriber->author = ordo_authors_get(&doc->authors, ordo_slice_of_binary(attach->client_id));
+        subscriber->author->pin_count++;
+    }
+    struct ordo_author *author = subscriber->author;
+    if (ordo_author_is_foreign(author, ordo_subscriber_user(subscriber))) return;
+    const struct ordo_subscriber *holder = author->holder;
+    if (holder != NULL && holder != subscriber) {
+        if (attach->resync) return;
+        if (!ordo_slice_equal(ordo_subscriber_user(holder), ordo_subscriber_user(subscriber))) return;
+    }
+    author->holder = subscriber;
+}
+
+static void fill_attached(const struct ordo_doc *doc, const struct ordo_subscriber *subscriber,
+                          Ordo__Cluster__V1__Attached *attached) {
+    attached->subscriber = subscriber->id;
+    attached->doc = doc->number;
+    attached->type = ordo_binary_of_slice(ordo_slice_of(doc->state.type->name));
+    attached->head = doc->state.seq;
+    attached->lineage = doc->state.lineage;
+    attached->horizon = doc->horizon;
+    attached->forgotten_seq = doc->forgotten_seq;
+    attached->created = subscriber->was_created;
+    const struct ordo_author *author = subscriber->author;
+    if (ordo_author_is_foreign(author, ordo_subscriber_user(subscriber))) return;
+    attached->last_client_seq = author->client_seq;
+    attached->last_client_server_seq = author->server_seq;
+}
+
+/* Ops from..head as fields of Opened, appended to what is there. */
+static void append_recent_ops(const struct ordo_doc *doc, uint64_t from_seq, struct ordo_buffer *out) {
+    for (uint64_t seq = from_seq; seq <= doc->state.seq; seq++)
+        ordo_field_append_bytes(out, OPENED_OPS, ordo_recent_record(&doc->recent, seq).committed);
+}
+
+/* Content (NULL: none, the ops continue from have_seq; `has_content` alone: deleted) at content_seq, and ops from there to
+ * the head. Takes the ops' buffer. */
+static void finish_attach(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
+                          bool has_content, struct ordo_blob *content, uint64_t content_seq, bool is_deleted,
+                          struct ordo_buffer *ops) {
+    Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
+    Ordo__Cluster__V1__Attached attached = ORDO__CLUSTER__V1__ATTACHED__INIT;
+    Ordo__Cluster__V1__Bulk content_bulk = ORDO__CLUSTER__V1__BULK__INIT, ops_bulk = ORDO__CLUSTER__V1__BULK__INIT;
+    ordo_audience_revive(shard, subscriber->audience);
+    fill_attached(doc, subscriber, &attached);
+    struct ordo_blob *ops_blob = ordo_blob_create(ops);
+    if (has_content) {
+        attached.has_content = true;
+        attached.content_seq = content_seq;
+        attached.content_deleted = is_deleted;
+        attached.content_field = ordo_content_field(doc->state.type);
+        if (content != NULL) ordo_answer_bulk(shard, content, &content_bulk);
+        attached.content = &content_bulk;
+    }
+    ordo_answer_bulk(shard, ops_blob, &ops_bulk);
+    attached.ops = &ops_bulk;
+    message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_ATTACHED;
+    message.attached = &attached;
+    ordo_answer(shard, subscriber->peer, &message);
+    ordo_blob_release(ops_blob);
+    subscriber_move(subscriber, ORDO_SUBSCRIBER_ATTACHED);
+    if (subscriber->wants_presence) ordo_presence_greet(shard, doc, subscriber);
+}
+
+static void answer_with_content(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
+                                struct ordo_blob *content, uint64_t seq, bool is_deleted) {
+    struct ordo_buffer ops = {0};
+    append_recent_ops(doc, seq + 1, &ops);
+    finish_attach(shard, doc, subscriber, true, content, seq, is_deleted, &ops);
+}
+
+/* A kept content serves while all ops behind it are in memory and do not outgrow it. */
+static bool kept_content_serves(const struct ordo_doc *doc) {
+    if (doc->content == NULL || !ordo_recent_reaches(&doc->recent, doc->content_seq)) return false;
+    size_t ops_size = ordo_recent_size_from(&doc->recent, doc->content_seq + 1);
+    return ops_size <= doc->content->bytes.size + ORDO_INLINE_SIZE_MAX;
+}
+
+static void open_with_content(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber) {
+    if (!ordo_doc_exists(&doc->state)) {
+        answer_with_content(shard, doc, subscriber, NULL, doc->state.seq, true);
+        return;
+    }
+    if (doc->state.length == 0) {
+        answer_with_content(shard, doc, subscriber, NULL, doc->state.seq, false);
+        return;
+    }
+    if (kept_content_serves(doc)) {
+        doc->content_used_ms = shard->now_ms;
+        answer_with_content(shard, doc, subscriber, doc->content, doc->content_seq, false);
+        return;
+    }
+    if (doc->content_job == NULL) {
+        doc->content_job = ordo_job_create(ORDO_JOB_CONTENT, ordo_doc_key(doc));
+        doc->content_job->content.seq = doc->state.seq;
+        doc->content_job->pin_seq = doc->state.seq + 1;
+        ordo_shard_start_job(shard, doc, doc->content_job);
+    }
+    park(subscriber, doc->content_job);
+}
+
+static void open_with_ops(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
+                          uint64_t have_seq) {
+    struct ordo_buffer ops = {0};
+    if (ordo_recent_reaches(&doc->recent, have_seq)) {
+        append_recent_ops(doc, have_seq + 1, &ops);
+        finish_attach(shard, doc, subscriber, false, NULL, 0, false, &ops);
+        return;
+    }
+    if (doc->job_count >= OPS_JOBS_MAX) {
+        ordo_attach_refuse(shard, subscriber, 503, "too many are catching up on this document: open it again",
+                           BUSY_RETRY_MS);
+        return;
+    }
+    struct ordo_job *job = ordo_job_create(ORDO_JOB_OPS, ordo_doc_key(doc));
+    job->ops.from_seq = have_seq + 1;
+    job->ops.to_seq = doc->recent.first_seq - 1;
+    job->ops.size_max = SIZE_MAX;
+    job->ops.field = OPENED_OPS;
+    job->pin_seq = doc->recent.first_seq;
+    ordo_shard_start_job(shard, doc, job);
+    park(subscriber, job);
+}
+
+/* DESIGN "Content or ops": an op made before stays STALE_BASE wherever it still travels, so content goes out only where
+ * ops could not follow, or where nothing of this client is under way. */
+static bool content_is_called_for(const struct ordo_doc *doc, const Ordo__Cluster__V1__Attach *attach) {
+    if (!attach->has_have) return true;
+    if (attach->have_seq < doc->horizon || attach->have_seq > doc->state.seq) return true;
+    if (attach->have_lineage != doc->state.lineage) return true;
+    if (!attach->clean || attach->have_seq == doc->state.seq) return false;
+    if (!ordo_recent_reaches(&doc->recent, attach->have_seq)) return true; /* from the disk, so it is many */
+    size_t ops_size = ordo_recent_size_from(&doc->recent, attach->have_seq + 1);
+    return ops_size > CATCH_UP_SMALL && ops_size > doc->state.length;
+}
+
+/* True: it is created. Otherwise the subscriber has been refused. */
+static bool create(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
+                   const Ordo__Cluster__V1__Attach *attach) {
+    const struct ordo_type *type = ordo_type_of(ordo_slice_of_binary(attach->create_type));
+    struct ordo_slice op = attach->has_create_content ? ordo_slice_of_binary(attach->create_content) : ordo_slice(NULL, 0);
+    uint64_t length = 0;
+    if (type == NULL) {
+        ordo_attach_refuse(shard, subscriber, 415, "this server knows no document type of that name", 0);
+    } else if (subscriber->permission != ORDO__V1__PERMISSION__WRITE) {
+        ordo_attach_refuse(shard, subscriber, 403, "creating the document needs permission to write", 0);
+    } else if (op.size > shard->config.op_size_max) {
+        ordo_attach_refuse(shard, subscriber, 413, "the initial content is larger than one op may be", 0);
+    } else if (type->validate(op, 0, &length) != ORDO_OP_VALID) {
+        ordo_attach_refuse(shard, subscriber, 400, "the initial content is not a valid op of that type", 0);
+    } else if (length > shard->config.document_length_max) {
+        ordo_attach_refuse(shard, subscriber, 413, "the initial content is larger than a document may be", 0);
+    } else if (shard->disk_is_full) {
+        ordo_attach_refuse(shard, subscriber, 503, "the disk of this shard is full: try again", DISK_FULL_RETRY_MS);
+    } else {
+        ordo_sequence_create(shard, doc, subscriber, type, op);
+        return true;
+    }
+    return false;
+}
+
+void ordo_attach_known(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
+                       const Ordo__Cluster__V1__Attach *attach) {
+    take_authorship(doc, subscriber, attach);
+    subscriber->was_created = false;
+    if (!ordo_doc_exists(&doc->state) && attach->create_type.len > 0 && !attach->has_have) {
+        if (!create(shard, doc, subscriber, attach)) return;
+        subscriber->was_created = true;
+    }
+    if (doc->state.seq == 0) {
+        ordo_attach_refuse(shard, subscriber, 404, "there is no such document", 0);
+        return;
+    }
+    if (content_is_called_for(doc, attach)) open_with_content(shard, doc, subscriber);
+    else open_with_ops(shard, doc, subscriber, attach->have_seq);
+}
+
+/* The next that was parked for this job, taken out. */
+static struct ordo_subscriber *next_parked(struct ordo_doc *doc, const struct ordo_job *job) {
+    for (struct ordo_subscriber *subscriber = doc->parked; subscriber != NULL; subscriber = subscriber->next_parked) {
+        if (subscriber->job != job) continue;
+        unpark(subscriber);
+        return subscriber;
+    }
+    return NULL;
+}
+
+static void refuse_parked(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_job *job) {
+    char text[256];
+    snprintf(text, sizeof text, "the document cannot be read: %s", job->message);
+    ordo_shard_note(shard, ORDO_NOTE_ERROR, "event=document_unreadable %s reason=\"%s\"",
+                    ordo_shard_doc_name(shard, doc), job->message);
+    shard->stats.documents_damaged++;
+    struct ordo_subscriber *subscriber;
+    while ((subscriber = next_parked(doc, job)) != NULL) ordo_attach_refuse(shard, subscriber, 503, text, 5000);
+}
+
+void ordo_attach_content_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job) {
+    ORDO_ASSERT(doc->content_job == job);
+    doc->content_job = NULL;
+    if (job->err) {
+        refuse_parked(shard, doc, job);
+        return;
+    }
+    struct ordo_blob *blob = ordo_blob_create(&job->content.bytes);
+    bool is_deleted = !ordo_doc_exists(&job->content.state);
+    struct ordo_subscriber *subscriber;
+    while ((subscriber = next_parked(doc, job)) != NULL)
+        answer_with_content(shard, doc, subscriber, blob, job->content.seq, is_deleted);
+    if (!is_deleted) ordo_doc_keep_content(shard, doc, blob, job->content.seq);
+    ordo_blob_release(blob);
+}
+
+void ordo_attach_ops_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job) {
+    if (job->err) {
+        refuse_parked(shard, doc, job);
+        return;
+    }
+    struct ordo_subscriber *subscriber = next_parked(doc, job);
+    if (subscriber == NULL) return; /* gone meanwhile */
+    append_recent_ops(doc, job->ops.end_seq, &job->ops.bytes);
+    finish_attach(shard, doc, subscriber, false, NULL, 0, false, &job->ops.bytes);
+}

@@ -1,0 +1,130 @@
+/* shard/core/job_impl.h: what a job holds. For the shard's core only; edges see job.h.
+ *
+ * The shard fills in `in` and the requester, a helper thread runs `ordo_job_run`, which fills in `err` and `out`, and the
+ * shard takes over what it needs from `out` before it destroys the job. */
+#ifndef ORDO_SHARD_CORE_JOB_IMPL_H
+#define ORDO_SHARD_CORE_JOB_IMPL_H
+
+#include "shard/core/authors.h"
+#include "shard/core/bulk.h"
+#include "shard/core/job.h"
+#include "shard/core/recent.h"
+#include "shard/core/replay.h"
+
+enum ordo_job_kind {
+    ORDO_JOB_LOAD,     /* what sequencing needs of a document: state, recent ops, dedupe entries behind the snapshot */
+    ORDO_JOB_CLIENT,   /* the dedupe entry of one client_id */
+    ORDO_JOB_FIND,     /* an op_id in the log, older than what is in memory */
+    ORDO_JOB_CONTENT,  /* the content at a seq */
+    ORDO_JOB_OPS,      /* a range of ops, encoded for Opened */
+    ORDO_JOB_REBASE,   /* one op over many */
+    ORDO_JOB_SNAPSHOT, /* the content at a seq, to be written in pieces */
+    ORDO_JOB_HISTORY,  /* what ReadHistory asks for */
+};
+
+struct ordo_snapshot_keys { /* enough to delete a snapshot by key */
+    uint64_t seq;
+    uint32_t piece_count;
+};
+
+struct ordo_load {
+    size_t recent_size_max;    /* in */
+    struct ordo_doc_state state;
+    uint64_t horizon, forgotten_seq;
+    struct ordo_recent recent;
+    struct ordo_authors authors; /* all dirty */
+    bool has_client_rows;
+    size_t log_size, snapshot_size;
+    struct ordo_snapshot_keys snapshots[2]; /* valid ones, newest first; seq 0: none */
+    struct ordo_snapshot_keys *stale;       /* older or unfinished ones: to be deleted */
+    size_t stale_count;
+};
+struct ordo_find_client {
+    struct ordo_buffer client_id; /* in */
+    bool found;
+    struct ordo_client_row row;
+    struct ordo_buffer row_bytes; /* what `row` borrows from */
+};
+struct ordo_find_op {
+    struct ordo_buffer client_id;         /* in */
+    uint64_t client_seq, from_seq, to_seq; /* in */
+    uint64_t submitted_hash;              /* in; the shard's own */
+    bool found;
+    uint64_t hash, server_seq, timestamp_ms;
+};
+struct ordo_read_content {
+    uint64_t seq; /* in */
+    struct ordo_doc_state state;
+    struct ordo_buffer bytes;
+};
+struct ordo_read_ops {
+    uint64_t from_seq, to_seq; /* in */
+    size_t size_max;           /* in; stops behind the op that reaches it */
+    uint32_t field;            /* in; of the message that the ops will stand in */
+    uint64_t end_seq;          /* the next op's */
+    struct ordo_buffer bytes;
+};
+struct ordo_rebase {
+    const struct ordo_type *type;          /* in; of the document */
+    bool is_edit;                          /* in; else nothing is rebased, only op_ids are compared */
+    bool is_exact;                         /* in; a duplicate is what equals an op after base_seq */
+    bool is_validated;                     /* in; then `length_before` is of no use to the job */
+    uint32_t op_field;                     /* in; of Submit */
+    struct ordo_buffer client_id, op;      /* in; as submitted */
+    uint64_t client_seq, base_seq, hash;   /* in */
+    uint64_t from_seq, to_seq;             /* in; what is left to do */
+    struct ordo_live_op *live;             /* in once begun; out */
+    enum ordo_op_fault fault;
+    bool is_duplicate;
+    uint64_t duplicate_seq, duplicate_ms;
+};
+struct ordo_read_history {
+    enum { ORDO_HISTORY_OPS, ORDO_HISTORY_AT_SEQ, ORDO_HISTORY_AT_TIME } what; /* in */
+    uint64_t at;                     /* in */
+    struct ordo_read_ops ops;        /* in: range; out */
+    struct ordo_read_content content; /* in: nothing; out */
+};
+
+/* Whom the result is for, by name: it may be gone by then. */
+struct ordo_requester {
+    uint64_t session, subscriber;
+    uint32_t request;
+};
+
+struct ordo_job {
+    enum ordo_job_kind kind;
+    struct ordo_buffer doc_key;
+    /* The shard's own: */
+    void *doc;
+    struct ordo_job *next, **link; /* in the document's list */
+    struct ordo_job *next_waiting; /* until its turns are durable */
+    uint64_t after_turn;
+    uint64_t pin_seq;              /* ops from here on stay in memory; UINT64_MAX: none needed */
+    struct ordo_requester requester;
+    /* The result: */
+    ordo_err err;
+    char message[160];             /* what is wrong, if err */
+    union {
+        struct ordo_load load;
+        struct ordo_find_client client;
+        struct ordo_find_op find;
+        struct ordo_read_content content; /* also of a snapshot */
+        struct ordo_read_ops ops;
+        struct ordo_rebase rebase;
+        struct ordo_read_history history;
+    };
+};
+
+struct ordo_job *ordo_job_create(enum ordo_job_kind kind, struct ordo_slice doc_key);
+/* Writes the sentence for `err` met at `seq` of the log (0: elsewhere). */
+void ordo_job_fail(struct ordo_job *job, ordo_err err, const char *what, uint64_t seq);
+
+void ordo_job_run_load(struct ordo_job *job, struct ordo_view *view);
+void ordo_job_run_client(struct ordo_job *job, struct ordo_view *view);
+void ordo_job_run_find(struct ordo_job *job, struct ordo_view *view);
+void ordo_job_run_content(struct ordo_job *job, struct ordo_view *view);
+void ordo_job_run_ops(struct ordo_job *job, struct ordo_view *view);
+void ordo_job_run_rebase(struct ordo_job *job, struct ordo_view *view);
+void ordo_job_run_history(struct ordo_job *job, struct ordo_view *view);
+
+#endif

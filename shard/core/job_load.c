@@ -1,0 +1,120 @@
+#include <stdlib.h>
+
+#include "common/memory.h"
+#include "shard/core/job_impl.h"
+#include "shard/core/key.h"
+
+/* Sorts all snapshots that have keys: the two newest valid ones are kept, all else (older, or never finished) is stale. */
+static ordo_err list_snapshots(struct ordo_job *job, struct ordo_view *view, struct ordo_slice end) {
+    struct ordo_load *load = &job->load;
+    struct ordo_slice doc_key = ordo_buffer_slice(&job->doc_key);
+    struct ordo_iterator *iterator = view->ops->iterate(view, ORDO_CF_SNAPSHOTS, doc_key, end);
+    struct ordo_buffer key = {0};
+    uint64_t seq = UINT64_MAX;
+    size_t kept = 0;
+    for (;;) {
+        uint32_t piece;
+        ordo_key_snapshot(&key, doc_key, seq, ORDO_PIECE_VALID);
+        if (!iterator->ops->seek_back(iterator, ordo_buffer_slice(&key))) break;
+        struct ordo_slice at = iterator->ops->key(iterator);
+        struct ordo_slice rest = ordo_slice(at.data + doc_key.size, at.size - doc_key.size);
+        if (!ordo_key_parse_piece(rest, &seq, &piece) || seq == 0) break;
+        struct ordo_snapshot_row row;
+        bool is_valid = piece == ORDO_PIECE_VALID &&
+                        !ordo_snapshot_row_decode(at, iterator->ops->value(iterator), &row) && row.seq == seq;
+        if (is_valid && kept < 2) {
+            load->snapshots[kept++] = (struct ordo_snapshot_keys){seq, row.piece_count};
+        } else if (is_valid || piece != ORDO_PIECE_VALID) { /* a damaged record is left for `verify` to name */
+            load->stale = ordo_realloc(load->stale, (load->stale_count + 1) * sizeof *load->stale);
+            load->stale[load->stale_count++] =
+                (struct ordo_snapshot_keys){seq, is_valid ? row.piece_count : piece + 1};
+        }
+        seq--;
+    }
+    ordo_err err = iterator->ops->status(iterator);
+    iterator->ops->close(iterator);
+    ordo_buffer_finish(&key);
+    return err;
+}
+
+static ordo_err look_for_client_rows(struct ordo_job *job, struct ordo_view *view, struct ordo_slice end) {
+    struct ordo_slice doc_key = ordo_buffer_slice(&job->doc_key);
+    struct ordo_iterator *iterator = view->ops->iterate(view, ORDO_CF_CLIENTS, doc_key, end);
+    job->load.has_client_rows = iterator->ops->seek(iterator, doc_key);
+    ordo_err err = iterator->ops->status(iterator);
+    iterator->ops->close(iterator);
+    return err;
+}
+
+static ordo_err read_doc_row(struct ordo_job *job, struct ordo_view *view, uint64_t *head) {
+    struct ordo_slice doc_key = ordo_buffer_slice(&job->doc_key);
+    struct ordo_buffer value = {0};
+    struct ordo_doc_row row;
+    *head = 0;
+    ordo_err err = view->ops->get(view, ORDO_CF_DOCS, doc_key, &value);
+    if (!err) err = ordo_doc_row_decode(doc_key, ordo_buffer_slice(&value), &row);
+    if (!err) {
+        job->load.horizon = row.horizon;
+        job->load.forgotten_seq = row.forgotten_seq;
+        *head = row.head;
+    }
+    ordo_buffer_finish(&value);
+    return err == ORDO_ERR_NOT_FOUND ? ORDO_OK : err;
+}
+
+static void note_author(struct ordo_authors *authors, const struct ordo_run_op *op) {
+    if (op->op.client_seq == 0) return; /* the create that an Open made has no op_id */
+    ordo_authors_note(authors, ordo_authors_get(authors, op->op.client_id),
+                      &(struct ordo_client_row){.client_seq = op->op.client_seq, .server_seq = op->op.server_seq,
+                                                .hash = op->hash, .timestamp_ms = op->op.timestamp_ms,
+                                                .user = op->op.user});
+}
+
+static ordo_err read_tail(struct ordo_job *job, struct ordo_view *view, uint64_t *seq) {
+    struct ordo_load *load = &job->load;
+    struct ordo_op_log log;
+    struct ordo_run_op op;
+    ordo_recent_init(&load->recent, load->state.seq + 1, load->state.length);
+    ordo_op_log_open(&log, view, ordo_buffer_slice(&job->doc_key), load->state.seq + 1);
+    ordo_err err;
+    while (!(err = ordo_op_log_next(&log, &op)) && !(err = ordo_doc_state_step(&load->state, &op.op))) {
+        note_author(&load->authors, &op);
+        ordo_recent_append(&load->recent, op.hash, op.committed, &op.op, load->state.length);
+        if (ordo_recent_size(&load->recent) > 2 * load->recent_size_max)
+            ordo_recent_trim(&load->recent, load->recent_size_max, UINT64_MAX, false);
+    }
+    *seq = log.next_seq;
+    load->log_size = log.bytes_read;
+    ordo_op_log_close(&log);
+    ordo_recent_trim(&load->recent, load->recent_size_max, UINT64_MAX, true);
+    return err == ORDO_ERR_NOT_FOUND ? ORDO_OK : err;
+}
+
+/* The newest snapshot's record is enough to start from: sequencing needs no content. */
+static ordo_err start_state(struct ordo_job *job, struct ordo_view *view) {
+    struct ordo_snapshot_row row;
+    ordo_err err = ordo_snapshot_find(view, ordo_buffer_slice(&job->doc_key), UINT64_MAX, &row);
+    if (err == ORDO_ERR_NOT_FOUND) return ORDO_OK;
+    if (err) return err;
+    job->load.snapshot_size = row.size;
+    return ordo_doc_state_of_snapshot(&row, &job->load.state);
+}
+
+void ordo_job_run_load(struct ordo_job *job, struct ordo_view *view) {
+    struct ordo_buffer end = {0};
+    uint64_t seq = 0, head;
+    ordo_key_doc_end(&end, ordo_buffer_slice(&job->doc_key));
+    ordo_err err = read_doc_row(job, view, &head);
+    if (err) ordo_job_fail(job, err, "the document's row cannot be read", 0);
+    if (!err && (err = list_snapshots(job, view, ordo_buffer_slice(&end))))
+        ordo_job_fail(job, err, "the document's snapshots cannot be listed", 0);
+    if (!err && (err = look_for_client_rows(job, view, ordo_buffer_slice(&end))))
+        ordo_job_fail(job, err, "the document's clients cannot be read", 0);
+    if (!err && (err = start_state(job, view)))
+        ordo_job_fail(job, err, "the document's newest snapshot cannot be read", 0);
+    if (!err && (err = read_tail(job, view, &seq))) ordo_job_fail(job, err, "the document's log cannot be read", seq);
+    /* A log that ends before the head that its row knows of has lost its end: never serve a shorter history. */
+    if (!err && job->load.state.seq < head)
+        ordo_job_fail(job, ORDO_ERR_CORRUPT, "the document's log ends before its head", job->load.state.seq);
+    ordo_buffer_finish(&end);
+}

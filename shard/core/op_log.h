@@ -1,0 +1,28 @@
+/* shard/core/op_log.h: reads the committed ops of one document from the store, in order, checking every step.
+ *
+ * Ops come one by one with a dense server_seq; a hole, a bad checksum or a run out of step is CORRUPT, never skipped.
+ * Threads: as the view. What `next` hands out is good until the next call. */
+#ifndef ORDO_SHARD_CORE_OP_LOG_H
+#define ORDO_SHARD_CORE_OP_LOG_H
+
+#include "shard/core/run.h"
+#include "shard/store.h"
+
+struct ordo_op_log {
+    struct ordo_iterator *iterator;
+    struct ordo_buffer end_key;
+    struct ordo_slice doc_key;  /* borrowed */
+    struct ordo_run run;        /* the one being read, borrowed from the iterator */
+    bool has_run;
+    ordo_err start_err;         /* what opening met; the first `next` says it */
+    uint64_t next_seq;
+    size_t bytes_read;          /* of the runs, keys included */
+};
+
+/* Stands before the op `from_seq` (from 1). `doc_key` is borrowed until close. */
+void ordo_op_log_open(struct ordo_op_log *log, struct ordo_view *view, struct ordo_slice doc_key, uint64_t from_seq);
+void ordo_op_log_close(struct ordo_op_log *log);
+/* NOT_FOUND: behind the head (or there are no ops at all). CORRUPT, VERSION, IO: `next_seq` is where. */
+ORDO_MUST_USE ordo_err ordo_op_log_next(struct ordo_op_log *log, struct ordo_run_op *out);
+
+#endif

@@ -1,0 +1,109 @@
+#include "shard/core/rows.h"
+
+#include "shard/core/key.h"
+#include "shard/core/value.h"
+
+enum { ROW_VERSION = 1 };
+
+/* What is left of a body after decoding would be fields that we do not know: another version's, or damage. */
+static ordo_err body_end(bool is_read, const struct ordo_reader *body) {
+    return is_read && ordo_reader_left(body) == 0 ? ORDO_OK : ORDO_ERR_CORRUPT;
+}
+
+void ordo_doc_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_doc_row *row) {
+    ordo_value_begin(out, ROW_VERSION);
+    ordo_buffer_append_sized(out, row->type);
+    ordo_buffer_append_u64_le(out, row->lineage);
+    ordo_buffer_append_varint(out, row->head);
+    ordo_buffer_append_varint(out, row->horizon);
+    ordo_buffer_append_varint(out, row->created_seq);
+    ordo_buffer_append_varint(out, row->deleted_seq);
+    ordo_buffer_append_varint(out, row->forgotten_seq);
+    ordo_value_seal(out, key);
+}
+
+ordo_err ordo_doc_row_decode(struct ordo_slice key, struct ordo_slice value, struct ordo_doc_row *row) {
+    struct ordo_reader body;
+    ordo_err err = ordo_value_open(key, value, ROW_VERSION, &body);
+    if (err) return err;
+    return body_end(ordo_take_sized(&body, &row->type) && ordo_take_u64_le(&body, &row->lineage) &&
+                        ordo_take_varint(&body, &row->head) && ordo_take_varint(&body, &row->horizon) &&
+                        ordo_take_varint(&body, &row->created_seq) && ordo_take_varint(&body, &row->deleted_seq) &&
+                        ordo_take_varint(&body, &row->forgotten_seq),
+                    &body);
+}
+
+void ordo_client_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_client_row *row) {
+    ordo_value_begin(out, ROW_VERSION);
+    ordo_buffer_append_varint(out, row->client_seq);
+    ordo_buffer_append_varint(out, row->server_seq);
+    ordo_buffer_append_u64_le(out, row->hash);
+    ordo_buffer_append_varint(out, row->timestamp_ms);
+    ordo_buffer_append_sized(out, row->user);
+    ordo_value_seal(out, key);
+}
+
+ordo_err ordo_client_row_decode(struct ordo_slice key, struct ordo_slice value, struct ordo_client_row *row) {
+    struct ordo_reader body;
+    ordo_err err = ordo_value_open(key, value, ROW_VERSION, &body);
+    if (err) return err;
+    return body_end(ordo_take_varint(&body, &row->client_seq) && ordo_take_varint(&body, &row->server_seq) &&
+                        ordo_take_u64_le(&body, &row->hash) && ordo_take_varint(&body, &row->timestamp_ms) &&
+                        ordo_take_sized(&body, &row->user),
+                    &body);
+}
+
+void ordo_snapshot_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_snapshot_row *row) {
+    ordo_value_begin(out, ROW_VERSION);
+    ordo_buffer_append_varint(out, row->seq);
+    ordo_buffer_append_sized(out, row->type);
+    ordo_buffer_append_u64_le(out, row->lineage);
+    ordo_buffer_append_varint(out, row->created_seq);
+    ordo_buffer_append_varint(out, row->deleted_seq);
+    ordo_buffer_append_varint(out, row->timestamp_ms);
+    ordo_buffer_append_varint(out, row->length);
+    ordo_buffer_append_varint(out, row->size);
+    ordo_buffer_append_varint(out, row->piece_count);
+    ordo_value_seal(out, key);
+}
+
+ordo_err ordo_snapshot_row_decode(struct ordo_slice key, struct ordo_slice value, struct ordo_snapshot_row *row) {
+    struct ordo_reader body;
+    ordo_err err = ordo_value_open(key, value, ROW_VERSION, &body);
+    if (err) return err;
+    uint64_t piece_count;
+    bool is_read = ordo_take_varint(&body, &row->seq) && ordo_take_sized(&body, &row->type) &&
+                   ordo_take_u64_le(&body, &row->lineage) && ordo_take_varint(&body, &row->created_seq) &&
+                   ordo_take_varint(&body, &row->deleted_seq) && ordo_take_varint(&body, &row->timestamp_ms) &&
+                   ordo_take_varint(&body, &row->length) && ordo_take_varint(&body, &row->size) &&
+                   ordo_take_varint(&body, &piece_count) && piece_count < ORDO_PIECE_VALID;
+    if (is_read) row->piece_count = (uint32_t)piece_count;
+    return body_end(is_read, &body);
+}
+
+void ordo_snapshot_piece_encode(struct ordo_buffer *out, struct ordo_slice key, struct ordo_slice bytes) {
+    ordo_value_begin(out, ROW_VERSION);
+    ordo_buffer_append_slice(out, bytes);
+    ordo_value_seal(out, key);
+}
+
+ordo_err ordo_snapshot_piece_decode(struct ordo_slice key, struct ordo_slice value, struct ordo_slice *bytes) {
+    struct ordo_reader body;
+    ordo_err err = ordo_value_open(key, value, ROW_VERSION, &body);
+    if (!err) *bytes = ordo_slice(body.next, ordo_reader_left(&body));
+    return err;
+}
+
+void ordo_turn_row_encode(struct ordo_buffer *out, const struct ordo_turn_row *row) {
+    ordo_value_begin(out, ROW_VERSION);
+    ordo_buffer_append_varint(out, row->turn);
+    ordo_buffer_append_varint(out, row->term);
+    ordo_value_seal(out, ordo_key_turn);
+}
+
+ordo_err ordo_turn_row_decode(struct ordo_slice value, struct ordo_turn_row *row) {
+    struct ordo_reader body;
+    ordo_err err = ordo_value_open(ordo_key_turn, value, ROW_VERSION, &body);
+    if (err) return err;
+    return body_end(ordo_take_varint(&body, &row->turn) && ordo_take_varint(&body, &row->term), &body);
+}

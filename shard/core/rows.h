@@ -1,0 +1,55 @@
+/* shard/core/rows.h: the small values of the store: document rows, client rows, snapshots, the turn row.
+ *
+ * Rows of `docs` and `clients` are as of the newest valid snapshot or later; what stands behind the snapshot in the log
+ * overrides them. Encoders replace what `out` holds; decoders borrow. CORRUPT and VERSION as in value.h. */
+#ifndef ORDO_SHARD_CORE_ROWS_H
+#define ORDO_SHARD_CORE_ROWS_H
+
+#include "common/buffer.h"
+#include "common/error.h"
+
+struct ordo_doc_row {
+    struct ordo_slice type;
+    uint64_t lineage, head, horizon;
+    uint64_t created_seq, deleted_seq; /* newest create and delete; 0: none */
+    uint64_t forgotten_seq;
+};
+void ordo_doc_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_doc_row *row);
+ORDO_MUST_USE ordo_err ordo_doc_row_decode(struct ordo_slice key, struct ordo_slice value, struct ordo_doc_row *row);
+
+struct ordo_client_row {
+    uint64_t client_seq, server_seq, hash; /* of the client's newest op */
+    uint64_t timestamp_ms;                 /* of that op: last seen */
+    struct ordo_slice user;
+};
+void ordo_client_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_client_row *row);
+ORDO_MUST_USE ordo_err ordo_client_row_decode(struct ordo_slice key, struct ordo_slice value,
+                                              struct ordo_client_row *row);
+
+/* The record that makes a snapshot valid: the whole state of the document's sequence as of `seq`. */
+struct ordo_snapshot_row {
+    uint64_t seq;
+    struct ordo_slice type;
+    uint64_t lineage;
+    uint64_t created_seq, deleted_seq; /* deleted_seq > created_seq: there is no content */
+    uint64_t timestamp_ms;             /* of the op at `seq` */
+    uint64_t length;                   /* the type's units */
+    uint64_t size;                     /* bytes of all pieces */
+    uint32_t piece_count;
+};
+void ordo_snapshot_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_snapshot_row *row);
+ORDO_MUST_USE ordo_err ordo_snapshot_row_decode(struct ordo_slice key, struct ordo_slice value,
+                                                struct ordo_snapshot_row *row);
+#define ORDO_SNAPSHOT_PIECE_SIZE_MAX (64u * 1024)
+void ordo_snapshot_piece_encode(struct ordo_buffer *out, struct ordo_slice key, struct ordo_slice bytes);
+ORDO_MUST_USE ordo_err ordo_snapshot_piece_decode(struct ordo_slice key, struct ordo_slice value,
+                                                  struct ordo_slice *bytes);
+
+/* In `meta` under ordo_key_turn: the number of the newest batch; written with each. */
+struct ordo_turn_row {
+    uint64_t turn, term;
+};
+void ordo_turn_row_encode(struct ordo_buffer *out, const struct ordo_turn_row *row);
+ORDO_MUST_USE ordo_err ordo_turn_row_decode(struct ordo_slice value, struct ordo_turn_row *row);
+
+#endif

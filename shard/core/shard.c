@@ -1,0 +1,281 @@
+#include "shard/core/shard.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/assert.h"
+#include "common/memory.h"
+#include "shard/core/key.h"
+#include "shard/core/state.h"
+
+enum {
+    /* A decoded Envelope: at most 84 times its bytes if all are empty messages, and an Envelope is about 1 MiB unless
+     * one op alone is larger. */
+    ENVELOPE_MEMORY_MAX = 128 * 1024 * 1024,
+    PRESENCE_MEMORY_MAX = 1024 * 1024,
+    SNAPSHOT_TICK_MS = 10,
+};
+
+void ordo_shard_config_init(struct ordo_shard_config *config) {
+    *config = (struct ordo_shard_config){
+        .op_size_max = ORDO_OP_SIZE_MAX,
+        .document_length_max = ORDO_DOCUMENT_SIZE_MAX,
+        .presence_size_max = ORDO_PRESENCE_SIZE_MAX,
+        .recent_size_max = 512 * 1024,
+        .recent_idle_size_max = 16 * 1024,
+        .doc_queue_size_max = ORDO_DOC_QUEUE_SIZE_MAX,
+        .rebase_budget = 128 * 1024,
+        .history_size_max = 16 * 1024 * 1024,
+        .content_cache_size_max = 64 * 1024 * 1024,
+        .snapshot_log_size_min = 64 * 1024,
+        .snapshot_idle_size_min = 4 * 1024,
+        .snapshot_rate = 16 * 1024 * 1024,
+        .snapshots_at_once_max = 4,
+        .idle_ms = 5000,
+        .unload_ms = 60000,
+        .presence_tick_ms = 50,
+        .presence_rate = 500,
+        .presence_age_ms = 60000,
+    };
+}
+
+struct ordo_shard *ordo_shard_create(const struct ordo_shard_config *config, uint64_t monotonic_ms) {
+    ORDO_ASSERT(config->incarnation != 0 && config->presence_rate > 0 && config->snapshots_at_once_max > 0);
+    struct ordo_shard *shard = ordo_alloc(sizeof *shard);
+    shard->config = *config;
+    shard->now_ms = monotonic_ms;
+    shard->turn = shard->durable_turn = config->turn;
+    shard->snapshot_credit_ms = monotonic_ms;
+    shard->open_last = &shard->open_first;
+    shard->waiting_last = &shard->waiting_first;
+    shard->jobs_last = &shard->jobs_first;
+    ordo_prng_init(&shard->prng, config->seed);
+    shard->bulk_id = (ordo_prng_next(&shard->prng) & (ORDO_NUMBER_MAX >> 1)) | 1;
+    ordo_arena_init(&shard->arena, ENVELOPE_MEMORY_MAX);
+    ordo_arena_init(&shard->wait_arena, ENVELOPE_MEMORY_MAX);
+    ordo_arena_init(&shard->presence_arena, PRESENCE_MEMORY_MAX);
+    return shard;
+}
+
+/* Takes everything apart without saying anything to anybody. */
+static void drop_docs(struct ordo_shard *shard) {
+    for (struct ordo_peer *peer = shard->peers; peer != NULL; peer = peer->next) {
+        peer->is_linked = false;
+        while (peer->subscribers.count > 0) {
+            uint32_t cursor = 0;
+            ordo_detach(shard, ordo_table_next(&peer->subscribers, &cursor));
+        }
+    }
+    while (shard->docs.count > 0) {
+        uint32_t cursor = 0;
+        struct ordo_doc *doc = ordo_table_next(&shard->docs, &cursor);
+        doc->jobs = NULL; /* those that are out are the caller's */
+        ordo_doc_destroy(shard, doc);
+    }
+}
+
+void ordo_shard_destroy(struct ordo_shard *shard) {
+    if (shard == NULL) return;
+    struct ordo_shard_effects none = {0};
+    shard->effects = &none;
+    while (shard->jobs_first != NULL) { /* not handed out yet, so ours */
+        struct ordo_job *job = shard->jobs_first;
+        shard->jobs_first = job->next_waiting;
+        *job->link = job->next;
+        if (job->next != NULL) job->next->link = job->link;
+        ordo_job_destroy(job);
+    }
+    drop_docs(shard);
+    ordo_outbox_finish(shard);
+    ordo_peers_finish(shard);
+    ordo_timers_finish(&shard->timers);
+    if (shard->live != NULL) shard->live_type->live_destroy(shard->live);
+    ordo_buffer_finish(&shard->op);
+    ordo_buffer_finish(&shard->committed);
+    ordo_buffer_finish(&shard->key);
+    ordo_buffer_finish(&shard->value);
+    ordo_arena_finish(&shard->arena);
+    ordo_arena_finish(&shard->wait_arena);
+    ordo_arena_finish(&shard->presence_arena);
+    ordo_shard_effects_finish(&none);
+    free(shard);
+}
+
+/* ---- jobs */
+
+static void give_out(struct ordo_shard *shard, struct ordo_job *job) {
+    struct ordo_shard_effects *effects = shard->effects;
+    if (effects->job_count == effects->job_capacity) {
+        effects->job_capacity = effects->job_capacity ? 2 * effects->job_capacity : 16;
+        effects->jobs = ordo_realloc(effects->jobs, effects->job_capacity * sizeof(struct ordo_job *));
+    }
+    effects->jobs[effects->job_count++] = job;
+}
+
+void ordo_shard_start_job(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job) {
+    job->doc = doc;
+    job->after_turn = doc->written_turn;
+    job->next = doc->jobs;
+    job->link = &doc->jobs;
+    if (job->next != NULL) job->next->link = &job->next;
+    doc->jobs = job;
+    doc->job_count++;
+    shard->stats.jobs_running++;
+    if (job->after_turn <= shard->durable_turn) {
+        give_out(shard, job);
+        return;
+    }
+    job->next_waiting = NULL;
+    *shard->jobs_last = job;
+    shard->jobs_last = &job->next_waiting;
+}
+
+static void give_out_durable(struct ordo_shard *shard) {
+    struct ordo_job **link = &shard->jobs_first;
+    while (*link != NULL) {
+        struct ordo_job *job = *link;
+        if (job->after_turn > shard->durable_turn) {
+            link = &job->next_waiting;
+            continue;
+        }
+        *link = job->next_waiting;
+        give_out(shard, job);
+    }
+    shard->jobs_last = link;
+}
+
+/* ---- turns */
+
+/* All ops of this turn, one run per document. */
+static void write_runs(struct ordo_shard *shard) {
+    while (shard->touched != NULL) {
+        struct ordo_doc *doc = shard->touched;
+        shard->touched = doc->next_touched;
+        uint64_t first_seq = doc->turn_first_seq;
+        doc->turn_first_seq = 0;
+        ordo_key_ops(&shard->key, ordo_doc_key(doc), first_seq);
+        ordo_run_encode(&shard->value, ordo_buffer_slice(&shard->key), first_seq, doc->state.seq + 1 - first_seq,
+                        ordo_recent_length_at(&doc->recent, first_seq - 1),
+                        ordo_recent_records(&doc->recent, first_seq));
+        ordo_batch_put(&shard->effects->batch, ORDO_CF_OPS, ordo_buffer_slice(&shard->key),
+                       ordo_buffer_slice(&shard->value));
+    }
+}
+
+static void turn_end(struct ordo_shard *shard) {
+    ordo_peers_turn_end(shard);
+    bool has_writes = shard->touched != NULL || ordo_snapshots_are_ready(shard);
+    if (has_writes) {
+        ORDO_ASSERT(shard->effects->turn == 0); /* the last turn's effects were carried out */
+        shard->turn++;
+        shard->effects->turn = shard->turn;
+        write_runs(shard);
+        ordo_snapshots_turn_end(shard, shard->turn);
+        ordo_turn_row_encode(&shard->value, &(struct ordo_turn_row){.turn = shard->turn, .term = shard->config.term});
+        ordo_batch_put(&shard->effects->batch, ORDO_CF_META, ordo_key_turn, ordo_buffer_slice(&shard->value));
+        shard->stats.turns++;
+    }
+    ordo_snapshots_start(shard);
+    ordo_snapshots_write(shard);
+#ifdef ORDO_BREAK_ACK_BEFORE_DURABLE
+    ordo_outbox_close_turn(shard, 0);
+#else
+    ordo_outbox_close_turn(shard, shard->turn > shard->durable_turn ? shard->turn : 0);
+#endif
+    ordo_outbox_release(shard);
+}
+
+static void durable(struct ordo_shard *shard, uint64_t turn) {
+    ORDO_ASSERT(turn <= shard->turn);
+    if (turn <= shard->durable_turn) return;
+    shard->durable_turn = turn;
+    ordo_outbox_release(shard);
+    give_out_durable(shard);
+    ordo_snapshots_durable(shard);
+}
+
+static void tick(struct ordo_shard *shard) {
+    ordo_peers_tick(shard);
+    struct ordo_timer *timer;
+    while ((timer = ordo_timers_take(&shard->timers, shard->now_ms)) != NULL)
+        ordo_doc_due(shard, (struct ordo_doc *)timer);
+}
+
+void ordo_shard_step(struct ordo_shard *shard, const struct ordo_shard_event *event,
+                     struct ordo_shard_effects *effects) {
+    shard->effects = effects;
+    shard->wall_ms = event->wall_ms;
+    if (event->monotonic_ms > shard->now_ms) shard->now_ms = event->monotonic_ms;
+    switch (event->kind) {
+    case ORDO_SHARD_RECEIVED: ordo_peers_received(shard, event->received.peer, event->received.message); break;
+    case ORDO_SHARD_LOST: ordo_peers_lost(shard, event->lost.peer); break;
+    case ORDO_SHARD_JOB_DONE: ordo_doc_job_done(shard, event->job_done.job->doc, event->job_done.job); break;
+    case ORDO_SHARD_TURN_END: turn_end(shard); break;
+    case ORDO_SHARD_DURABLE: durable(shard, event->durable.turn); break;
+    case ORDO_SHARD_HEARD: ordo_peers_heard(shard, event->heard.session); break;
+    case ORDO_SHARD_DISK: shard->disk_is_full = event->disk.is_full; break;
+    case ORDO_SHARD_TICK: tick(shard); break;
+    }
+    shard->effects = NULL;
+}
+
+uint64_t ordo_shard_next_tick_ms(const struct ordo_shard *shard) {
+    uint64_t next_ms = ordo_timers_next_ms(&shard->timers);
+    if (shard->peers != NULL && shard->link_check_ms < next_ms) next_ms = shard->link_check_ms;
+    if (ordo_snapshots_have_work(shard) && shard->now_ms + SNAPSHOT_TICK_MS < next_ms)
+        next_ms = shard->now_ms + SNAPSHOT_TICK_MS;
+    return next_ms;
+}
+
+struct ordo_shard_stats ordo_shard_stats(const struct ordo_shard *shard) {
+    struct ordo_shard_stats stats = shard->stats;
+    stats.documents = shard->docs.count;
+    for (const struct ordo_peer *peer = shard->peers; peer != NULL; peer = peer->next)
+        stats.gateways += peer->is_linked;
+    return stats;
+}
+
+/* ---- notes */
+
+void ordo_shard_note(struct ordo_shard *shard, enum ordo_note_level level, const char *format, ...) {
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (size < 0) return;
+    if ((size_t)size >= sizeof text) size = sizeof text - 1;
+    ordo_buffer_append_u8(&shard->effects->note_bytes, (uint8_t)level);
+    ordo_buffer_append_sized(&shard->effects->note_bytes, ordo_slice(text, (size_t)size));
+}
+
+/* Printable ASCII as it is, all else as %XX, so that a name cannot forge a line or another key. */
+static char *append_escaped(char *at, struct ordo_slice name) {
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < name.size; i++) {
+        uint8_t byte = name.data[i];
+        if (byte > ' ' && byte < 0x7f && byte != '%' && byte != '"' && byte != '=' && byte != '/') {
+            *at++ = (char)byte;
+            continue;
+        }
+        *at++ = '%';
+        *at++ = digits[byte >> 4];
+        *at++ = digits[byte & 15];
+    }
+    return at;
+}
+
+const char *ordo_shard_doc_name(struct ordo_shard *shard, const struct ordo_doc *doc) {
+    struct ordo_key key;
+    ORDO_ASSERT(ordo_key_parse(ordo_doc_key(doc), &key));
+    ordo_buffer_clear(&shard->value);
+    char *start = (char *)ordo_buffer_reserve(&shard->value, 16 + 6 * ORDO_NAME_SIZE_MAX), *at = start;
+    memcpy(at, "doc=", 4);
+    at = append_escaped(at + 4, key.collection);
+    *at++ = '/';
+    at = append_escaped(at, key.id);
+    *at = 0;
+    return start;
+}

@@ -1,0 +1,347 @@
+/* shard/core/state.h: what a shard is made of. For the core's own files; the outside sees shard.h.
+ *
+ *   shard ─┬─ peers (gateways) ── subscribers by id
+ *          └─ documents by key ── audiences (one per gateway) ── subscribers
+ *
+ * A subscriber is one connection's opening of one document; it belongs to its peer's session and to its document. Files:
+ * shard.c (events, turns), peer.c (links), outbox.c (what waits for a turn to be durable), answer.c (messages), doc.c
+ * (loading, waiting inputs, unloading), attach.c (opening), sequence.c (submits), far.c (what a job has to look up or
+ * rebase first), presence.c, snapshots.c, history.c. */
+#ifndef ORDO_SHARD_CORE_STATE_H
+#define ORDO_SHARD_CORE_STATE_H
+
+#include "common/arena.h"
+#include "common/random.h"
+#include "proto/link.h"
+#include "shard/core/authors.h"
+#include "shard/core/job_impl.h"
+#include "shard/core/recent.h"
+#include "shard/core/replay.h"
+#include "shard/core/shard.h"
+#include "shard/core/timers.h"
+
+struct ordo_doc;
+struct ordo_chunk;
+struct ordo_presence;
+
+/* ---- gateways */
+
+struct ordo_peer {
+    struct ordo_peer *next;
+    uint8_t *id; /* ZeroMQ's routing id */
+    size_t id_size;
+    bool is_linked;               /* a session is on */
+    struct ordo_link link;
+    struct ordo_table subscribers; /* by their id */
+    struct ordo_chunk *open;      /* what this turn has for it; NULL: nothing yet */
+    size_t unreleased_size;       /* bytes in chunks that wait for their turn */
+    size_t waiting_size;          /* bytes of its inputs that wait for a document */
+    struct ordo_audience *starved; /* audiences whose commits were dropped for want of credit, not yet told */
+    uint64_t refused_session;     /* the newest session that got a LinkReset though we do not know it */
+};
+
+enum ordo_audience_state {
+    ORDO_AUDIENCE_LIVE,    /* commits are sent */
+    ORDO_AUDIENCE_STARVED, /* commits were dropped; Dropped goes out when there is credit */
+    ORDO_AUDIENCE_TOLD,    /* it did; its subscribers will attach again */
+};
+/* The subscribers of one document on one gateway. */
+struct ordo_audience {
+    struct ordo_audience *next; /* of the document */
+    struct ordo_audience *next_starved;
+    struct ordo_doc *doc;
+    struct ordo_peer *peer;
+    struct ordo_subscriber *first;
+    uint32_t count, attached_count, presence_count; /* all; those that get commits; of those, who want presence */
+    enum ordo_audience_state state;
+};
+
+enum ordo_subscriber_state {
+    ORDO_SUBSCRIBER_WAITING,  /* its Attach waits in the document's queue */
+    ORDO_SUBSCRIBER_OPENING,  /* a job reads what it needs */
+    ORDO_SUBSCRIBER_ATTACHED, /* gets commits */
+    ORDO_SUBSCRIBER_STALE,    /* missed commits; has to attach again */
+};
+struct ordo_subscriber {
+    uint64_t id;
+    struct ordo_peer *peer;
+    struct ordo_audience *audience;
+    struct ordo_subscriber *next, **link; /* in the audience */
+    struct ordo_subscriber *next_parked;  /* while OPENING */
+    struct ordo_author *author;           /* NULL while its Attach waits */
+    struct ordo_job *job;                 /* the job it waits for while OPENING; a content job may serve many */
+    enum ordo_subscriber_state state;
+    uint8_t permission;
+    bool wants_presence;
+    bool was_created;                     /* its Open created the document */
+    bool has_presence;                    /* it set some */
+    uint8_t user_size;
+    uint32_t queued_count;                /* its inputs in the document's queue */
+    uint64_t have_seq;                    /* while a job reads the ops behind it */
+    uint8_t user[];
+};
+
+/* ---- documents */
+
+/* An input that waits for a job of its document. */
+struct ordo_input {
+    struct ordo_input *next;
+    struct ordo_peer *peer;
+    uint64_t subscriber;
+    bool is_attach;
+    uint8_t client_size;
+    size_t size;
+    uint8_t message[]; /* an encoded ToShard; behind it, of an Attach, the client_id */
+};
+
+enum ordo_snapshot_phase {
+    ORDO_SNAPSHOT_NONE,
+    ORDO_SNAPSHOT_QUEUED,   /* waits for its turn */
+    ORDO_SNAPSHOT_READING,  /* a job materialises */
+    ORDO_SNAPSHOT_WRITING,  /* pieces and client rows go out in the background */
+    ORDO_SNAPSHOT_VALID,    /* its validity record is in an undurable turn */
+};
+
+struct ordo_doc {
+    struct ordo_timer timer;        /* first member: a due timer is its document */
+    struct ordo_doc *next_touched;  /* with ops in the open turn */
+    uint8_t *key;
+    uint16_t key_size;
+    bool is_loading;
+    bool has_client_rows;           /* not all dedupe entries are in memory */
+    uint32_t number;                /* never used twice */
+    struct ordo_doc_state state;    /* as sequenced */
+    uint64_t horizon, forgotten_seq;
+    struct ordo_recent recent;
+    struct ordo_authors authors;
+    uint64_t written_turn;          /* the turn that its newest op is (or will be) written with */
+    uint64_t turn_first_seq;        /* its first op in the open turn; 0: none */
+    uint64_t active_ms, empty_ms;   /* monotonic: newest commit; since when nobody has it open (0: somebody has) */
+
+    struct ordo_audience *audiences;
+    struct ordo_subscriber *parked; /* OPENING */
+    struct ordo_job *jobs;
+    uint32_t job_count;
+    struct ordo_job *content_job;
+    struct ordo_input *queue, **queue_tail;
+    size_t queue_size;
+
+    struct ordo_blob *content;      /* kept for the next to join; as of content_seq */
+    uint64_t content_seq, content_used_ms;
+    struct ordo_doc *content_next, **content_link; /* in the shard's list of these */
+
+    struct ordo_presence *presence; /* NULL: none was ever set */
+
+    enum ordo_snapshot_phase snapshot_phase;
+    struct ordo_doc *next_snapshot; /* in the list of its phase */
+    struct ordo_job *snapshot_job;  /* holds the content while WRITING */
+    uint32_t snapshot_piece;        /* the next to write */
+    uint64_t snapshot_turn;
+    size_t log_size, snapshot_log_size; /* bytes of runs behind the newest snapshot; what the coming one will cover */
+    size_t snapshot_size;
+    struct ordo_snapshot_keys snapshots[2];
+};
+
+struct ordo_snapshot_queue {
+    struct ordo_doc *first, **last;
+};
+
+/* ---- the shard */
+
+struct ordo_shard {
+    struct ordo_shard_config config;
+    struct ordo_prng prng;
+    struct ordo_arena arena, wait_arena, presence_arena; /* an Envelope; an input that waited; a presence update */
+    struct ordo_shard_effects *effects; /* of the present step */
+    uint64_t wall_ms, now_ms;           /* of the present event */
+    bool disk_is_full;
+
+    uint64_t turn, durable_turn;        /* newest closed with writes; newest known to be on disk */
+    struct ordo_doc *touched;
+    struct ordo_chunk *open_first, **open_last;       /* of the open turn */
+    struct ordo_chunk *waiting_first, **waiting_last; /* of closed turns */
+    struct ordo_chunk *spare;
+    struct ordo_job *jobs_first, **jobs_last;         /* waiting for a turn to be durable */
+
+    struct ordo_peer *peers;
+    uint32_t peer_count;
+    uint64_t link_check_ms;
+    struct ordo_table docs;
+    struct ordo_timers timers;
+    uint32_t doc_number;
+    uint64_t bulk_id;
+    struct ordo_doc *contents;          /* with a kept content */
+    size_t contents_size;
+
+    struct ordo_snapshot_queue snapshot_queued, snapshot_writing, snapshot_valid;
+    uint32_t snapshots_running;         /* from READING on: each holds a content in memory */
+    uint64_t snapshot_credit, snapshot_credit_ms; /* bytes that may be written now */
+
+    const struct ordo_type *live_type;
+    struct ordo_live_op *live;
+    struct ordo_buffer op, committed, key, value; /* scratch */
+    struct ordo_shard_stats stats;
+};
+
+static inline struct ordo_slice ordo_doc_key(const struct ordo_doc *doc) { return ordo_slice(doc->key, doc->key_size); }
+static inline struct ordo_slice ordo_subscriber_user(const struct ordo_subscriber *subscriber) {
+    return ordo_slice(subscriber->user, subscriber->user_size);
+}
+
+/* ---- shard.c */
+void ordo_shard_note(struct ordo_shard *shard, enum ordo_note_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* `name=collection/id` of a document, escaped, for a note. Good until the next call. */
+const char *ordo_shard_doc_name(struct ordo_shard *shard, const struct ordo_doc *doc);
+/* Hands the job out as soon as the document's newest op is durable. Takes it. */
+void ordo_shard_start_job(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+
+/* ---- outbox.c: what is released when its turn is durable */
+/* The buffer that takes the next Envelope.to_gateway field for this peer; close what was appended with `end`. */
+struct ordo_buffer *ordo_outbox_begin(struct ordo_shard *shard, struct ordo_peer *peer);
+void ordo_outbox_end(struct ordo_shard *shard, struct ordo_peer *peer);
+/* Everything of the open turn now waits for `turn`; 0: it waits for nothing. */
+void ordo_outbox_close_turn(struct ordo_shard *shard, uint64_t turn);
+void ordo_outbox_release(struct ordo_shard *shard);
+/* Drops what waits for a peer: its session is over. */
+void ordo_outbox_drop(struct ordo_shard *shard, struct ordo_peer *peer);
+/* An Envelope outside of all turns: keep-alives. */
+void ordo_outbox_send_now(struct ordo_shard *shard, struct ordo_peer *peer, struct ordo_slice to_gateway_fields);
+void ordo_outbox_finish(struct ordo_shard *shard);
+
+/* ---- answer.c: messages into the open turn */
+void ordo_answer(struct ordo_shard *shard, struct ordo_peer *peer, Ordo__Cluster__V1__ToGateway *message);
+void ordo_answer_nack(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t subscriber, uint64_t client_seq,
+                      Ordo__V1__NackCode code, const char *text, uint32_t retry_after_ms, uint64_t horizon);
+void ordo_answer_duplicate(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t subscriber, uint64_t client_seq,
+                           uint64_t server_seq, uint64_t timestamp_ms);
+void ordo_answer_refused(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t subscriber, uint32_t code,
+                         const char *text, uint32_t retry_after_ms);
+void ordo_answer_history_error(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t subscriber, uint32_t request,
+                               uint32_t code, const char *text);
+/* Sends a commit to all audiences of the document. `author` may be NULL. */
+void ordo_answer_commit(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_subscriber *author,
+                        const struct ordo_committed *op, struct ordo_slice committed);
+/* Dropped, to audiences of this peer that missed commits, as soon as there is credit again. */
+void ordo_answer_dropped(struct ordo_shard *shard, struct ordo_peer *peer);
+/* The audience gets commits again, because one of its subscribers attached; the others are told first that they missed
+ * some. */
+void ordo_audience_revive(struct ordo_shard *shard, struct ordo_audience *audience);
+void ordo_audience_leave_starved(struct ordo_audience *audience);
+/* Fills in a Bulk: inline if it is small, else published (a reference of its own is taken). Borrows from `blob`. */
+void ordo_answer_bulk(struct ordo_shard *shard, struct ordo_blob *blob, Ordo__Cluster__V1__Bulk *bulk);
+
+/* ---- peer.c */
+void ordo_peers_received(struct ordo_shard *shard, struct ordo_slice id, struct ordo_slice message);
+void ordo_peers_lost(struct ordo_shard *shard, struct ordo_slice id);
+void ordo_peers_heard(struct ordo_shard *shard, uint64_t session);
+void ordo_peers_tick(struct ordo_shard *shard);
+void ordo_peers_turn_end(struct ordo_shard *shard);
+void ordo_peers_finish(struct ordo_shard *shard);
+/* NULL: that session is over. */
+struct ordo_peer *ordo_peers_find_session(struct ordo_shard *shard, uint64_t session);
+struct ordo_subscriber *ordo_peer_subscriber(const struct ordo_peer *peer, uint64_t id);
+
+/* ---- doc.c */
+struct ordo_doc *ordo_doc_find(struct ordo_shard *shard, struct ordo_slice key);
+/* Finds it in memory, or starts to load it. */
+struct ordo_doc *ordo_doc_get(struct ordo_shard *shard, struct ordo_slice key);
+void ordo_doc_destroy(struct ordo_shard *shard, struct ordo_doc *doc);
+/* Puts an input behind the others that wait. False: there is no room, nothing was taken. */
+bool ordo_doc_wait(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
+                   const Ordo__Cluster__V1__ToShard *message);
+/* Handles all waiting inputs that need not wait any longer, in order. */
+void ordo_doc_drain(struct ordo_shard *shard, struct ordo_doc *doc);
+/* Drops the waiting inputs of one subscriber. */
+void ordo_doc_forget_inputs(struct ordo_doc *doc, struct ordo_subscriber *subscriber);
+void ordo_doc_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+void ordo_doc_due(struct ordo_shard *shard, struct ordo_doc *doc);
+/* Looks whether the document can go now, or when to look again. */
+void ordo_doc_set_timer(struct ordo_shard *shard, struct ordo_doc *doc);
+/* The smallest seq from which on ops must stay in memory. */
+uint64_t ordo_doc_pinned_seq(const struct ordo_shard *shard, const struct ordo_doc *doc);
+void ordo_doc_keep_content(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_blob *blob, uint64_t seq);
+void ordo_doc_drop_content(struct ordo_shard *shard, struct ordo_doc *doc);
+/* One message about a document from a gateway that is linked. */
+void ordo_doc_handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message);
+
+/* ---- attach.c */
+void ordo_attach(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message);
+/* The document is loaded and the author is known: answer, or start the job that will. */
+void ordo_attach_known(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
+                       const Ordo__Cluster__V1__Attach *attach);
+/* Whether an Attach by this client must wait for its dedupe entry; starts reading it. */
+bool ordo_attach_must_wait(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_slice client_id);
+void ordo_attach_content_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+void ordo_attach_ops_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+/* Takes the subscriber out of everything and frees it. */
+void ordo_detach(struct ordo_shard *shard, struct ordo_subscriber *subscriber);
+/* A refusal that ends the subscriber. */
+void ordo_attach_refuse(struct ordo_shard *shard, struct ordo_subscriber *subscriber, uint32_t code, const char *text,
+                        uint32_t retry_after_ms);
+
+/* ---- sequence.c */
+/* A submit on its way through the checks. Slices are borrowed. */
+struct ordo_submit {
+    struct ordo_subscriber *subscriber;
+    uint64_t client_seq, base_seq, hash;
+    uint32_t op_field; /* of ordo.v1.Submit */
+    struct ordo_slice op;
+    bool is_exact;     /* dedupe policy EXACT_SINCE_BASE */
+};
+void ordo_sequence_submit(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
+                          const Ordo__Cluster__V1__Submit *message);
+/* All checks, rebase, commit. `far` (NULL: none) has already been through the log up to its from_seq - 1. */
+void ordo_sequence(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit,
+                   struct ordo_job *far);
+/* Commits an op that passed all checks; `create` is encoded already. Returns its server_seq. */
+uint64_t ordo_sequence_commit(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit,
+                              uint32_t committed_field, struct ordo_slice op, uint64_t length_after);
+/* Commits the create that an Open makes. */
+void ordo_sequence_create(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *opener,
+                          const struct ordo_type *type, struct ordo_slice op);
+
+/* ---- far.c: submits that a job has to look up or rebase first */
+void ordo_far_find(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit);
+/* Takes `far` (continued), or starts a new one if it is NULL. */
+void ordo_far_rebase(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit,
+                     struct ordo_job *far, bool is_validated);
+void ordo_far_find_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+/* Takes the job. */
+void ordo_far_rebase_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+
+/* ---- presence.c */
+void ordo_presence_set(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
+                       struct ordo_slice update);
+void ordo_presence_end(struct ordo_shard *shard, struct ordo_subscriber *subscriber);
+/* The present set, for a newcomer. */
+void ordo_presence_greet(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber);
+/* Sends what changed, if it is time, and ends what is too old. */
+void ordo_presence_due(struct ordo_shard *shard, struct ordo_doc *doc);
+/* When ordo_presence_due wants to be called; UINT64_MAX: not. */
+uint64_t ordo_presence_next_ms(const struct ordo_shard *shard, const struct ordo_doc *doc);
+void ordo_presence_destroy(struct ordo_presence *presence);
+
+/* ---- snapshots.c */
+void ordo_snapshots_consider(struct ordo_shard *shard, struct ordo_doc *doc, bool is_idle);
+/* Takes the job. */
+void ordo_snapshots_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+/* Whether snapshots are written and only lack their record, which needs a turn. */
+bool ordo_snapshots_are_ready(const struct ordo_shard *shard);
+/* Puts those records into the turn's batch. */
+void ordo_snapshots_turn_end(struct ordo_shard *shard, uint64_t turn);
+/* Starts the jobs of queued snapshots, as many as may run. */
+void ordo_snapshots_start(struct ordo_shard *shard);
+/* Writes pieces in the background; after the turn's batch has been made. */
+void ordo_snapshots_write(struct ordo_shard *shard);
+void ordo_snapshots_durable(struct ordo_shard *shard);
+/* Deletes what an interrupted snapshot or deletion left behind. */
+void ordo_snapshots_delete(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_snapshot_keys *snapshot);
+bool ordo_snapshots_have_work(const struct ordo_shard *shard);
+
+/* ---- history.c */
+void ordo_history(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
+                  const Ordo__Cluster__V1__ReadHistory *message);
+void ordo_history_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+
+#endif
