@@ -15,7 +15,7 @@ void ordo_buffer_finish(struct ordo_buffer *buffer) {
 uint8_t *ordo_buffer_reserve(struct ordo_buffer *buffer, size_t size) {
     ORDO_ASSERT(size <= SIZE_MAX / 2 - buffer->size);
     size_t needed = buffer->size + size;
-    if (needed > buffer->capacity) {
+    if (needed > buffer->capacity || buffer->data == NULL) { /* the caller gets a pointer even for no bytes */
         size_t capacity = buffer->capacity ? buffer->capacity * 2 : BUFFER_CAPACITY_MIN;
         if (capacity < needed) capacity = needed;
         buffer->data = ordo_realloc(buffer->data, capacity);
