@@ -37,7 +37,7 @@ async function kill(cluster, what) {
 }
 
 test(`after ${killCountMin} SIGKILLs under load no acked op is lost or doubled, and all converge`, (t) =>
-  withCluster(t, new Cluster(), async (cluster) => {
+  withCluster(t, new Cluster({ shardArgs: ["--unload-ms", "200"] }), async (cluster) => {
     const shares = 0.75; // seconds from one kill to the next, restarts included: what the load has to last for
     const { load, finish } = startLoad(cluster, Math.ceil(killCountMin * shares));
     const clients = [];
@@ -61,7 +61,7 @@ test(`after ${killCountMin} SIGKILLs under load no acked op is lost or doubled, 
     await cluster.shard.stop();
     const verified = await cluster.verify();
     assert.equal(verified.code, 0, verified.stdout + verified.stderr);
-  }));
+  }, 120_000 + killCountMin * 2000));
 
 /** What clients saw committed is what the log says, op by op, and no op_id stands in it twice. */
 async function everythingStandsInTheLog(cluster, clients) {

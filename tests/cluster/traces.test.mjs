@@ -23,7 +23,7 @@ for (const file of files) {
   const patchCount = trace.txns.reduce((sum, { patches }) => sum + patches.length, 0);
   const isLarge = patchCount > LARGE_PATCH_COUNT && !process.env.ORDO_LONG;
   const skip = isLarge && `${patchCount} ops: only with ./run --long`;
-  test(`${name}: ${patchCount} ops end in the recorded text, also after a restart`, { skip, timeout: 900_000 }, (t) =>
+  test(`${name}: ${patchCount} ops end in the recorded text, also after a restart`, { skip }, (t) =>
     withCluster(t, new Cluster(), async (cluster) => {
       const startMs = performance.now();
       const load = await cluster.load(["--trace", join(folder, file), "--doc", `traces/${name}`, "--verify", "--json"],
@@ -41,5 +41,5 @@ for (const file of files) {
       await cluster.shard.stop();
       const verified = await cluster.verify({ timeoutMs: 300_000 });
       assert.equal(verified.code, 0, verified.stdout + verified.stderr);
-    }));
+    }, 880_000));
 }

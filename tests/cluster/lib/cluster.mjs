@@ -2,6 +2,7 @@
 // test decides what dies when, and can interpose libraries; `Supervised` is `ordo up`.
 //
 // Use them through `withCluster`, which prints the logs when the test fails and always cleans up.
+import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +21,8 @@ class Base {
 
   async make() {
     this.folder = await mkdtemp(join(tmpdir(), "ordo-cluster-"));
+    this.removeAtExit = () => rmSync(this.folder, { recursive: true, force: true });
+    process.on("exit", this.removeAtExit);
     this.data = join(this.folder, "data");
   }
 
@@ -41,16 +44,17 @@ class Base {
     for (const close of this.closers.reverse()) await close();
     await Promise.all(this.programs.map((program) => program.stop("SIGKILL")));
     await rm(this.folder, { recursive: true, force: true });
+    process.off("exit", this.removeAtExit);
   }
 
   logs() { return this.programs.map((program) => `===== ${program.name}\n${program.log.slice(-20_000)}`).join("\n"); }
 }
 
 export class Cluster extends Base {
-  constructor({ shardEnv = {}, gatewayEnv = {} } = {}) {
+  /** `prepare(cluster)` runs before the shard starts for the first time, when `cluster.data` is an empty folder. */
+  constructor({ shardEnv = {}, gatewayEnv = {}, shardArgs = [], prepare = async () => {} } = {}) {
     super();
-    this.shardEnv = shardEnv;
-    this.gatewayEnv = gatewayEnv;
+    Object.assign(this, { shardEnv, gatewayEnv, shardArgs, prepare });
     this.shard = new Program("ordo-shard");
     this.gateway = new Program("ordo-gateway");
     this.programs.push(this.shard, this.gateway);
@@ -63,6 +67,7 @@ export class Cluster extends Base {
   async start() {
     await this.make();
     await mkdir(this.data);
+    await this.prepare(this);
     await this.startShard();
     await this.startGateway();
     return this;
@@ -71,7 +76,8 @@ export class Cluster extends Base {
   /** Started again, both keep the addresses that they got first. */
   async startShard({ timeoutMs } = {}) {
     const { data, side } = this.endpoints;
-    this.shard.start(["--data", this.store, "--listen-data", data, "--listen-side", side], { env: this.shardEnv });
+    const args = ["--data", this.store, "--listen-data", data, "--listen-side", side, ...this.shardArgs];
+    this.shard.start(args, { env: this.shardEnv });
     const ready = await this.shard.line(/^ready data=(\S+) side=(\S+)/, timeoutMs);
     this.endpoints = { data: ready[1], side: ready[2] };
     this.link ??= { ...this.endpoints };
@@ -152,18 +158,22 @@ export class Supervised extends Base {
   verify(options) { return run("ordo", ["verify", this.data], options); }
 }
 
-/** Runs `act(cluster)`; prints seed and logs if it fails; always cleans up. */
-export async function withCluster(t, cluster, act) {
+/** Runs `act(cluster)`; prints seed and logs if it fails, or takes too long; always cleans up. */
+export async function withCluster(t, cluster, act, timeoutMs = 120_000) {
   t.diagnostic(`ORDO_SEED=${seedOfRun}`);
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${timeoutMs} ms`)), timeoutMs);
+  });
   try {
-    await cluster.start();
-    await act(cluster);
+    await Promise.race([cluster.start().then(() => act(cluster)), late]);
     const violated = cluster.clients.find((client) => client.violation);
     if (violated) throw violated.violation;
   } catch (error) {
     console.error(`${t.name}: ORDO_SEED=${seedOfRun}\n${cluster.logs()}`);
     throw error;
   } finally {
+    clearTimeout(timer);
     await cluster.destroy();
   }
 }

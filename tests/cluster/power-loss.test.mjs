@@ -1,0 +1,103 @@
+// Disks as they are: power goes, a sync fails, takes half a second or stalls for five. The shard, and only the shard, runs
+// on a disk that forgets whatever was not synced (forgetful.so, lib/disk.mjs).
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { Cluster, assertSameText, converge, withCluster } from "./lib/cluster.mjs";
+import { ForgetfulDisk } from "./lib/disk.mjs";
+import { Program, residentBytes } from "./lib/process.mjs";
+import { Random, seedOfRun } from "./lib/random.mjs";
+import { keepTyping, pause } from "./lib/typing.mjs";
+
+const MIB = 1024 * 1024;
+const random = new Random(seedOfRun);
+
+const onForgetfulDisk = (name, act) => test(name, (t) => {
+  const disk = new ForgetfulDisk();
+  t.after(() => disk.remove());
+  return withCluster(t, new Cluster({ shardEnv: disk.env }), (cluster) => act(cluster, disk));
+});
+
+/** The shard dies, and with it all that its disk had not been told to keep. */
+async function losePower(cluster, disk) {
+  await cluster.shard.stop("SIGKILL");
+  await disk.losePower(cluster.store);
+}
+
+/** ordo-load --verify in the background, on documents of its own. */
+function startLoad(cluster, durationS, more = []) {
+  const load = new Program("ordo-load");
+  cluster.programs.push(load);
+  load.start(["--url", cluster.url, "--docs", "6", "--clients", "2", "--duration", String(durationS), "--verify", ...more]);
+  return async () => {
+    const { code, signal } = await load.ended;
+    assert.equal(code, 0, `ordo-load --verify ended with ${signal ?? code}:\n${load.stderr}`);
+  };
+}
+
+async function typists(cluster, count = 3) {
+  const clients = [];
+  for (let i = 0; i < count; i++) clients.push(await cluster.join({ delayMs: () => random.below(6) }));
+  return { clients, typing: keepTyping(random, clients) };
+}
+
+onForgetfulDisk("whatever power loss takes, no acked op is among it", async (cluster, disk) => {
+  const lossCount = Number(process.env.ORDO_POWER_LOSSES ?? 15);
+  const finishLoad = startLoad(cluster, lossCount);
+  const { clients, typing } = await typists(cluster);
+  for (let i = 0; i < lossCount; i++) {
+    await pause(50 + random.below(900));
+    await losePower(cluster, disk);
+    await cluster.startShard();
+  }
+  await typing.stop();
+  await finishLoad();
+  const text = await converge(clients);
+  await losePower(cluster, disk);
+  await cluster.startShard();
+  assertSameText((await cluster.join()).text, text, "a fresh client after one more power loss");
+  await cluster.gateway.stop();
+  await cluster.shard.stop();
+  const verified = await cluster.verify();
+  assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+});
+
+onForgetfulDisk("a failed sync stops the shard, is never acked, and what comes after survives power loss", async (cluster, disk) => {
+  const { clients, typing } = await typists(cluster);
+  for (let i = 0; i < 4; i++) {
+    await pause(200 + random.below(300));
+    await disk.failSyncs();
+    const { code } = await cluster.shard.ended;
+    assert.equal(code, 1, "the shard stopped by itself");
+    assert.match(cluster.shard.stderr, /error|fail/i);
+    await disk.heal();
+    await cluster.startShard();
+    await pause(random.below(300));
+    await losePower(cluster, disk);
+    await cluster.startShard();
+  }
+  await typing.stop();
+  const text = await converge(clients);
+  await losePower(cluster, disk);
+  await cluster.startShard();
+  assertSameText((await cluster.join()).text, text, "a fresh client");
+});
+
+onForgetfulDisk("a disk that takes 500 ms per sync, or stalls for 5 s, is slow and nothing else", async (cluster, disk) => {
+  const { clients, typing } = await typists(cluster);
+  const finishLoad = startLoad(cluster, 12);
+  await pause(1000);
+  const before = residentBytes(cluster.shard.pid) + residentBytes(cluster.gateway.pid);
+  await disk.delaySyncs(500);
+  await pause(4000);
+  await disk.delaySyncs(5000);
+  await pause(6000);
+  const grownMiB = (residentBytes(cluster.shard.pid) + residentBytes(cluster.gateway.pid) - before) / MIB;
+  await disk.heal();
+  await typing.stop();
+  await finishLoad();
+  const text = await converge(clients);
+  assertSameText((await cluster.join()).text, text, "a fresh client");
+  assert.ok(clients.every((client) => client.reconnects === 0), "no connection was lost");
+  assert.ok(clients.every((client) => client.resyncs === 0), "no link was reset: nobody had to be resynced");
+  assert.ok(grownMiB < 64, `memory grew by ${grownMiB} MiB`);
+});
