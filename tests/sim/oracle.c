@@ -7,14 +7,6 @@
 #include "common/hash.h"
 #include "common/memory.h"
 
-struct submitted {
-    const struct oracle_doc *doc;
-    struct ordo_slice client;
-    uint64_t client_seq, base_seq;
-    enum oracle_kind kind;
-    struct ordo_slice op;
-};
-
 /* Open addressing from a hash to an index + 1; 0 is free. Entries are never removed. */
 struct table {
     uint32_t *slots;
@@ -27,7 +19,7 @@ struct oracle {
     struct ordo_arena kept, scratch;
     struct oracle_doc **docs;
     size_t doc_count;
-    struct submitted *submitted;
+    struct oracle_submission *submitted;
     size_t submitted_count, submitted_capacity;
     struct table submitted_by_id; /* all variants of an op_id */
     struct table entry_by_id;     /* seq of it */
@@ -129,7 +121,7 @@ void oracle_submitted(struct oracle *oracle, struct oracle_doc *doc, struct ordo
     uint64_t hash = op_id_hash(doc, client, client_seq);
     size_t at = SIZE_MAX;
     for (uint32_t index; (index = table_next(&oracle->submitted_by_id, hash, &at)) != 0;) {
-        const struct submitted *known = &oracle->submitted[index - 1];
+        const struct oracle_submission *known = &oracle->submitted[index - 1];
         if (known->doc == doc && known->client_seq == client_seq && known->base_seq == base_seq &&
             known->kind == kind && ordo_slice_equal(known->client, client) && ordo_slice_equal(known->op, op)) {
             return;
@@ -140,7 +132,7 @@ void oracle_submitted(struct oracle *oracle, struct oracle_doc *doc, struct ordo
         oracle->submitted =
             ordo_realloc(oracle->submitted, oracle->submitted_capacity * sizeof *oracle->submitted);
     }
-    oracle->submitted[oracle->submitted_count++] = (struct submitted){
+    oracle->submitted[oracle->submitted_count++] = (struct oracle_submission){
         .doc = doc,
         .client = ordo_arena_copy(&oracle->kept, client),
         .client_seq = client_seq,
@@ -149,6 +141,11 @@ void oracle_submitted(struct oracle *oracle, struct oracle_doc *doc, struct ordo
         .op = ordo_arena_copy(&oracle->kept, op),
     };
     table_add(&oracle->submitted_by_id, hash, (uint32_t)oracle->submitted_count);
+}
+
+size_t oracle_submission_count(const struct oracle *oracle) { return oracle->submitted_count; }
+const struct oracle_submission *oracle_submission_at(const struct oracle *oracle, size_t index) {
+    return &oracle->submitted[index];
 }
 
 void oracle_create_offered(struct oracle *oracle, struct oracle_doc *doc, struct ordo_slice content) {
@@ -215,7 +212,7 @@ static bool is_rebased_submission(struct oracle *oracle, const struct oracle_doc
     size_t at = SIZE_MAX;
     *was_submitted = false;
     for (uint32_t index; (index = table_next(&oracle->submitted_by_id, hash, &at)) != 0;) {
-        const struct submitted *known = &oracle->submitted[index - 1];
+        const struct oracle_submission *known = &oracle->submitted[index - 1];
         if (known->doc != doc || known->client_seq != op->client_seq || known->kind != op->kind) continue;
         if (!ordo_slice_equal(known->client, client)) continue;
         if (!is_open_create && known->base_seq != op->base_seq) continue;
@@ -303,8 +300,8 @@ void oracle_durable(struct oracle *oracle, struct oracle_doc *doc, const struct 
                  (int)doc->id.size, doc->id.data, op->seq, doc->count);
     } else if (!same_op(op, &doc->entries[op->seq - 1].op)) {
         sim_fail(oracle->verdict, SIM_CHECK_REISSUED,
-                 "%.*s: seq %" PRIu64 " on disk was (%s, %" PRIu64 ") and became (%s, %" PRIu64 ")", (int)doc->id.size,
-                 doc->id.data, op->seq, oracle_hex(doc->entries[op->seq - 1].op.client),
+                 "%.*s: seq %" PRIu64 " on disk was (%s, %" PRIu64 ") and became (%s, %" PRIu64 ")",
+                 (int)doc->id.size, doc->id.data, op->seq, oracle_hex(doc->entries[op->seq - 1].op.client),
                  doc->entries[op->seq - 1].op.client_seq, oracle_hex(op->client), op->client_seq);
     }
 }

@@ -52,6 +52,16 @@ struct oracle_doc *oracle_doc_at(struct oracle *oracle, size_t index);
 /* A client is about to send this Submit (each variant once is enough). */
 void oracle_submitted(struct oracle *oracle, struct oracle_doc *doc, struct ordo_slice client, uint64_t client_seq,
                       uint64_t base_seq, enum oracle_kind kind, struct ordo_slice op);
+/* What was submitted so far, oldest first, for clients that replay it. */
+struct oracle_submission {
+    const struct oracle_doc *doc;
+    struct ordo_slice client;
+    uint64_t client_seq, base_seq;
+    enum oracle_kind kind;
+    struct ordo_slice op;
+};
+size_t oracle_submission_count(const struct oracle *oracle);
+const struct oracle_submission *oracle_submission_at(const struct oracle *oracle, size_t index);
 /* A client opens with a create. */
 void oracle_create_offered(struct oracle *oracle, struct oracle_doc *doc, struct ordo_slice content);
 

@@ -1,7 +1,7 @@
 /* tests/sim/queue.h: what will happen in the simulated world, earliest first.
  *
- * A binary heap of items by (time, order of pushing), so that a run depends on nothing but its seed. Times are virtual
- * microseconds since the schedule began. An item owns its payload until it is taken. */
+ * A binary heap of items by (time, order of pushing), so that a run depends on nothing but its seed. Times are
+ * virtual microseconds since the schedule began. An item owns its payload until it is taken. */
 #ifndef ORDO_TESTS_SIM_QUEUE_H
 #define ORDO_TESTS_SIM_QUEUE_H
 
@@ -11,14 +11,18 @@ enum sim_item_kind {
     SIM_FRAME,      /* a WebSocket frame arrives at `to` over connection `a` */
     SIM_CONNECTED,  /* connection `a` is established */
     SIM_CLOSED,     /* `to` learns that connection `a` is gone */
-    SIM_ENVELOPE,   /* a data-link message arrives */
-    SIM_SIDE,       /* a side-link message arrives */
-    SIM_WRITTEN,    /* the disk of shard `to` finished write `a` */
-    SIM_JOB,        /* a helper thread of shard `to` finished job `a` */
+    SIM_LINK_UP,    /* the sockets of link `a` may be connected by now */
+    SIM_LINK_DOWN,  /* gateway `to` learns that link `a` is not connected any more */
+    SIM_ENVELOPE,   /* a data-link message of link `a` arrives; `b`: epoch */
+    SIM_SIDE,       /* a side-link message arrives; the same */
+    SIM_WRITTEN,    /* the shard's disk finished the write that is under way */
+    SIM_JOB,        /* a helper thread finished the job that is the `object` */
+    SIM_WAKE,       /* the shard's loop looks at its inbox; a gateway ends its turn */
     SIM_TICK,       /* a process runs its timers */
+    SIM_START,      /* a process starts */
     SIM_USER,       /* the person at client `to` does something */
-    SIM_FAULT,      /* the world breaks something, by the plan */
-    SIM_HEAL,       /* and mends it */
+    SIM_FAULT,      /* the world breaks something, by the plan; `a`: enum sim_fault */
+    SIM_HEAL,       /* and mends it; `a`: 0 everything */
 };
 
 /* A place in the simulated world that items are delivered to. */

@@ -140,8 +140,8 @@ static void received_ack(struct watch *watch, struct watch_doc *doc, const Ordo_
     }
     const struct oracle_entry *entry = oracle_find(watch->oracle, doc->doc, op.client, op.client_seq);
     if (entry == NULL) {
-        sim_fail(watch->verdict, SIM_CHECK_DURABLE, "%s: duplicate ack of client_seq %" PRIu64 ", which is not on disk",
-                 watch->name, ack->client_seq);
+        sim_fail(watch->verdict, SIM_CHECK_DURABLE,
+                 "%s: duplicate ack of client_seq %" PRIu64 ", which is not on disk", watch->name, ack->client_seq);
     } else if (entry->op.seq != ack->server_seq) {
         sim_fail(watch->verdict, SIM_CHECK_DUPLICATE,
                  "%s: duplicate of client_seq %" PRIu64 " answered with seq %" PRIu64 ", originally %" PRIu64,

@@ -1,0 +1,80 @@
+#include "tests/sim/sim.h"
+
+/* The seed decides what a schedule is like before anything happens: most are small and have a few faults of a few
+ * kinds, so that a violation is easy to read; some are calm, some are rough, a few are large. */
+
+static uint64_t below(struct ordo_prng *prng, uint64_t bound) { return ordo_prng_below(prng, bound); }
+static uint64_t between(struct ordo_prng *prng, uint64_t low, uint64_t high) {
+    return low + ordo_prng_below(prng, high - low + 1);
+}
+static bool chance(struct ordo_prng *prng, uint32_t per_mille) { return ordo_prng_below(prng, 1000) < per_mille; }
+
+/* Small limits reach the paths that large documents reach: jobs, parts, the bulk link, resyncs, unloading. */
+static void draw_limits(struct sim_plan *plan, struct ordo_prng *prng) {
+    struct ordo_shard_config *shard = &plan->shard;
+    if (chance(prng, 400)) shard->recent_size_max = between(prng, 200, 4000);
+    if (chance(prng, 400)) shard->recent_idle_size_max = between(prng, 0, 1000);
+    if (chance(prng, 300)) shard->rebase_budget = between(prng, 1, 60);
+    if (chance(prng, 500)) shard->snapshot_log_size_min = between(prng, 100, 3000);
+    if (chance(prng, 500)) shard->snapshot_idle_size_min = between(prng, 50, 1000);
+    if (chance(prng, 500)) shard->idle_ms = (uint32_t)between(prng, 50, 2000);
+    if (chance(prng, 500)) shard->unload_ms = (uint32_t)between(prng, 50, 2000);
+    if (chance(prng, 200)) shard->content_cache_size_max = between(prng, 0, 1000);
+    if (chance(prng, 100)) shard->doc_queue_size_max = between(prng, 2000, 20000);
+    struct ordo_gateway_config *gateway = &plan->gateway;
+    if (chance(prng, 250)) gateway->outbox_size_max = (uint32_t)between(prng, 500, 8000);
+}
+
+static void draw_faults(struct sim_plan *plan, struct ordo_prng *prng) {
+    if (chance(prng, 100)) return; /* a calm day */
+    /* A few kinds per schedule, each more than once: bugs hide where faults meet. */
+    uint64_t kinds = between(prng, 1, 5);
+    for (uint64_t i = 0; i < kinds; i++) {
+        enum sim_fault fault = (enum sim_fault)below(prng, SIM_FAULT_COUNT);
+        plan->faults[fault] += (uint32_t)between(prng, 1, 4);
+    }
+    if (chance(prng, 300)) plan->faults[SIM_FAULT_CRASH_SHARD] += 2;
+    if (chance(prng, 300)) plan->faults[SIM_FAULT_CUT] += 3;
+    if (chance(prng, 50)) {
+        for (int fault = 0; fault < SIM_FAULT_COUNT; fault++) plan->faults[fault] += (uint32_t)between(prng, 1, 3);
+    }
+}
+
+void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profile) {
+    struct ordo_prng prng;
+    ordo_prng_init(&prng, seed ^ UINT64_C(0x706c616e));
+    *plan = (struct sim_plan){.profile = profile};
+    ordo_shard_config_init(&plan->shard);
+    ordo_gateway_config_init(&plan->gateway);
+    plan->shard.idle_ms = 500;
+    plan->gateway.open_timeout_ms = 2000;
+    plan->turns_in_flight_max = (uint32_t)between(&prng, 1, 3);
+    plan->client_delay_us = between(&prng, 1, 100) * SIM_MS;
+    plan->link_delay_us = between(&prng, 50, 2000);
+    plan->sync_us = between(&prng, 50, 5000);
+    plan->gateway_count = (uint32_t)between(&prng, 1, SIM_GATEWAYS_MAX);
+    if (profile == SIM_PROFILE_INTERLEAVING) {
+        plan->client_count = (uint32_t)between(&prng, 2, 3);
+        plan->doc_count = 1;
+        plan->edit_count = (uint32_t)between(&prng, 3, 10);
+        plan->active_us = between(&prng, 200, 2000) * SIM_MS;
+        return;
+    }
+    if (profile == SIM_PROFILE_TRACE) {
+        plan->doc_count = 1;
+        plan->gateway_count = 2;
+        return;
+    }
+    bool is_large = chance(&prng, 30);
+    plan->client_count = (uint32_t)(is_large ? between(&prng, 4, SIM_CLIENTS_MAX) : between(&prng, 1, 4));
+    plan->doc_count = (uint32_t)between(&prng, 1, 3);
+    plan->edit_count = (uint32_t)(is_large ? between(&prng, 20, 120) : between(&prng, 3, 25));
+    plan->active_us = between(&prng, 500, 8000) * SIM_MS;
+    plan->raw_count = chance(&prng, 250) ? (uint32_t)between(&prng, 1, 2) : 0;
+    plan->steals_ids = plan->raw_count > 0 && chance(&prng, 300);
+    plan->may_delete = chance(&prng, 80);
+    plan->may_forget = chance(&prng, 200);
+    plan->may_paste = chance(&prng, 30);
+    draw_limits(plan, &prng);
+    draw_faults(plan, &prng);
+}

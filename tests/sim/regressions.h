@@ -1,0 +1,18 @@
+/* tests/sim/regressions.h: seeds that once broke a promise; run before all others.
+ *
+ * A seed means the same schedule only as long as plan.c and the order of draws stay as they are, so a bug that
+ * matters gets a unit test as well; the seed stays for what it may still find. */
+#ifndef ORDO_TESTS_SIM_REGRESSIONS_H
+#define ORDO_TESTS_SIM_REGRESSIONS_H
+
+#include "tests/sim/sim.h"
+
+struct sim_regression {
+    const char *name;
+    uint64_t seed;
+    enum sim_profile profile;
+};
+extern const struct sim_regression sim_regressions[];
+extern const size_t sim_regression_count;
+
+#endif

@@ -1,0 +1,277 @@
+/* tests/sim/sim.h: a whole cluster in memory, from one seed.
+ *
+ * Real cores of clients, gateways and shard; real bytes on every hop; simulated network, disk, clocks, people and
+ * misfortune. One queue of things to come, one loop: take the earliest, deliver it, check every promise. A schedule
+ * is a plan (drawn from the seed), an active time in which people type and things break, and a rest in which all is
+ * mended and everybody must settle and agree.
+ *
+ *     sim.c        the loop, faults, the rest         net.c          connections and links: delay, stall, break
+ *     plan.c       seed to plan                       shard_node.c   a shard process on its disk
+ *     oracle.c     what the log may say               gateway_node.c a gateway process
+ *     watch*.c     traffic against the log            client_node.c  a person with the C client's core
+ *     ledger.c     every character typed              raw_node.c     a client that breaks the rules
+ *
+ * Times: virtual microseconds in here, milliseconds towards the cores. */
+#ifndef ORDO_TESTS_SIM_SIM_H
+#define ORDO_TESTS_SIM_SIM_H
+
+#include "client/c/core/connection.h"
+#include "common/random.h"
+#include "gateway/core/gateway.h"
+#include "shard/core/shard.h"
+#include "tests/sim/ledger.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/queue.h"
+#include "tests/sim/watch.h"
+
+enum { SIM_CLIENTS_MAX = 16, SIM_RAWS_MAX = 4, SIM_DOCS_MAX = 4, SIM_GATEWAYS_MAX = 3 };
+#define SIM_MS UINT64_C(1000)
+#define SIM_SECOND (1000 * SIM_MS)
+
+/* What a schedule is about. */
+enum sim_profile {
+    SIM_PROFILE_ANY,          /* people and faults of all kinds */
+    SIM_PROFILE_INTERLEAVING, /* no faults; each person types runs at one place, others delete around the carets */
+    SIM_PROFILE_TRACE,        /* no faults, no people: trace.c makes the edits */
+};
+
+enum sim_fault {
+    SIM_FAULT_CUT,           /* a client's connection breaks */
+    SIM_FAULT_STALL_CLIENT,  /* a client stops reading */
+    SIM_FAULT_RELOAD,        /* a client starts over from its record, or from nothing */
+    SIM_FAULT_CRASH_GATEWAY,
+    SIM_FAULT_DRAIN_GATEWAY,
+    SIM_FAULT_CRASH_SHARD,
+    SIM_FAULT_BREAK_LINK,    /* and both ends hear of it */
+    SIM_FAULT_LOSE_LINK,     /* what is queued on a link vanishes silently */
+    SIM_FAULT_STALL_LINK,
+    SIM_FAULT_STALL_DISK,    /* the sync under way takes up to 5 s */
+    SIM_FAULT_SLOW_DISK,     /* each sync takes 500 ms for a while */
+    SIM_FAULT_FULL_DISK,
+    SIM_FAULT_FAIL_WRITE,
+    SIM_FAULT_FAIL_SYNC,
+    SIM_FAULT_JUMP_CLOCK,    /* of a process, up to an hour, either way */
+    SIM_FAULT_COUNT
+};
+
+struct sim_plan {
+    enum sim_profile profile;
+    uint64_t active_us;
+    uint32_t client_count, raw_count, doc_count, gateway_count;
+    uint32_t edit_count;               /* per client */
+    uint64_t client_delay_us, link_delay_us; /* the longest usual ones */
+    uint64_t sync_us;                  /* the longest usual one */
+    uint32_t turns_in_flight_max;
+    uint32_t faults[SIM_FAULT_COUNT];  /* how many of each */
+    bool may_delete;                   /* documents are deleted and created again */
+    bool may_forget;                   /* clients lose their records */
+    bool may_paste;                    /* texts that travel on the bulk link */
+    bool steals_ids;                   /* raw clients use the ids of honest ones */
+    struct ordo_shard_config shard;
+    struct ordo_gateway_config gateway;
+};
+void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profile);
+
+/* One WebSocket. */
+struct sim_conn {
+    enum sim_role role; /* SIM_CLIENT or SIM_RAW */
+    uint32_t client, gateway, slot;
+    uint64_t client_life, gateway_life;
+    bool client_open, gateway_open; /* as each end sees it */
+    bool is_cut;                    /* nothing passes any more */
+    bool has_output;                /* the gateway has something to say */
+    uint64_t to_client_us, to_gateway_us; /* arrival of the newest message in each direction */
+    uint32_t frames_to_client;      /* on their way */
+    struct watch watch;
+};
+
+/* The sockets of one gateway to the shard, for one session. */
+struct sim_link {
+    uint32_t gateway;
+    uint64_t session, gateway_life;
+    bool is_current;     /* the gateway has opened no other since */
+    bool is_connected;
+    uint64_t epoch;      /* messages of an earlier one were lost on the way */
+    uint64_t to_shard_us, to_gateway_us;
+};
+
+struct sim_gateway {
+    struct ordo_gateway *core; /* NULL: down */
+    uint64_t life;
+    bool turn_end_pushed, is_draining;
+    uint32_t *slots;           /* conn index + 1 */
+    size_t slot_count;
+    int64_t wall_offset_ms;
+    uint64_t monotonic_offset_ms;
+    uint64_t stalled_until_us; /* its link */
+};
+
+struct sim_write {
+    uint64_t turn;             /* 0: background, unsynced */
+    struct ordo_batch batch;
+};
+
+struct sim_inbox_item {
+    enum ordo_shard_event_kind kind;
+    struct ordo_buffer peer, message;
+    struct ordo_job *job;
+    uint64_t number;           /* session of HEARD; 1 if full of DISK */
+};
+
+struct sim_shard {
+    struct ordo_shard *core;   /* NULL: down */
+    struct ordo_store *store;
+    struct ordo_bulk bulk;
+    struct ordo_shard_effects effects;
+    struct watch_link *watch;
+    uint64_t life, incarnation;
+    struct sim_inbox_item *inbox;
+    size_t inbox_count, inbox_capacity;
+    struct sim_write *writes;  /* in the order of the one writer; the first is under way */
+    size_t write_count, write_capacity;
+    uint32_t turns_in_flight;
+    bool is_writing, wake_pushed;
+    int64_t crash_countdown;   /* steps until it crashes; 0: not planned */
+    uint64_t write_began_us, stalled_until_us, slow_until_us, full_until_us;
+    int64_t wall_offset_ms;
+    uint64_t monotonic_offset_ms;
+    uint64_t tick_pushed_us;   /* the tick that waits in the queue */
+};
+
+struct sim_client_doc {
+    struct ordo_client_doc *core;
+    struct oracle_doc *doc;
+    struct ordo_buffer record;
+    bool has_record;
+    uint64_t caret;
+    uint32_t run;              /* of typing */
+};
+
+struct sim_client {
+    struct sim *sim;
+    uint32_t index;
+    struct ordo_client_connection *core;
+    struct ordo_client_id client_id; /* as of the newest record */
+    uint64_t life;
+    uint32_t conn;             /* index + 1; 0: none */
+    uint32_t edits_left;
+    uint64_t tick_pushed_us, stalled_until_us;
+    uint64_t monotonic_offset_ms;
+    struct sim_client_doc docs[SIM_DOCS_MAX];
+    uint32_t doc_count;
+    bool was_robbed;           /* a raw client used its id */
+    bool holds;                /* Committed and Ack wait in `held` until they are released */
+    struct ordo_buffer *held;  /* frames of one message, oldest first */
+    size_t held_first, held_count, held_capacity;
+    int typing_direction;      /* interleaving: 1 forwards, -1 backwards, 0 mixed */
+};
+
+struct sim_raw;
+
+struct sim {
+    uint64_t seed, now_us, end_us;
+    struct ordo_prng prng;
+    struct sim_plan plan;
+    struct sim_queue queue;
+    struct sim_verdict verdict;
+    struct oracle *oracle;
+    struct ledger ledger;
+    struct ordo_arena arena;   /* of one step */
+    struct oracle_doc *docs[SIM_DOCS_MAX];
+    struct sim_conn **conns;
+    size_t conn_count;
+    struct sim_link *links;
+    size_t link_count;
+    struct sim_shard shard;
+    struct sim_gateway gateways[SIM_GATEWAYS_MAX];
+    struct sim_client clients[SIM_CLIENTS_MAX];
+    struct sim_raw *raws[SIM_RAWS_MAX];
+    uint32_t run_count;
+    bool is_resting;           /* all is mended; everybody has to settle */
+    uint64_t rest_until_us;    /* or else liveness is violated */
+    uint64_t quiet_since_us;   /* 0: not yet */
+    bool is_done, is_verbose;
+    void (*on_changed)(void *user, uint32_t client, struct ordo_slice op); /* may be NULL */
+    void *on_changed_user;
+    uint64_t step_count;
+};
+
+/* ---- sim.c */
+struct sim *sim_create(uint64_t seed, const struct sim_plan *plan, bool is_verbose);
+void sim_destroy(struct sim *sim);
+/* Runs the schedule to its end or to the first violation. */
+void sim_run(struct sim *sim);
+/* One item of it; false: it has ended. For whoever makes the edits himself (trace.c), who then calls for the rest. */
+bool sim_step(struct sim *sim);
+void sim_rest(struct sim *sim);
+/* One line of the trace, if it is wished for. */
+__attribute__((format(printf, 2, 3))) void sim_log(const struct sim *sim, const char *format, ...);
+uint64_t sim_below(struct sim *sim, uint64_t bound);            /* 0..bound-1 */
+uint64_t sim_between(struct sim *sim, uint64_t low, uint64_t high); /* both included */
+bool sim_chance(struct sim *sim, uint32_t per_mille);
+/* Pushes with `life` of the process that it is for. */
+void sim_push(struct sim *sim, uint64_t at_us, struct sim_item item);
+uint64_t sim_wall_ms(const struct sim *sim, int64_t offset_ms);
+
+/* ---- net.c */
+/* A client dials; the outcome arrives as SIM_CONNECTED or SIM_CLOSED. Returns the conn's index. */
+uint32_t sim_conn_dial(struct sim *sim, enum sim_role role, uint32_t client, uint64_t client_life, uint32_t gateway);
+void sim_conn_client_send(struct sim *sim, uint32_t conn, struct ordo_slice frame);
+void sim_conn_gateway_send(struct sim *sim, uint32_t conn, struct ordo_buffer frame); /* takes the frame */
+/* The client closes; what it sent still arrives. */
+void sim_conn_client_close(struct sim *sim, uint32_t conn);
+void sim_conn_gateway_close(struct sim *sim, uint32_t conn);
+void sim_conn_cut(struct sim *sim, uint32_t conn);
+void sim_conns_of_gateway_die(struct sim *sim, uint32_t gateway);
+
+struct sim_link *sim_link_of_gateway(struct sim *sim, uint32_t gateway); /* the current one; NULL: none */
+void sim_link_open(struct sim *sim, uint32_t gateway, uint64_t session);
+/* False: could not be sent. */
+bool sim_link_send_to_shard(struct sim *sim, uint32_t gateway, uint64_t session, bool is_side,
+                            struct ordo_slice bytes);
+bool sim_link_send_to_gateway(struct sim *sim, struct ordo_slice peer, bool is_side, struct ordo_slice bytes);
+void sim_link_break(struct sim *sim, uint32_t gateway, bool is_heard);
+void sim_link_lose(struct sim *sim, uint32_t gateway);
+void sim_links_of_shard_die(struct sim *sim);
+void sim_links_of_gateway_die(struct sim *sim, uint32_t gateway);
+/* The shard is back: sockets that nobody closed reconnect by themselves. */
+void sim_links_reconnect(struct sim *sim);
+void sim_link_deliver(struct sim *sim, struct sim_item *item); /* SIM_CONNECTED/CLOSED/ENVELOPE/SIDE of links */
+
+/* ---- shard_node.c */
+void sim_shard_init(struct sim *sim);
+void sim_shard_finish(struct sim *sim);
+void sim_shard_start(struct sim *sim);
+void sim_shard_crash(struct sim *sim, uint64_t down_us);
+void sim_shard_deliver(struct sim *sim, struct sim_item *item);
+void sim_shard_set_full(struct sim *sim, bool is_full);
+bool sim_shard_is_idle(const struct sim *sim);
+
+/* ---- gateway_node.c */
+void sim_gateway_start(struct sim *sim, uint32_t index);
+void sim_gateway_crash(struct sim *sim, uint32_t index, uint64_t down_us);
+void sim_gateway_drain(struct sim *sim, uint32_t index);
+void sim_gateway_deliver(struct sim *sim, struct sim_item *item);
+/* The socket of `conn` can take more. */
+void sim_gateway_pump(struct sim *sim, uint32_t conn);
+
+/* ---- client_node.c */
+void sim_client_start(struct sim *sim, uint32_t index);
+void sim_client_finish(struct sim *sim, uint32_t index);
+void sim_client_reload(struct sim *sim, uint32_t index, bool forgets);
+void sim_client_deliver(struct sim *sim, struct sim_item *item);
+/* Sends what is due, dials if it wishes to, sets the next tick. Call after everything that touches the core. */
+void sim_client_pump(struct sim *sim, uint32_t index);
+/* Lets the client have the oldest message that it holds. False: there is none. */
+bool sim_client_release(struct sim *sim, uint32_t index);
+/* NULL: open, settled and equal to the log; else what is missing. */
+const char *sim_client_unsettled(struct sim *sim, uint32_t index);
+void sim_client_check_text(struct sim *sim, uint32_t index);
+
+/* ---- raw_node.c */
+void sim_raw_start(struct sim *sim, uint32_t index);
+void sim_raw_finish(struct sim *sim, uint32_t index);
+void sim_raw_deliver(struct sim *sim, struct sim_item *item);
+void sim_raw_check(struct sim *sim, uint32_t index);
+
+#endif
