@@ -188,10 +188,7 @@ static void fill_op(const Ordo__V1__Submit *submit, struct ordo_buffer *scratch,
         ordo_message_encode(&submit->delete_->base, scratch);
         out->op = ordo_binary_of_slice(ordo_buffer_slice(scratch));
         break;
-    case ORDO__V1__SUBMIT__OP_CREATE:
-        ordo_message_encode(&submit->create->base, scratch);
-        out->op = ordo_binary_of_slice(ordo_buffer_slice(scratch));
-        break;
+    case ORDO__V1__SUBMIT__OP_CREATE: out->op = submit->create; break;
     case ORDO__V1__SUBMIT__OP__NOT_SET: /* or of a type that we do not know: the shard answers INVALID_OP */
     default: return;
     }

@@ -74,6 +74,15 @@ static void sent_open(struct watch *watch, uint32_t request, const Ordo__V1__Ope
     };
 }
 
+static struct ordo_slice create_text(struct ordo_slice create) {
+    struct ordo_reader reader = ordo_reader(create);
+    struct ordo_slice field, text = {0};
+    for (uint64_t tag; ordo_take_varint(&reader, &tag) && ordo_take_sized(&reader, &field);) {
+        if (tag == (2 << 3 | 2)) text = field;
+    }
+    return text;
+}
+
 static void sent_submit(struct watch *watch, uint32_t handle, const Ordo__V1__Submit *submit) {
     struct watch_doc *doc = watch_doc_of(watch, handle);
     if (doc == NULL) return;
@@ -87,7 +96,7 @@ static void sent_submit(struct watch *watch, uint32_t handle, const Ordo__V1__Su
     case ORDO__V1__SUBMIT__OP_DELETE: kind = ORACLE_DELETE; break;
     case ORDO__V1__SUBMIT__OP_CREATE:
         kind = ORACLE_CREATE;
-        op = ordo_slice_of_binary(submit->create->text);
+        op = create_text(ordo_slice_of_binary(submit->create));
         break;
     default: break;
     }
