@@ -1,5 +1,6 @@
 /* ordo-shard: the sequencer of a set of documents, over one store. */
 #include "common/clock.h"
+#include "common/limits.h"
 #include "common/random.h"
 #include "shard/config.h"
 #include "shard/folder.h"
