@@ -39,22 +39,29 @@ static bool take_field(struct ordo_reader *reader, struct field *out) {
     }
 }
 
-/* What our own encoder writes is read without a look at every field. */
-static bool open_canonical(struct ordo_slice op, struct text_op *out) {
-    struct ordo_reader reader = ordo_reader(op);
-    struct ordo_slice spans, text = {0};
-    if (ordo_reader_left(&reader) < 2 || *reader.next++ != TAG_SPANS_PACKED) return false;
-    if (!ordo_take_sized(&reader, &spans)) return false;
-    if (ordo_reader_left(&reader) > 0) {
-        if (*reader.next++ != TAG_TEXT || !ordo_take_sized(&reader, &text)) return false;
-        if (ordo_reader_left(&reader) > 0) return false;
+/* Lengths up to here take one byte. */
+enum { SHORT_MAX = 0x7f };
+
+/* What our own encoder writes for an ordinary op is read without a look at every field. */
+static bool open_short(struct ordo_slice op, struct text_op *out) {
+    const uint8_t *data = op.data;
+    if (op.size < 2 || data[0] != TAG_SPANS_PACKED || data[1] > SHORT_MAX) return false;
+    size_t spans_end = 2u + data[1];
+    if (spans_end < op.size) {
+        if (op.size < spans_end + 2 || data[spans_end] != TAG_TEXT || data[spans_end + 1] > SHORT_MAX) return false;
+        if (op.size != spans_end + 2 + data[spans_end + 1]) return false;
+        out->text = ordo_slice(data + spans_end + 2, data[spans_end + 1]);
+    } else if (spans_end == op.size) {
+        out->text = ordo_slice(NULL, 0);
+    } else {
+        return false;
     }
-    *out = (struct text_op){.spans = text_reader_packed(spans), .text = text};
+    out->spans = (struct text_reader){.next = data + 2, .end = data + spans_end};
     return true;
 }
 
 bool text_op_open(struct ordo_slice op, struct text_op *out) {
-    if (open_canonical(op, out)) return true;
+    if (open_short(op, out)) return true;
     *out = (struct text_op){0};
     struct ordo_reader reader = ordo_reader(op);
     out->spans.field = reader.next;
@@ -130,15 +137,13 @@ static bool span_is_valid(uint64_t span, uint64_t previous) {
     return previous == 0 || (previous & TEXT_KIND_MASK) != kind;
 }
 
-/* Unlike `text_read` this tells the end from a span that is 0 and from a broken varint. */
+/* Unlike a loop until `text_read` gives 0, this tells the end from a span that is 0 and from a broken varint. */
 static bool measure_strictly(struct text_reader reader, struct text_measure *out) {
     struct text_measure sum = {0};
     uint64_t previous = 0;
     while (reader.next != reader.end || reader_next_block(&reader)) {
-        struct ordo_reader block = {.next = reader.next, .end = reader.end};
-        uint64_t span;
-        if (!ordo_take_varint(&block, &span) || !span_is_valid(span, previous)) return false;
-        reader.next = block.next;
+        uint64_t span = text_read(&reader);
+        if (!span_is_valid(span, previous)) return false;
         /* Sums cannot overflow: at least one byte per span, and n is below 2^31. */
         uint64_t n = text_span_n(span);
         switch (text_span_kind(span)) {
@@ -153,18 +158,23 @@ static bool measure_strictly(struct text_reader reader, struct text_measure *out
     return previous == 0 || text_span_kind(previous) != TEXT_RETAIN;
 }
 
-enum ordo_op_fault text_op_validate(struct ordo_slice bytes, uint64_t length_before, uint64_t *length_after) {
-    struct text_op op;
+enum ordo_op_fault text_op_open_strictly(struct ordo_slice bytes, uint64_t length_before, struct text_op *out,
+                                         uint64_t *length_after) {
     struct text_measure sum;
     uint64_t code_points;
-    if (!text_op_open(bytes, &op) || !measure_strictly(op.spans, &sum)) return ORDO_OP_MALFORMED;
-    if (!ordo_utf8_validate(op.text, &code_points) || code_points != sum.inserted) return ORDO_OP_MALFORMED;
-    if (text_has_nul(op.text)) return ORDO_OP_MALFORMED;
+    if (!text_op_open(bytes, out) || !measure_strictly(out->spans, &sum)) return ORDO_OP_MALFORMED;
+    if (!ordo_utf8_validate(out->text, &code_points) || code_points != sum.inserted) return ORDO_OP_MALFORMED;
+    if (text_has_nul(out->text)) return ORDO_OP_MALFORMED;
     if (sum.base > length_before) return ORDO_OP_PAST_END;
     uint64_t after = length_before - (sum.base - sum.retained) + sum.inserted;
     if (sum.inserted > 0 && after > ORDO_DOCUMENT_SIZE_MAX) return ORDO_OP_TOO_LARGE;
     *length_after = after;
     return ORDO_OP_VALID;
+}
+
+enum ordo_op_fault text_op_validate(struct ordo_slice bytes, uint64_t length_before, uint64_t *length_after) {
+    struct text_op op;
+    return text_op_open_strictly(bytes, length_before, &op, length_after);
 }
 
 /* --- writing ----------------------------------------------------------------------------------------------------- */
@@ -180,8 +190,9 @@ static size_t put_varint(uint8_t *to, uint64_t value) {
 }
 
 void text_writer_flush(struct text_writer *writer, uint64_t span) {
-    uint8_t *to = ordo_buffer_reserve(writer->out, VARINT_SIZE_MAX);
-    writer->out->size += put_varint(to, span);
+    struct ordo_buffer *out = writer->out;
+    if (out->capacity - out->size < VARINT_SIZE_MAX) ordo_buffer_reserve(out, VARINT_SIZE_MAX);
+    out->size += put_varint(out->data + out->size, span);
     writer->count++;
 }
 

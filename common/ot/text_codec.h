@@ -47,8 +47,10 @@ struct text_measure {
 };
 struct text_measure text_op_measure(struct text_reader spans);
 
-/* Every rule of the encoding, and the fit to a content of `length_before`. */
+/* Every rule of the encoding, and the fit to a content of `length_before`. The second leaves the op opened. */
 enum ordo_op_fault text_op_validate(struct ordo_slice op, uint64_t length_before, uint64_t *length_after);
+enum ordo_op_fault text_op_open_strictly(struct ordo_slice bytes, uint64_t length_before, struct text_op *out,
+                                         uint64_t *length_after);
 
 /* Writes packed spans, merging neighbours of one kind and dropping a trailing retain. */
 struct text_writer {
@@ -71,7 +73,21 @@ void text_message_append_text_header(struct ordo_buffer *out, size_t text_size);
 size_t text_message_size(size_t packed_size, size_t text_size);
 
 static inline uint64_t text_read(struct text_reader *reader) {
-    if (reader->next < reader->end && *reader->next < 0x80) return *reader->next++;
+    const uint8_t *at = reader->next;
+    size_t left = (size_t)(reader->end - at);
+    if (left == 0 && reader->field == reader->fields_end) return 0;
+    if (left >= 1 && at[0] < 0x80) {
+        reader->next = at + 1;
+        return at[0];
+    }
+    if (left >= 2 && at[1] < 0x80) {
+        reader->next = at + 2;
+        return (at[0] & 0x7fu) | (uint64_t)at[1] << 7;
+    }
+    if (left >= 3 && at[2] < 0x80) {
+        reader->next = at + 3;
+        return (at[0] & 0x7fu) | (at[1] & 0x7fu) << 7 | (uint64_t)at[2] << 14;
+    }
     return text_read_slow(reader);
 }
 

@@ -78,11 +78,11 @@ ordo_err ordo_text_content_append(struct ordo_content *content, struct ordo_slic
 
 ordo_err ordo_text_content_apply(struct ordo_content *content, struct ordo_slice bytes) {
     uint64_t after;
-    enum ordo_op_fault fault = text_op_validate(bytes, content->rope.length, &after);
+    struct text_op op;
+    enum ordo_op_fault fault = text_op_open_strictly(bytes, content->rope.length, &op, &after);
     /* How large a document may grow is for the sequencer to say; what it committed is applied. */
     bool fits = fault == ORDO_OP_VALID || fault == ORDO_OP_TOO_LARGE;
     if (!fits || content->cut_size > 0) return ORDO_ERR_INVALID;
-    struct text_op op = text_op_trusted(bytes);
     uint64_t position = 0;
     for (uint64_t span = text_read(&op.spans); span != 0; span = text_read(&op.spans)) {
         uint64_t n = text_span_n(span);
