@@ -1,6 +1,7 @@
 /* What arrives once the connection is ready, sorted to documents and requests. */
 #include "client/c/core/connection_internal.h"
 #include "client/c/core/doc_internal.h"
+#include "common/limits.h"
 
 enum { CLOSE_GOING_AWAY = 1001, CLOSE_PROTOCOL_ERROR = 1002 };
 
@@ -114,7 +115,9 @@ ordo_err ordo_client_connection_read_history(struct ordo_client_connection *conn
     bool by_time = request->content && request->at_seq == 0 && request->at_time_ms != 0;
     ordo_wire_write_read_history(&connection->out, connection->next_request, doc->handle,
                                  &(struct ordo_wire_read_history){.from_seq = request->from_seq,
-                                                                  .to_seq = request->to_seq,
+                                                                  /* On the wire a range has an end. */
+                                                                  .to_seq = request->to_seq ? request->to_seq
+                                                                                            : ORDO_NUMBER_MAX,
                                                                   .at_seq = request->at_seq,
                                                                   .at_time_ms = request->at_time_ms,
                                                                   .has_at_seq = request->content && !by_time,
