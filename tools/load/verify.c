@@ -7,6 +7,7 @@
 #include "client/c/ordo_client.h"
 #include "common/assert.h"
 #include "common/clock.h"
+#include "tools/history.h"
 #include "tools/load/load.h"
 
 enum { WAIT_MS = 30000, HISTORY_WAIT_MS = 120000 };
@@ -23,31 +24,30 @@ __attribute__((format(printf, 3, 4))) static void violated(struct load *load, co
 
 struct reading {
     struct ordo_ledger *ledger;
-    uint64_t first_seq, next_seq, head, op_count;
-    uint32_t error_code;
+    uint64_t op_count;
 };
 
-static void history_part(void *user, const struct ordo_client_history *part) {
+static void note_op(void *user, const struct ordo_client_commit *op) {
     struct reading *reading = user;
-    if (part->error_code != 0) reading->error_code = part->error_code;
-    for (size_t i = 0; i < part->op_count; i++) {
-        const struct ordo_client_commit *op = &part->ops[i];
-        if (reading->first_seq == 0) reading->first_seq = op->server_seq;
-        ordo_ledger_logged(reading->ledger, op->client_id, op->client_seq, op->server_seq, op->op);
-        reading->op_count++;
-    }
-    if (part->head > reading->head) reading->head = part->head;
+    ordo_ledger_logged(reading->ledger, op->client_id, op->client_seq, op->server_seq, op->op);
+    reading->op_count++;
 }
 
-static void check_log(struct load *load, struct load_doc *doc, struct ordo_client_doc *stranger) {
+static void check_log(struct load *load, struct load_doc *doc, struct ordo_client_loop *loop,
+                      struct ordo_client_doc *stranger) {
     struct reading reading = {.ledger = &doc->ledger};
-    ordo_err err = ordo_client_wait_history(stranger, 1, 0, history_part, &reading, HISTORY_WAIT_MS);
-    if (err || reading.error_code != 0) {
-        violated(load, doc, "its log cannot be read: %s (error %u)", ordo_err_text(err), reading.error_code);
+    struct ordo_tools_history history = {.op = note_op, .user = &reading};
+    ordo_err err = ordo_tools_read_history(loop, stranger, 1, 0, HISTORY_WAIT_MS, &history);
+    if (err) {
+        violated(load, doc, "its log cannot be read: %s (error %u %s)", ordo_err_text(err), history.error_code,
+                 history.error_message);
         return;
     }
-    if (reading.first_seq > 0) ordo_ledger_log_done(&doc->ledger, reading.first_seq, reading.head);
-    if (reading.first_seq == 0 && doc->ledger.seq_max > 0) violated(load, doc, "its log is empty");
+    if (history.first_seq > 0) {
+        ordo_ledger_log_done(&doc->ledger, history.first_seq, history.last_seq);
+    } else if (doc->ledger.seq_max > 0) {
+        violated(load, doc, "its log is empty");
+    }
     load->verified_ops += reading.op_count;
 }
 
@@ -78,7 +78,8 @@ static void check_text(struct load *load, const struct load_doc *doc, struct ord
 }
 
 /* A stranger: a client that saw nothing of the run, through the library as applications use it. */
-static void verify_doc(struct load *load, uint32_t doc_index, struct ordo_client *client) {
+static void verify_doc(struct load *load, uint32_t doc_index, struct ordo_client_loop *loop,
+                       struct ordo_client *client) {
     struct load_doc *doc = &load->docs[doc_index];
     struct ordo_client_doc *stranger =
         ordo_client_open(client, doc->collection, doc->id, &(struct ordo_client_open_options){0});
@@ -101,7 +102,7 @@ static void verify_doc(struct load *load, uint32_t doc_index, struct ordo_client
         }
     }
     free(text);
-    check_log(load, doc, stranger);
+    check_log(load, doc, loop, stranger);
     load->violations += doc->ledger.violation_count;
     if (doc->ledger.violation_count > 0 && load->violations == doc->ledger.violation_count) {
         snprintf(load->first_violation, sizeof load->first_violation, "%.120s/%.120s: %s", doc->collection, doc->id,
@@ -118,7 +119,7 @@ void load_verify(struct load *load) {
     ORDO_ASSERT(loop != NULL);
     ordo_err err = ordo_client_connect(loop, &options, &client);
     ORDO_ASSERT(err == ORDO_OK); /* the same URL served before */
-    for (uint32_t i = 0; i < load->config.docs; i++) verify_doc(load, i, client);
+    for (uint32_t i = 0; i < load->config.docs; i++) verify_doc(load, i, loop, client);
     ordo_client_disconnect(client);
     ordo_client_loop_destroy(loop);
 }

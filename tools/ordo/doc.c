@@ -7,6 +7,7 @@
 #include "client/c/ordo_client.h"
 #include "common/limits.h"
 #include "common/utf8.h"
+#include "tools/history.h"
 #include "tools/ordo/command.h"
 #include "tools/ordo/op_json.h"
 
@@ -109,29 +110,19 @@ int ordo_doc_cat_run(int argc, char **argv) {
     return flush_stdout();
 }
 
-struct log_reading {
+struct log_printing {
     struct ordo_buffer line;
-    uint64_t first_seq, unreadable_seq; /* 0: none */
-    uint32_t error_code;
-    char error_message[256];
+    uint64_t unreadable_seq; /* 0: none */
 };
 
-static void print_part(void *user, const struct ordo_client_history *part) {
-    struct log_reading *reading = user;
-    if (part->error_code != 0) {
-        reading->error_code = part->error_code;
-        snprintf(reading->error_message, sizeof reading->error_message, "%.*s", (int)part->error_message.size,
-                 (const char *)part->error_message.data);
-    }
-    for (size_t i = 0; i < part->op_count; i++) {
-        ordo_buffer_clear(&reading->line);
-        if (reading->first_seq == 0) reading->first_seq = part->ops[i].server_seq;
-        if (ordo_op_json(&part->ops[i], &reading->line) == ORDO_OK) {
-            ordo_buffer_append_u8(&reading->line, '\n');
-            fwrite(reading->line.data, 1, reading->line.size, stdout);
-        } else if (reading->unreadable_seq == 0) {
-            reading->unreadable_seq = part->ops[i].server_seq;
-        }
+static void print_op(void *user, const struct ordo_client_commit *op) {
+    struct log_printing *printing = user;
+    ordo_buffer_clear(&printing->line);
+    if (ordo_op_json(op, &printing->line) == ORDO_OK) {
+        ordo_buffer_append_u8(&printing->line, '\n');
+        fwrite(printing->line.data, 1, printing->line.size, stdout);
+    } else if (printing->unreadable_seq == 0) {
+        printing->unreadable_seq = op->server_seq;
     }
 }
 
@@ -151,19 +142,19 @@ int ordo_doc_log_run(int argc, char **argv) {
 
     status = session_open(&session, name, NULL);
     if (status != EXIT_SUCCESS) return status;
-    struct log_reading reading = {0};
-    ordo_err err = ordo_client_wait_history(session.doc, from_seq, to_seq, print_part, &reading,
-                                            WORK_TIMEOUT_MS);
+    struct log_printing printing = {0};
+    struct ordo_tools_history history = {.op = print_op, .user = &printing};
+    ordo_err err = ordo_tools_read_history(session.loop, session.doc, from_seq, to_seq, WORK_TIMEOUT_MS, &history);
     session_close(&session);
-    ordo_buffer_finish(&reading.line);
+    ordo_buffer_finish(&printing.line);
     status = flush_stdout();
-    if (reading.error_code != 0) {
-        return ordo_command_fail("%s: error %u: %s", name, reading.error_code, reading.error_message);
+    if (history.error_code != 0) {
+        return ordo_command_fail("%s: error %u: %s", name, history.error_code, history.error_message);
     }
     if (err) return ordo_command_fail("%s: %s", name, ordo_err_text(err));
-    if (reading.unreadable_seq != 0) {
+    if (printing.unreadable_seq != 0) {
         return ordo_command_fail("%s: op %llu is not understood by this version", name,
-                                 (unsigned long long)reading.unreadable_seq);
+                                 (unsigned long long)printing.unreadable_seq);
     }
     return status;
 }
