@@ -397,5 +397,7 @@ void gateway_subscriber_cut(struct ordo_gateway *gateway, struct gateway_subscri
 }
 
 void gateway_subscriber_sent(struct gateway_subscriber *subscriber, const struct gateway_entry *entry) {
-    if (entry->kind != GATEWAY_ENTRY_PRESENCE) subscriber->sent_seq = entry->payload->seq;
+    if (entry->kind == GATEWAY_ENTRY_PRESENCE) return;
+    subscriber->sent_seq = entry->payload->seq;
+    if (entry->payload->lineage != 0) subscriber->lineage = entry->payload->lineage;
 }

@@ -70,12 +70,13 @@ void ordo_answer_history_error(struct ordo_shard *shard, struct ordo_peer *peer,
 
 /* The hottest message, written by hand: its size follows from its parts, so nothing is measured twice. */
 static void append_commit(struct ordo_buffer *out, uint32_t doc, uint64_t author, const struct ordo_committed *op,
-                          struct ordo_slice committed) {
+                          struct ordo_slice committed, uint64_t lineage) {
     size_t commit_size = 1 + ordo_varint_size(doc) + 1 + ordo_varint_size(op->server_seq) +
                          (author ? 1 + ordo_varint_size(author) : 0) +
                          (op->client_seq ? 1 + ordo_varint_size(op->client_seq) : 0) +
-                         (op->timestamp_ms ? 1 + ordo_varint_size(op->timestamp_ms) : 0) + 1 +
-                         ordo_varint_size(committed.size) + committed.size;
+                         (op->timestamp_ms ? 1 + ordo_varint_size(op->timestamp_ms) : 0) +
+                         (lineage ? 1 + ordo_varint_size(lineage) : 0) + 1 + ordo_varint_size(committed.size) +
+                         committed.size;
     ordo_buffer_append_u8(out, ENVELOPE_TO_GATEWAY << 3 | WIRE_SIZED);
     ordo_buffer_append_varint(out, 1 + ordo_varint_size(commit_size) + commit_size);
     ordo_buffer_append_u8(out, TO_GATEWAY_COMMIT << 3 | WIRE_SIZED);
@@ -87,6 +88,7 @@ static void append_commit(struct ordo_buffer *out, uint32_t doc, uint64_t author
     ordo_field_append_varint(out, 4, op->client_seq);
     ordo_field_append_varint(out, 5, op->timestamp_ms);
     ordo_field_append_bytes(out, 6, committed);
+    ordo_field_append_varint(out, 7, lineage);
     ORDO_ASSERT(out->size - start == commit_size);
 }
 
@@ -103,6 +105,7 @@ static void starve(struct ordo_shard *shard, struct ordo_audience *audience) {
 
 void ordo_answer_commit(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_subscriber *author,
                         const struct ordo_committed *op, struct ordo_slice committed) {
+    uint64_t lineage = op->op_field == ORDO_COMMITTED_CREATE ? doc->state.lineage : 0;
     for (struct ordo_audience *audience = doc->audiences; audience != NULL; audience = audience->next) {
         struct ordo_peer *peer = audience->peer;
         if (audience->attached_count == 0) continue;
@@ -111,7 +114,7 @@ void ordo_answer_commit(struct ordo_shard *shard, struct ordo_doc *doc, const st
             continue;
         }
         uint64_t author_here = author != NULL && author->peer == peer ? author->id : 0;
-        append_commit(ordo_outbox_begin(shard, peer), doc->number, author_here, op, committed);
+        append_commit(ordo_outbox_begin(shard, peer), doc->number, author_here, op, committed, lineage);
         ordo_outbox_end(shard, peer);
     }
 }
