@@ -49,6 +49,7 @@ static bool has_settled(struct load *load) {
 
 /* Writers that have nothing on its way get going (again): at the start, and after a refusal. */
 static void kick_writers(struct load *load) {
+    if (!load->is_writing) return; /* before that, some have not even begun */
     uint64_t now_ns = ordo_clock_monotonic_ns();
     for (uint32_t i = 0; i < load->writer_count; i++) {
         load_worker_write(&load->workers[i], now_ns);
