@@ -22,6 +22,7 @@ struct doc_in_flight {
     struct ordo_buffer frozen; /* as first sent, byte for byte */
     struct ordo_live_op *live; /* rebased to `seq`; edits only */
     bool is_rebased;           /* `live` differs from `frozen` */
+    bool is_inexact;           /* rebased over a difference, not over ops: the server's form may be another */
     bool is_stored;            /* the owner wrote the record that holds it */
     bool is_sent;              /* since the last Opened or retryable nack */
     bool is_refused;           /* it can never commit as it is: goes anew, under a new client_seq, after Opened */

@@ -134,6 +134,7 @@ void doc_merge_content(struct ordo_client_doc *doc, struct ordo_content *content
     ordo_buffer_finish(&after);
     /* Nobody's op: it goes left at every tie, whatever hints our inserts carry. */
     doc_show(doc, ordo_buffer_slice(&difference), ordo_slice(NULL, 0));
+    doc->in_flight.is_inexact = true;
     ordo_buffer_finish(&difference);
 }
 

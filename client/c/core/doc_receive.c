@@ -230,7 +230,8 @@ void ordo_client_doc_ack(struct ordo_client_doc *doc, const struct ordo_wire_ack
         doc_tell_status(doc);
         return;
     }
-    if (ack->server_seq != doc->seq + 1 || doc->answer.is_active) {
+    /* Not the next place; or it is, but not with the body that we hold: the Opened that follows will bring it. */
+    if (ack->server_seq != doc->seq + 1 || doc->answer.is_active || flight->is_inexact) {
         reopen(doc);
         doc_tell_status(doc);
         return;
@@ -390,8 +391,8 @@ static void answer_settle(struct ordo_client_doc *doc) {
         doc_give_back(doc, ORDO_CLIENT_FATE_UNKNOWN, 0, ordo_slice(NULL, 0));
         return;
     }
-    /* Its base is below the horizon if content was sent although it was unsettled: it can never commit. */
-    if (doc->answer.has_content) flight->is_refused = true;
+    /* Below the horizon it can never commit as it is. (Otherwise it may even now be on its way in.) */
+    if (flight->base_seq < header->horizon) flight->is_refused = true;
     if (flight->is_refused) doc_unfreeze(doc);
     flight->is_sent = false;
     doc->retry_at_ms = 0;

@@ -8,7 +8,7 @@
 #include "common/ot/text.h"
 
 enum { RECORD_VERSION = 1, RECORD_HEADER_SIZE = 9 };
-enum { FLAG_DELETED = 1, FLAG_IN_FLIGHT = 2, FLAG_REFUSED = 4 };
+enum { FLAG_DELETED = 1, FLAG_IN_FLIGHT = 2, FLAG_REFUSED = 4, FLAG_INEXACT = 8 };
 
 static void write_record(struct ordo_client_doc *doc, struct ordo_buffer *out) {
     const struct doc_in_flight *flight = &doc->in_flight;
@@ -23,7 +23,8 @@ static void write_record(struct ordo_client_doc *doc, struct ordo_buffer *out) {
     ordo_buffer_append_varint(out, doc->lineage);
     ordo_buffer_append_varint(out, doc->seq);
     ordo_buffer_append_varint(out, (doc->is_deleted ? FLAG_DELETED : 0) | (flight->is_set ? FLAG_IN_FLIGHT : 0) |
-                                       (flight->is_refused ? FLAG_REFUSED : 0));
+                                       (flight->is_refused ? FLAG_REFUSED : 0) |
+                                       (flight->is_inexact ? FLAG_INEXACT : 0));
     doc->type->content_write(doc->content, &bytes);
     ordo_buffer_append_sized(out, ordo_buffer_slice(&bytes));
     if (flight->is_set) {
@@ -107,6 +108,7 @@ static void restore_edits(struct ordo_client_doc *doc, const struct record *reco
                                      .base_seq = record->base_seq,
                                      .live = doc->type->live_create(),
                                      .is_rebased = true,
+                                     .is_inexact = (record->flags & FLAG_INEXACT) != 0,
                                      .is_stored = true,
                                      .is_refused = (record->flags & FLAG_REFUSED) != 0};
     ordo_buffer_append_slice(&flight->frozen, record->frozen);
