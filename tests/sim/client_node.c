@@ -171,7 +171,10 @@ static void watch_frame(struct sim *sim, struct sim_conn *conn, struct ordo_slic
         sim_fail(&sim->verdict, SIM_CHECK_WIRE, "%s sent a frame that does not decode", conn->watch.name);
         return;
     }
-    for (size_t i = 0; i < frame->n_messages; i++) watch_sent(&conn->watch, frame->messages[i]);
+    for (size_t i = 0; i < frame->n_messages; i++) {
+        sim_log_sent(sim, conn, frame->messages[i]);
+        watch_sent(&conn->watch, frame->messages[i]);
+    }
 }
 
 void sim_client_pump(struct sim *sim, uint32_t index) {
@@ -230,8 +233,6 @@ bool sim_client_release(struct sim *sim, uint32_t index) {
 }
 
 static void nacked(struct sim *sim, struct sim_client *client, const Ordo__V1__Nack *nack) {
-    sim_log(sim, "client %u: nack of %" PRIu64 ": %d %.*s", client->index, nack->client_seq, nack->code,
-            (int)nack->message.len, nack->message.data);
     bool is_fatal = nack->code == (int)ORDO_NACK_INVALID_OP || nack->code == (int)ORDO_NACK_FORBIDDEN ||
                     nack->code == (int)ORDO_NACK_TOO_LARGE;
     bool is_odd = nack->code == (int)ORDO_NACK_REPLAYED || nack->code == (int)ORDO_NACK_FUTURE_BASE ||
@@ -251,6 +252,7 @@ static void received(struct sim *sim, struct sim_client *client, struct sim_conn
     size_t held_count = 0;
     for (size_t i = 0; i < frame->n_messages && !sim->verdict.violated; i++) {
         Ordo__V1__ServerMessage *message = frame->messages[i];
+        sim_log_received(sim, conn, message);
         watch_received(&conn->watch, message);
         if (message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_NACK) nacked(sim, client, message->nack);
         bool is_op = message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_ACK ||
@@ -275,7 +277,8 @@ static void type(struct sim *sim, struct sim_client *client, struct sim_client_d
         model_utf8_append(&text, ledger_type(&sim->ledger, doc->doc, client->index, doc->run));
     }
     ordo_err err = ordo_client_doc_splice(doc->core, doc->caret, delete_count, ordo_buffer_slice(&text));
-    if (err == ORDO_ERR_CLOSED && sim->plan.may_delete) { /* a delete of its own is on its way */
+    bool may_refuse = sim->plan.may_delete && (err == ORDO_ERR_CLOSED || err == ORDO_ERR_UNAVAILABLE);
+    if (may_refuse) { /* a delete of its own is on its way, or a create that gave no lineage yet */
         ledger_excuse(&sim->ledger, ordo_buffer_slice(&text));
         count = 0;
     } else if (err != ORDO_OK) {

@@ -106,6 +106,12 @@ void ledger_excuse_forgotten(struct ledger *ledger, struct oracle *oracle, const
     free(is_kept);
 }
 
+void ledger_excuse_owner(struct ledger *ledger, uint32_t owner) {
+    for (size_t i = 0; i < ledger->count; i++) {
+        if (ledger->points[i].owner == owner) ledger->points[i].is_excused = true;
+    }
+}
+
 void ledger_check(struct ledger *ledger, struct oracle *oracle, bool may_lose, struct sim_verdict *verdict) {
     uint32_t *times = ordo_alloc_array(ledger->count + 1, sizeof *times);
     for (size_t i = 0; i < oracle_doc_count(oracle); i++) {

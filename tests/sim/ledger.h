@@ -34,6 +34,8 @@ void ledger_excuse(struct ledger *ledger, struct ordo_slice utf8);
 /* What `owner` typed in `doc`, was never committed and is not in `utf8` either: gone with its memory. */
 void ledger_excuse_forgotten(struct ledger *ledger, struct oracle *oracle, const struct oracle_doc *doc,
                              uint32_t owner, struct ordo_slice utf8);
+/* All that `owner` typed may be missing. */
+void ledger_excuse_owner(struct ledger *ledger, uint32_t owner);
 /* The last word: holds the final texts against all that was typed. `may_lose`: only doubling counts. */
 void ledger_check(struct ledger *ledger, struct oracle *oracle, bool may_lose, struct sim_verdict *verdict);
 /* In `doc`, the characters of each two runs stand apart: one run left of the other. */

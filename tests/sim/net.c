@@ -61,8 +61,7 @@ uint32_t sim_conn_dial(struct sim *sim, enum sim_role role, uint32_t client, uin
     uint32_t index = (uint32_t)sim->conn_count++;
     sim->conns[index] = conn;
     char name[48];
-    snprintf(name, sizeof name, "%s %u (conn %u via gateway %u)", role == SIM_CLIENT ? "client" : "raw client",
-             client, index, gateway);
+    snprintf(name, sizeof name, "%s %u/%u@%u", role == SIM_CLIENT ? "client" : "raw client", client, index, gateway);
     watch_init(&conn->watch, sim->oracle, &sim->verdict, name);
     bool is_served = sim->gateways[gateway].core != NULL && !sim->gateways[gateway].is_draining &&
                      (sim->is_resting || !sim_chance(sim, 30));

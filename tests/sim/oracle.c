@@ -203,6 +203,16 @@ static bool same_op(const struct oracle_op *a, const struct oracle_op *b) {
            a->kind == b->kind && a->lineage == b->lineage && ordo_slice_equal(a->op, b->op);
 }
 
+/* Delete against delete commits as the empty op. */
+static bool is_second_delete(const struct oracle_doc *doc, const struct oracle_submission *known,
+                             const struct oracle_op *op, const struct model_op *model) {
+    if (known->kind != ORACLE_DELETE || op->kind != ORACLE_EDIT || model->count > 0) return false;
+    for (uint64_t seq = known->base_seq + 1; seq < op->seq; seq++) {
+        if (doc->entries[seq - 1].op.kind == ORACLE_DELETE) return true;
+    }
+    return false;
+}
+
 /* The submitted variants of this op_id that, rebased to the head, give this very op. */
 static bool is_rebased_submission(struct oracle *oracle, const struct oracle_doc *doc, const struct oracle_op *op,
                                   const struct model_op *model, bool *was_submitted) {
@@ -213,11 +223,12 @@ static bool is_rebased_submission(struct oracle *oracle, const struct oracle_doc
     *was_submitted = false;
     for (uint32_t index; (index = table_next(&oracle->submitted_by_id, hash, &at)) != 0;) {
         const struct oracle_submission *known = &oracle->submitted[index - 1];
-        if (known->doc != doc || known->client_seq != op->client_seq || known->kind != op->kind) continue;
+        if (known->doc != doc || known->client_seq != op->client_seq) continue;
+        if (known->kind != op->kind && !is_second_delete(doc, known, op, model)) continue;
         if (!ordo_slice_equal(known->client, client)) continue;
         if (!is_open_create && known->base_seq != op->base_seq) continue;
         *was_submitted = true;
-        if (op->kind == ORACLE_DELETE) return true;
+        if (known->kind == ORACLE_DELETE) return true;
         if (op->kind == ORACLE_CREATE) {
             if (ordo_slice_equal(known->op, op->op)) return true;
             continue;

@@ -56,6 +56,7 @@ static void send_message(struct sim *sim, struct raw_conn *conn, Ordo__V1__Clien
     frame.messages = &message;
     struct ordo_buffer bytes = {0};
     ordo_message_encode(&frame.base, &bytes);
+    sim_log_sent(sim, sim->conns[conn->conn - 1], message);
     watch_sent(&sim->conns[conn->conn - 1]->watch, message);
     sim_conn_client_send(sim, conn->conn - 1, ordo_buffer_slice(&bytes));
     ordo_buffer_finish(&bytes);
@@ -185,7 +186,7 @@ static void act(struct sim *sim, uint32_t index) {
             if (raw->submits[i].client_seq != client_seq) continue;
             submit->allowed |= raw->submits[i].allowed;
             raw->submits[i].allowed |= usual;
-            raw->submits[i].is_late = false; /* what stands there may be this one */
+            raw->submits[i].is_late = raw->submits[i].is_bad = false; /* what stands there may be this one */
         }
         for (size_t i = 0; i + 1 < raw->submit_count; i++) {
             if (raw->submits[i].client_seq == client_seq) raw->submits[i].allowed |= submit->allowed;
@@ -270,6 +271,7 @@ static void received(struct sim *sim, uint32_t index, struct raw_conn *conn, str
     }
     for (size_t i = 0; i < frame->n_messages && !sim->verdict.violated; i++) {
         const Ordo__V1__ServerMessage *message = frame->messages[i];
+        sim_log_received(sim, sim->conns[conn->conn - 1], message);
         watch_received(&sim->conns[conn->conn - 1]->watch, message);
         if (message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_OPENED) opened(sim, raw, conn, message);
         if (message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_NACK) nacked(sim, index, message->nack);

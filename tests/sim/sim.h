@@ -10,6 +10,7 @@
  *     oracle.c     what the log may say               gateway_node.c a gateway process
  *     watch*.c     traffic against the log            client_node.c  a person with the C client's core
  *     ledger.c     every character typed              raw_node.c     a client that breaks the rules
+ *     log.c        what passes, in words              regressions.c  seeds that found bugs
  *
  * Times: virtual microseconds in here, milliseconds towards the cores. */
 #ifndef ORDO_TESTS_SIM_SIM_H
@@ -212,6 +213,10 @@ bool sim_chance(struct sim *sim, uint32_t per_mille);
 /* Pushes with `life` of the process that it is for. */
 void sim_push(struct sim *sim, uint64_t at_us, struct sim_item item);
 uint64_t sim_wall_ms(const struct sim *sim, int64_t offset_ms);
+
+/* ---- log.c: what passes over a connection */
+void sim_log_sent(const struct sim *sim, const struct sim_conn *conn, const Ordo__V1__ClientMessage *message);
+void sim_log_received(const struct sim *sim, const struct sim_conn *conn, const Ordo__V1__ServerMessage *message);
 
 /* ---- net.c */
 /* A client dials; the outcome arrives as SIM_CONNECTED or SIM_CLOSED. Returns the conn's index. */
