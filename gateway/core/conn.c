@@ -122,6 +122,7 @@ static size_t waiting_size(const struct gateway_conn *conn) {
 
 /* All droppable messages of the connection go; the subscribers that missed a seq so are resynced later. */
 static void drop_droppables(struct ordo_gateway *gateway, struct gateway_conn *conn) {
+    conn->is_slow = true;
     gateway->stats.messages_dropped += gateway_outbox_drop(&conn->outbox);
     GATEWAY_LIST_EACH(&conn->streams, link) gateway_stream_drop_held(gateway, gateway_stream_of(link));
     for (uint32_t i = 0; i < conn->handle_count; i++) {
@@ -162,7 +163,7 @@ void gateway_conn_push_answer(struct ordo_gateway *gateway, struct gateway_conn 
 }
 
 bool gateway_conn_has_room_to_attach(const struct ordo_gateway *gateway, const struct gateway_conn *conn) {
-    return conn->attach_count < GATEWAY_CONN_ATTACHES_MAX && conn->outbox.droppable_count == 0 &&
+    return !conn->is_slow && conn->attach_count < GATEWAY_CONN_ATTACHES_MAX && conn->outbox.droppable_count == 0 &&
            waiting_size(conn) + conn->outbox.part_size <= gateway->config.outbox_size_max / 4;
 }
 

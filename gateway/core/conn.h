@@ -40,7 +40,7 @@ void gateway_conn_push_answer(struct ordo_gateway *gateway, struct gateway_conn 
  * subscribers fall behind). False: there is no room for `size` bytes even so. */
 bool gateway_conn_make_room(struct ordo_gateway *gateway, struct gateway_conn *conn, size_t size);
 /* Whether an Attach may be sent for a subscriber of this connection: nothing waits that could be dropped
- * (else the answer would stand behind a gap), and not much else. */
+ * (else the answer would stand behind a gap), not much else, and a slow reader has caught up. */
 bool gateway_conn_has_room_to_attach(const struct ordo_gateway *gateway, const struct gateway_conn *conn);
 
 /* The subscriber with this handle, whatever its state; NULL if there is none. */

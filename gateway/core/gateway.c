@@ -186,7 +186,10 @@ bool ordo_gateway_output(struct ordo_gateway *gateway, uint32_t id, struct ordo_
     /* A part may be as large as a frame, so it goes alone. */
     if (is_empty && frame->size == start && gateway_stream_output(gateway, conn, frame))
         gateway->stats.messages_sent++;
-    if (is_empty) gateway_resync_pump_conn(gateway, conn);
+    if (is_empty) {
+        conn->is_slow = false;
+        gateway_resync_pump_conn(gateway, conn);
+    }
     if (frame->size > start) gateway->stats.frames_sent++;
     gateway->stats.bytes_sent += frame->size - start;
     conn->is_announced = conn->outbox.count > 0 || gateway_stream_is_ready(conn);

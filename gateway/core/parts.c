@@ -98,6 +98,7 @@ static void source_use(struct source *source, size_t size) {
 }
 
 static struct ordo_slice source_bytes(const struct source *source) {
+    if (source_ready(source) == 0) return ordo_slice(NULL, 0);
     return ordo_slice(source->ready.data + source->used, source_ready(source));
 }
 
@@ -392,9 +393,11 @@ void gateway_stream_piece(struct ordo_gateway *gateway, struct gateway_peer *pee
     }
     source->is_fetching = false;
     source->fetched += piece->bytes.len;
-    memmove(source->ready.data, source->ready.data + source->used, source_ready(source));
-    source->ready.size -= source->used;
-    source->used = 0;
+    if (source->used > 0) {
+        memmove(source->ready.data, source->ready.data + source->used, source_ready(source));
+        source->ready.size -= source->used;
+        source->used = 0;
+    }
     ordo_buffer_append_slice(&source->ready, ordo_slice_of_binary(piece->bytes));
     stream_fetch(gateway, source->stream);
     gateway_conn_announce(gateway, conn);

@@ -170,6 +170,7 @@ void gateway_peer_up(struct ordo_gateway *gateway, struct gateway_peer *peer, ui
     Ordo__Cluster__V1__LinkHello hello = ORDO__CLUSTER__V1__LINK_HELLO__INIT;
     hello.protocol_min = hello.protocol_max = ORDO_GATEWAY_LINK_PROTOCOL;
     hello.gateway = ordo_binary_of_slice(ordo_buffer_slice(&gateway->name));
+    hello.previous = peer->welcomed_session;
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_HELLO;
     message.hello = &hello;
@@ -211,6 +212,7 @@ static void welcomed(struct ordo_gateway *gateway, struct gateway_peer *peer,
     }
     memcpy(peer->store_id, envelope->shard.data, sizeof peer->store_id);
     peer->incarnation = envelope->incarnation;
+    peer->welcomed_session = peer->link.session;
     peer_move(gateway, peer, GATEWAY_PEER_READY);
 }
 
