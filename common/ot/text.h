@@ -27,7 +27,7 @@ void ordo_text_live_encode(const struct ordo_live_op *live, struct ordo_buffer *
 bool ordo_text_live_is_empty(const struct ordo_live_op *live);
 size_t ordo_text_live_size(const struct ordo_live_op *live);
 /* A live op turns from an array into a tree where it has more components than this (or a long text). For tests and
- * measurements: 0 makes every op a tree at its next change, SIZE_MAX none. */
+ * measurements: 0 makes every op a tree at its next change and keeps it one, SIZE_MAX none. */
 void ordo_text_live_set_flat_max(struct ordo_live_op *live, size_t components_max);
 
 struct ordo_content *ordo_text_content_create(void);

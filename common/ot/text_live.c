@@ -13,6 +13,8 @@
 enum { FLAT_COMPONENTS_MAX = 64 };
 /* Composing copies the whole text of a flat op, so one with a long text becomes a tree as well. */
 enum { FLAT_TEXT_SIZE_MAX = 4096 };
+/* The other op's share of our components from which on walking through all of them is cheaper than searching. */
+enum { MANY_OF_TREE = 8 };
 
 /* Packed spans and the text of the inserts, canonical. Each change writes the next pair and swaps. */
 struct flat {
@@ -80,6 +82,25 @@ static void become_tree(struct ordo_live_op *live) {
     live->is_tree = true;
 }
 
+static void become_flat(struct ordo_live_op *live) {
+    if (!live->is_tree) return;
+    struct text_writer writer = next_begin(live);
+    text_tree_put(&live->tree, &writer);
+    next_spans_become_now(live, &writer);
+    ordo_buffer_clear(&live->now.text);
+    rope_write(&live->tree.text, &live->now.text);
+    text_tree_finish(&live->tree);
+    live->is_tree = false;
+}
+
+/* In a tree each component of another op costs a search. One that has many is walked through together with ours. */
+static void prepare_for(struct ordo_live_op *live, const struct text_op *other) {
+    size_t many = live->tree.count / MANY_OF_TREE;
+    size_t components_max = (size_t)(other->spans.end - other->spans.next); /* a span takes a byte at least */
+    if (live->is_tree && live->flat_max > 0 && components_max > FLAT_COMPONENTS_MAX && components_max > many)
+        become_flat(live);
+}
+
 static void flat_compose(struct ordo_live_op *live, struct text_op next) {
     struct text_writer writer = next_begin(live);
     ordo_buffer_clear(&live->next.text);
@@ -117,6 +138,7 @@ void ordo_text_live_load(struct ordo_live_op *live, struct ordo_slice op, struct
 
 void ordo_text_live_compose(struct ordo_live_op *live, struct ordo_slice next) {
     struct text_op then = text_op_trusted(next);
+    prepare_for(live, &then);
     if (live->is_tree) {
         text_tree_compose(&live->tree, then);
         return;
@@ -130,6 +152,7 @@ void ordo_text_live_rebase(struct ordo_live_op *live, struct ordo_slice other, s
                            struct ordo_buffer *other_out) {
     struct text_op against = text_op_trusted(other);
     enum text_tie tie = text_tie_of(live_client(live), other_client, true);
+    prepare_for(live, &against);
     size_t start = 0;
     struct text_writer out_writer, *out = NULL;
     if (other_out != NULL) {
@@ -170,17 +193,6 @@ size_t ordo_text_live_size(const struct ordo_live_op *live) {
 }
 
 /* --- taking the front -------------------------------------------------------------------------------------------- */
-
-static void become_flat(struct ordo_live_op *live) {
-    if (!live->is_tree) return;
-    struct text_writer writer = next_begin(live);
-    text_tree_put(&live->tree, &writer);
-    next_spans_become_now(live, &writer);
-    ordo_buffer_clear(&live->now.text);
-    rope_write(&live->tree.text, &live->now.text);
-    text_tree_finish(&live->tree);
-    live->is_tree = false;
-}
 
 /* Tags and lengths of spans and text. */
 enum { MESSAGE_HEADER_SIZE_MAX = 16 };

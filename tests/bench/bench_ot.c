@@ -235,6 +235,26 @@ static double measure_rebase(const char *name, size_t components, size_t commits
     return seconds;
 }
 
+/* Two ops of the same size, both large. */
+static void measure_large_over_large(size_t components) {
+    struct ordo_prng prng;
+    ordo_prng_init(&prng, 7);
+    struct ordo_live_op *live = ordo_text_live_create(), *other = ordo_text_live_create();
+    struct ordo_buffer op = {0}, out = {0};
+    ordo_text_live_load(live, ordo_slice(NULL, 0), alice);
+    ordo_text_live_load(other, ordo_slice(NULL, 0), bob);
+    grow(live, &prng, 3000000, components);
+    grow(other, &prng, 3000000, components);
+    ordo_text_live_encode(other, &op);
+    uint64_t start = ordo_clock_monotonic_ns();
+    ordo_text_live_rebase(live, ordo_buffer_slice(&op), bob, &out);
+    result("rebase of 100,000 components over one op of as many", seconds_since(start) * 1e3, "ms");
+    ordo_text_live_destroy(live);
+    ordo_text_live_destroy(other);
+    ordo_buffer_finish(&op);
+    ordo_buffer_finish(&out);
+}
+
 static void measure_typing(size_t keystrokes) {
     struct ordo_live_op *live = ordo_text_live_create();
     ordo_text_live_load(live, ordo_slice(NULL, 0), alice);
@@ -266,6 +286,7 @@ int main(int argc, char **argv) {
     double bar = measure_rebase("rebase", COMPONENTS_BAR, 100000, false);
     measure_rebase("rebase, with the others' results", COMPONENTS_BAR, 100000, true);
     if (!is_quick) measure_rebase("rebase, larger", 104000, 100000, true);
+    measure_large_over_large(104000);
     json_dumpf(report, stdout, JSON_INDENT(1));
     printf("\n");
     json_decref(report);

@@ -128,6 +128,46 @@ static void an_op_that_grows_turns_into_a_tree_and_stays_the_same(void **state) 
     ordo_text_live_destroy(NULL);
 }
 
+/* Between the two forms the live op chooses for itself; small and large others make it change its mind. */
+static void the_form_changes_with_the_size_of_the_other(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct ot_random random = {.components_max = 1500, .span_max = 4, .has_hints = true};
+        ordo_prng_init(&random.prng, seed);
+        uint64_t base = 4000;
+        struct ordo_live_op *live = ordo_text_live_create(), *flat = ordo_text_live_create();
+        struct ordo_buffer op = {0}, other = {0}, out = {0}, flat_out = {0};
+        ordo_text_live_set_flat_max(flat, SIZE_MAX);
+        uint64_t length = ot_random_op(&random, base, &op);
+        ordo_text_live_load(live, ordo_buffer_slice(&op), alice);
+        ordo_text_live_load(flat, ordo_buffer_slice(&op), alice);
+        for (int step = 0; step < 12; step++) {
+            random.components_max = step % 3 == 2 ? 900 : 5;
+            ordo_buffer_clear(&other);
+            ordo_buffer_clear(&out);
+            ordo_buffer_clear(&flat_out);
+            ordo_buffer_clear(&op);
+            if (step % 2 == 0) {
+                base = ot_random_op(&random, base, &other);
+                ordo_text_live_rebase(live, ordo_buffer_slice(&other), bob, &out);
+                ordo_text_live_rebase(flat, ordo_buffer_slice(&other), bob, &flat_out);
+                assert_same(&out, &flat_out);
+            } else {
+                ot_random_op(&random, length, &other);
+                ordo_text_live_compose(live, ordo_buffer_slice(&other));
+                ordo_text_live_compose(flat, ordo_buffer_slice(&other));
+            }
+            ordo_text_live_encode(flat, &op);
+            assert_live_is(live, &op);
+            length = ordo_type_text.length_after(ordo_buffer_slice(&op), base);
+        }
+        ordo_text_live_destroy(live);
+        ordo_text_live_destroy(flat);
+        struct ordo_buffer *all[] = {&op, &other, &out, &flat_out};
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) ordo_buffer_finish(all[i]);
+    }
+}
+
 /* What is taken and what stays, one after the other, do what the op did. */
 static void an_op_taken_in_pieces_does_the_same(void **state) {
     (void)state;
@@ -191,6 +231,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(indexed_and_flat_form_agree_on_100000_random_cases),
         cmocka_unit_test(an_op_that_grows_turns_into_a_tree_and_stays_the_same),
+        cmocka_unit_test(the_form_changes_with_the_size_of_the_other),
         cmocka_unit_test(an_op_taken_in_pieces_does_the_same),
         cmocka_unit_test(a_text_of_one_insert_can_be_typed_into_for_hours),
     };
