@@ -159,6 +159,9 @@ void ordo_peers_received(struct ordo_shard *shard, struct ordo_slice id, struct 
     bool is_known = peer->is_linked && peer->link.session == envelope->session;
     if (!is_known && is_hello(envelope) && envelope->session != peer->refused_session) {
         end_session(shard, peer, "the gateway began another session");
+        /* The same gateway after a broken link: its subscribers of before must not stand in their own way (holders). */
+        struct ordo_peer *previous = ordo_peers_find_session(shard, envelope->to_shard[0]->hello->previous);
+        if (previous != NULL) end_session(shard, previous, "the gateway began another session");
         /* The same session over another socket: the old socket's is over. */
         struct ordo_peer *old = ordo_peers_find_session(shard, envelope->session);
         if (old != NULL) end_session(shard, old, "the gateway reconnected");
