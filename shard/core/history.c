@@ -6,10 +6,12 @@ enum { HISTORY_OPS = 1, JOBS_PER_DOC_MAX = 64 };
 void ordo_history(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
                   const Ordo__Cluster__V1__ReadHistory *message) {
     uint64_t head = doc->state.seq;
+    uint64_t to_seq = message->to_seq == 0 || message->to_seq > head ? head : message->to_seq; /* 0: up to the head */
     const char *wrong = NULL;
     if (message->at_kind > ORDO_HISTORY_AT_TIME) wrong = "history is read by range, by seq or by time";
-    else if (message->at_kind == ORDO_HISTORY_OPS && (message->from_seq == 0 || message->from_seq > message->to_seq))
-        wrong = "a range goes from from_seq >= 1 up to to_seq >= from_seq";
+    else if (message->at_kind == ORDO_HISTORY_OPS &&
+             (message->from_seq == 0 || (message->to_seq != 0 && message->from_seq > message->to_seq)))
+        wrong = "a range goes from from_seq >= 1 up to to_seq >= from_seq, or to the head with to_seq 0";
     else if (message->at_kind == ORDO_HISTORY_AT_SEQ && message->at > head) wrong = "there is no such seq yet";
     if (wrong != NULL) {
         ordo_answer_history_error(shard, subscriber->peer, subscriber->id, message->request, 400, wrong);
@@ -24,7 +26,7 @@ void ordo_history(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_su
     job->history.what = message->at_kind;
     job->history.at = message->at;
     job->history.ops.from_seq = message->from_seq;
-    job->history.ops.to_seq = message->at_kind != ORDO_HISTORY_OPS || message->to_seq > head ? head : message->to_seq;
+    job->history.ops.to_seq = message->at_kind != ORDO_HISTORY_OPS ? head : to_seq;
     job->history.ops.size_max = shard->config.history_size_max;
     job->history.ops.field = HISTORY_OPS;
     job->requester = (struct ordo_requester){.session = subscriber->peer->link.session,
