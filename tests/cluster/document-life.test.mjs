@@ -30,7 +30,10 @@ inCluster("delete and create are ops: the order continues, the lineage does not"
   assert.equal((await other.submit(otherDoc, 2, head + 1, { delete: {} })).ack.server_seq, head + 3, "as an empty op");
   assert.equal((await raw.submit(doc, 3, head + 3, { create: { type: "text", ...insertAtStart("new") } })).ack.server_seq,
                head + 4);
-  assert.equal((await other.submit(otherDoc, 3, head + 4, { create: { type: "text" } })).nack.code, NackCode.EXISTS);
+  const again = { create: { type: "text", text: {} } };
+  assert.equal((await other.submit(otherDoc, 3, head + 4, again)).nack.code, NackCode.EXISTS);
+  const empty = { create: { type: "text" } };
+  assert.equal((await other.submit(otherDoc, 4, head + 4, empty)).nack.code, NackCode.INVALID_OP, "create without op");
   const created = (await other.next((message) => message.committed?.create)).committed.create;
   assert.notEqual(created.lineage, lineage);
 

@@ -262,7 +262,7 @@ export class IndependentClient extends EventEmitter {
 
   #opOf({ op, text, create, server_seq: seq }) {
     if (op === "text") return ot.decode(text);
-    if (op === "create" && seq === 1) return create.text ? ot.decode(create.text) : ot.EMPTY;
+    if (op === "create" && seq === 1 && create.text) return ot.decode(create.text);
     throw new Error(`the op "${op}" at ${seq} is not one that this client knows`); // never taken for an empty one
   }
 
