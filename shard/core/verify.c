@@ -1,0 +1,309 @@
+#include "shard/core/verify.h"
+
+#include <stdlib.h>
+
+#include "common/hash.h"
+#include "common/memory.h"
+#include "shard/core/authors.h"
+#include "shard/core/key.h"
+#include "shard/core/replay.h"
+
+struct verify {
+    struct ordo_view *view;
+    ordo_verify_found found;
+    void *context;
+    struct ordo_verify_counts counts;
+    struct ordo_buffer doc_key, end_key; /* of the document being looked at */
+    struct ordo_key doc;
+};
+
+static void report(struct verify *verify, uint64_t seq, const char *text) {
+    verify->counts.findings++;
+    verify->found(verify->context, &(struct ordo_finding){.collection = verify->doc.collection, .id = verify->doc.id,
+                                                          .seq = seq, .text = text});
+}
+
+/* ---- op_ids: a set of 64-bit hashes. That two of a million op_ids meet by chance has a probability of 3 in 10^8. */
+
+static bool is_same_hash(const void *item, const void *key) {
+    (void)item;
+    (void)key;
+    return true; /* the table has compared all 64 bits */
+}
+
+static uint64_t op_id_hash(const struct ordo_committed *op) {
+    return ordo_hash_with(op->client_seq, op->client_id);
+}
+
+/* ---- the log of one document, with what follows from it */
+
+struct replayed {
+    struct ordo_materialised now;
+    struct ordo_authors authors; /* newest op of each client so far */
+    struct ordo_table op_ids;
+    uint64_t snapshot_seq;       /* newest valid one */
+};
+
+static void check_op_id(struct verify *verify, struct replayed *replayed, const struct ordo_run_op *op) {
+    if (op->op.client_seq == 0) return;
+    uint64_t hash = op_id_hash(&op->op);
+    if (ordo_table_find(&replayed->op_ids, hash, is_same_hash, NULL) != NULL)
+        report(verify, op->op.server_seq, "an op_id stands in the log twice");
+    else ordo_table_insert(&replayed->op_ids, hash, verify);
+    struct ordo_author *author = ordo_authors_get(&replayed->authors, op->op.client_id);
+    if (author->client_seq != 0 && !ordo_slice_equal(ordo_author_user(author), op->op.user))
+        report(verify, op->op.server_seq, "a client_id wrote in the name of two users");
+    ordo_authors_note(&replayed->authors, author,
+                      &(struct ordo_client_row){.client_seq = op->op.client_seq, .server_seq = op->op.server_seq,
+                                                .hash = op->hash, .timestamp_ms = op->op.timestamp_ms,
+                                                .user = op->op.user});
+}
+
+static void check_client_row(struct verify *verify, const struct replayed *replayed, const struct ordo_author *author) {
+    struct ordo_buffer key = {0}, value = {0};
+    struct ordo_client_row row;
+    ordo_key_client(&key, ordo_buffer_slice(&verify->doc_key), ordo_author_client_id(author));
+    ordo_err err = verify->view->ops->get(verify->view, ORDO_CF_CLIENTS, ordo_buffer_slice(&key), &value);
+    if (!err) err = ordo_client_row_decode(ordo_buffer_slice(&key), ordo_buffer_slice(&value), &row);
+    bool is_covered = author->server_seq <= replayed->snapshot_seq;
+    if (err == ORDO_ERR_NOT_FOUND && is_covered)
+        report(verify, author->server_seq, "the newest snapshot covers an op whose client has no row");
+    else if (err && err != ORDO_ERR_NOT_FOUND) report(verify, author->server_seq, "a client's row is damaged");
+    else if (!err && is_covered && row.client_seq != author->client_seq)
+        report(verify, author->server_seq, "a client's row is not that of its newest op below the newest snapshot");
+    else if (!err && row.client_seq > author->client_seq)
+        report(verify, row.server_seq, "a client's row knows an op that is not in the log");
+    else if (!err && row.client_seq == author->client_seq &&
+             (row.server_seq != author->server_seq || row.hash != author->hash ||
+              !ordo_slice_equal(row.user, ordo_author_user(author))))
+        report(verify, author->server_seq, "a client's row says something else than the log");
+    ordo_buffer_finish(&key);
+    ordo_buffer_finish(&value);
+}
+
+/* Compares a stored snapshot with the replay, which stands at its seq. */
+static void check_snapshot(struct verify *verify, const struct replayed *replayed,
+                           const struct ordo_snapshot_row *row) {
+    const struct ordo_doc_state *state = &replayed->now.state;
+    struct ordo_slice type = ordo_slice_of(state->type->name);
+    if (!ordo_slice_equal(row->type, type) || row->lineage != state->lineage ||
+        row->created_seq != state->created_seq || row->deleted_seq != state->deleted_seq ||
+        row->timestamp_ms != state->timestamp_ms || row->length != state->length) {
+        report(verify, row->seq, "a snapshot's record says something else than the log");
+        return;
+    }
+    struct ordo_buffer replay = {0}, stored = {0}, key = {0}, value = {0};
+    if (replayed->now.content != NULL) state->type->content_write(replayed->now.content, &replay);
+    ordo_err err = ORDO_OK;
+    for (uint32_t piece = 0; piece < row->piece_count && !err; piece++) {
+        struct ordo_slice bytes;
+        ordo_key_snapshot(&key, ordo_buffer_slice(&verify->doc_key), row->seq, piece);
+        ordo_buffer_clear(&value);
+        err = verify->view->ops->get(verify->view, ORDO_CF_SNAPSHOTS, ordo_buffer_slice(&key), &value);
+        if (!err) err = ordo_snapshot_piece_decode(ordo_buffer_slice(&key), ordo_buffer_slice(&value), &bytes);
+        if (!err) ordo_buffer_append_slice(&stored, bytes);
+    }
+    if (err) report(verify, row->seq, "a piece of a valid snapshot is missing or damaged");
+    else if (!ordo_slice_equal(ordo_buffer_slice(&stored), ordo_buffer_slice(&replay)) || stored.size != row->size)
+        report(verify, row->seq, "a snapshot's content is not what the log gives");
+    ordo_buffer_finish(&replay);
+    ordo_buffer_finish(&stored);
+    ordo_buffer_finish(&key);
+    ordo_buffer_finish(&value);
+}
+
+/* The oldest valid snapshot at or above `seq`; its seq, 0 if there is none. Damaged records are reported elsewhere. */
+static uint64_t next_snapshot(struct verify *verify, uint64_t seq, struct ordo_snapshot_row *row,
+                              struct ordo_buffer *memory) {
+    struct ordo_buffer key = {0};
+    struct ordo_slice doc_key = ordo_buffer_slice(&verify->doc_key);
+    struct ordo_iterator *iterator = verify->view->ops->iterate(verify->view, ORDO_CF_SNAPSHOTS, doc_key,
+                                                                ordo_buffer_slice(&verify->end_key));
+    uint64_t found = 0;
+    ordo_key_snapshot(&key, doc_key, seq, 0);
+    for (bool more = iterator->ops->seek(iterator, ordo_buffer_slice(&key)); more && found == 0;
+         more = iterator->ops->next(iterator)) {
+        struct ordo_slice at = iterator->ops->key(iterator);
+        uint64_t at_seq;
+        uint32_t piece;
+        if (!ordo_key_parse_piece(ordo_slice(at.data + doc_key.size, at.size - doc_key.size), &at_seq, &piece)) continue;
+        if (piece != ORDO_PIECE_VALID) continue;
+        ordo_buffer_clear(memory);
+        ordo_buffer_append_slice(memory, iterator->ops->value(iterator));
+        if (!ordo_snapshot_row_decode(at, ordo_buffer_slice(memory), row) && row->seq == at_seq) found = at_seq;
+    }
+    iterator->ops->close(iterator);
+    ordo_buffer_finish(&key);
+    return found;
+}
+
+static void check_snapshot_records(struct verify *verify, uint64_t head, uint64_t *newest_seq) {
+    struct ordo_slice doc_key = ordo_buffer_slice(&verify->doc_key);
+    struct ordo_iterator *iterator = verify->view->ops->iterate(verify->view, ORDO_CF_SNAPSHOTS, doc_key,
+                                                                ordo_buffer_slice(&verify->end_key));
+    for (bool more = iterator->ops->seek(iterator, doc_key); more; more = iterator->ops->next(iterator)) {
+        struct ordo_slice at = iterator->ops->key(iterator);
+        uint64_t seq;
+        uint32_t piece;
+        struct ordo_snapshot_row row;
+        if (!ordo_key_parse_piece(ordo_slice(at.data + doc_key.size, at.size - doc_key.size), &seq, &piece)) {
+            report(verify, 0, "a key among the snapshots is not one of ours");
+        } else if (piece == ORDO_PIECE_VALID) {
+            verify->counts.snapshots++;
+            ordo_err err = ordo_snapshot_row_decode(at, iterator->ops->value(iterator), &row);
+            if (err || row.seq != seq) report(verify, seq, "a snapshot's record is damaged");
+            else if (seq > head) report(verify, seq, "a snapshot is newer than the log");
+            else *newest_seq = seq;
+        }
+    }
+    if (iterator->ops->status(iterator)) report(verify, 0, "the snapshots cannot be read");
+    iterator->ops->close(iterator);
+}
+
+static uint64_t find_head(struct verify *verify) {
+    struct ordo_slice doc_key = ordo_buffer_slice(&verify->doc_key);
+    struct ordo_iterator *iterator = verify->view->ops->iterate(verify->view, ORDO_CF_OPS, doc_key,
+                                                                ordo_buffer_slice(&verify->end_key));
+    struct ordo_run run;
+    uint64_t head = 0;
+    if (iterator->ops->seek_back(iterator, ordo_buffer_slice(&verify->end_key)) &&
+        !ordo_run_open(iterator->ops->key(iterator), iterator->ops->value(iterator), &run))
+        head = run.first_seq + run.count - 1;
+    iterator->ops->close(iterator);
+    return head;
+}
+
+static void replay(struct verify *verify, struct replayed *replayed) {
+    struct ordo_op_log log;
+    struct ordo_run_op op;
+    struct ordo_snapshot_row row;
+    struct ordo_buffer row_memory = {0};
+    uint64_t snapshot_seq = next_snapshot(verify, 1, &row, &row_memory), run_seq = 0;
+    ordo_err err;
+    ordo_op_log_open(&log, verify->view, ordo_buffer_slice(&verify->doc_key), 1);
+    for (;;) {
+        uint64_t length = replayed->now.state.length, timestamp_ms = replayed->now.state.timestamp_ms;
+        err = ordo_op_log_next(&log, &op);
+        if (err) break;
+        if (log.run.first_seq != run_seq && log.run.length_before != length)
+            report(verify, log.run.first_seq, "a run begins with another length than the ops before it make");
+        run_seq = log.run.first_seq;
+        err = ordo_materialised_step(&replayed->now, &op.op);
+        if (err) break;
+        verify->counts.ops++;
+        if (op.op.timestamp_ms < timestamp_ms) report(verify, op.op.server_seq, "time goes backwards");
+        if (op.op.base_seq >= op.op.server_seq) report(verify, op.op.server_seq, "an op is based on the future");
+        check_op_id(verify, replayed, &op);
+        if (op.op.server_seq == snapshot_seq) {
+            check_snapshot(verify, replayed, &row);
+            snapshot_seq = next_snapshot(verify, snapshot_seq + 1, &row, &row_memory);
+        }
+    }
+    if (err != ORDO_ERR_NOT_FOUND) report(verify, log.next_seq, "the log is damaged or has a hole");
+    ordo_op_log_close(&log);
+    ordo_buffer_finish(&row_memory);
+}
+
+static void check_doc_row(struct verify *verify, const struct replayed *replayed) {
+    struct ordo_buffer value = {0};
+    struct ordo_doc_row row;
+    struct ordo_slice doc_key = ordo_buffer_slice(&verify->doc_key);
+    ordo_err err = verify->view->ops->get(verify->view, ORDO_CF_DOCS, doc_key, &value);
+    if (!err) err = ordo_doc_row_decode(doc_key, ordo_buffer_slice(&value), &row);
+    if (err == ORDO_ERR_NOT_FOUND) {
+        if (replayed->snapshot_seq > 0) report(verify, 0, "a document with a snapshot has no row");
+    } else if (err) {
+        report(verify, 0, "the document's row is damaged");
+    } else {
+        if (row.head > replayed->now.state.seq) report(verify, row.head, "the log ends before the head that its row knows of");
+        if (row.head != replayed->snapshot_seq) report(verify, row.head, "the row's head is not that of the newest snapshot");
+        if (row.horizon > row.head) report(verify, row.horizon, "the horizon is above the head");
+    }
+    ordo_buffer_finish(&value);
+}
+
+/* Rows of clients that never wrote. */
+static void check_stray_clients(struct verify *verify, const struct replayed *replayed) {
+    struct ordo_slice doc_key = ordo_buffer_slice(&verify->doc_key);
+    struct ordo_iterator *iterator = verify->view->ops->iterate(verify->view, ORDO_CF_CLIENTS, doc_key,
+                                                                ordo_buffer_slice(&verify->end_key));
+    for (bool more = iterator->ops->seek(iterator, doc_key); more; more = iterator->ops->next(iterator)) {
+        struct ordo_slice key = iterator->ops->key(iterator);
+        struct ordo_slice client_id = ordo_slice(key.data + doc_key.size, key.size - doc_key.size);
+        verify->counts.client_rows++;
+        if (ordo_authors_find(&replayed->authors, client_id) == NULL)
+            report(verify, 0, "there is a row of a client that never wrote");
+    }
+    if (iterator->ops->status(iterator)) report(verify, 0, "the clients' rows cannot be read");
+    iterator->ops->close(iterator);
+}
+
+static void check_document(struct verify *verify) {
+    struct replayed replayed = {0};
+    uint64_t newest = 0;
+    verify->counts.documents++;
+    check_snapshot_records(verify, find_head(verify), &newest);
+    replayed.snapshot_seq = newest;
+    replay(verify, &replayed);
+    check_doc_row(verify, &replayed);
+    uint32_t cursor = 0;
+    const struct ordo_author *author;
+    while ((author = ordo_table_next(&replayed.authors.table, &cursor)) != NULL)
+        check_client_row(verify, &replayed, author);
+    check_stray_clients(verify, &replayed);
+    ordo_materialised_finish(&replayed.now);
+    ordo_authors_finish(&replayed.authors);
+    ordo_table_finish(&replayed.op_ids);
+}
+
+/* The next document at or behind `from` (by key) that this column family knows of. */
+static bool next_document(struct verify *verify, enum ordo_cf cf, struct ordo_slice from, struct ordo_buffer *out) {
+    struct ordo_iterator *iterator = verify->view->ops->iterate(verify->view, cf, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
+    bool found = false;
+    for (bool more = iterator->ops->seek(iterator, from); more && !found; more = iterator->ops->next(iterator)) {
+        struct ordo_key key;
+        if (ordo_key_parse(iterator->ops->key(iterator), &key)) {
+            ordo_buffer_clear(out);
+            ordo_buffer_append_slice(out, key.doc_key);
+            found = true;
+        } else {
+            verify->doc = (struct ordo_key){0};
+            report(verify, 0, "a key is not one of ours");
+        }
+    }
+    if (iterator->ops->status(iterator)) {
+        verify->doc = (struct ordo_key){0};
+        report(verify, 0, "the store cannot be read to its end");
+    }
+    iterator->ops->close(iterator);
+    return found;
+}
+
+struct ordo_verify_counts ordo_verify(struct ordo_view *view, ordo_verify_found found, void *context) {
+    static const enum ordo_cf families[] = {ORDO_CF_DOCS, ORDO_CF_OPS, ORDO_CF_SNAPSHOTS, ORDO_CF_CLIENTS};
+    struct verify verify = {.view = view, .found = found, .context = context};
+    struct ordo_buffer from = {0}, candidate = {0};
+    ordo_buffer_append_u8(&from, 0);
+    for (;;) {
+        bool has_next = false;
+        for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+            if (!next_document(&verify, families[i], ordo_buffer_slice(&from), &candidate)) continue;
+            if (has_next && ordo_slice_compare(ordo_buffer_slice(&candidate), ordo_buffer_slice(&verify.doc_key)) >= 0)
+                continue;
+            ordo_buffer_clear(&verify.doc_key);
+            ordo_buffer_append_slice(&verify.doc_key, ordo_buffer_slice(&candidate));
+            has_next = true;
+        }
+        if (!has_next) break;
+        (void)ordo_key_parse(ordo_buffer_slice(&verify.doc_key), &verify.doc);
+        ordo_key_doc_end(&verify.end_key, ordo_buffer_slice(&verify.doc_key));
+        check_document(&verify);
+        ordo_buffer_clear(&from);
+        ordo_buffer_append_slice(&from, ordo_buffer_slice(&verify.end_key));
+    }
+    ordo_buffer_finish(&from);
+    ordo_buffer_finish(&candidate);
+    ordo_buffer_finish(&verify.doc_key);
+    ordo_buffer_finish(&verify.end_key);
+    return verify.counts;
+}

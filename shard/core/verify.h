@@ -1,0 +1,27 @@
+/* shard/core/verify.h: checks all data of a store against what Ordo promises, for `ordo verify` and the tests.
+ *
+ * Per document: the ops are dense from 1 to the head, each follows from the last (types, creates, deletes, timestamps),
+ * every op_id stands there once, lengths in runs agree with the ops before them, the content of each snapshot equals the
+ * replay of the log, dedupe rows agree with the log (every client's newest op at or below the newest snapshot has its
+ * row), the document row agrees with the snapshot, and every checksum is right. Pure: reads through a view only. */
+#ifndef ORDO_SHARD_CORE_VERIFY_H
+#define ORDO_SHARD_CORE_VERIFY_H
+
+#include "shard/store.h"
+
+struct ordo_finding {
+    struct ordo_slice collection, id; /* empty: not of one document */
+    uint64_t seq;                     /* where in its order; 0: nowhere in particular */
+    const char *text;                 /* a sentence without a full stop */
+};
+/* What it hands out is good during the call. */
+typedef void (*ordo_verify_found)(void *context, const struct ordo_finding *finding);
+
+struct ordo_verify_counts {
+    uint64_t documents, ops, snapshots, client_rows, findings;
+};
+
+/* Calls `found` for each thing that is wrong and goes on with the next document. */
+struct ordo_verify_counts ordo_verify(struct ordo_view *view, ordo_verify_found found, void *context);
+
+#endif
