@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,12 +32,6 @@ struct ordo_disk {
     uint64_t marked_ms;
     bool has_reserve;
 };
-
-static uint64_t free_size(const char *folder) {
-    struct statvfs status;
-    if (statvfs(folder, &status) != 0) return 0;
-    return (uint64_t)status.f_bavail * status.f_frsize;
-}
 
 static bool reserve_exists(const struct ordo_disk_config *config) {
     struct stat status;
@@ -62,10 +55,10 @@ static bool look(struct ordo_disk *disk) {
     const struct ordo_disk_config *config = &disk->config;
     uint64_t wanted = config->headroom_size;
     if (atomic_load(&disk->is_full)) wanted += wanted / 2; /* once full, resume only when there is space for a while */
-    if (!disk->has_reserve && free_size(config->folder) >= wanted + config->reserve_size) {
+    if (!disk->has_reserve && ordo_folder_free_size(config->folder) >= wanted + config->reserve_size) {
         disk->has_reserve = config->reserve_size == 0 || reserve_exists(config) || reserve_make(config);
     }
-    return !disk->has_reserve || free_size(config->folder) < wanted;
+    return !disk->has_reserve || ordo_folder_free_size(config->folder) < wanted;
 }
 
 static void wake(const struct ordo_disk *disk) {
@@ -179,7 +172,3 @@ uint64_t ordo_disk_stalled_ms(const struct ordo_disk *disk, uint64_t monotonic_m
 }
 
 bool ordo_disk_has_failed(const struct ordo_disk *disk) { return atomic_load(&disk->has_failed); }
-
-void ordo_disk_release_reserve(const char *reserve_path) {
-    if (unlink(reserve_path) == 0) log_warn("event=reserve_released file=%s", reserve_path);
-}

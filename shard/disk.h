@@ -4,8 +4,8 @@
  * A thread of its own looks at the free space a few times a second and notes the newest durable turn once a second.
  * "Full" is declared while there is still room: below `headroom_size` free bytes submits are refused, and RocksDB can
  * go on flushing and compacting. A reserve file holds back as much again: when the space ran out all the same and a
- * write failed, the process gives the reserve back and stops, so that its next start has room to recover in. "Full"
- * ends by itself, once there is space for the reserve and half as much again as the headroom.
+ * write failed, the process has stopped, and its next start gives the reserve back (folder.h) to have room to recover
+ * in. "Full" ends by itself, once there is space for the reserve and half as much again as the headroom.
  *
  * Threads: the sequencing thread says what it does with `syncing`, `synced`; any thread may ask. */
 #ifndef ORDO_SHARD_DISK_H
@@ -41,8 +41,5 @@ bool ordo_disk_is_full(const struct ordo_disk *disk);
 uint64_t ordo_disk_stalled_ms(const struct ordo_disk *disk, uint64_t monotonic_ms);
 /* The mark could not be written: the disk does not do what it says, the process has to stop. */
 bool ordo_disk_has_failed(const struct ordo_disk *disk);
-
-/* Gives the reserve back; for a process that is about to stop because the disk is full. */
-void ordo_disk_release_reserve(const char *reserve_path);
 
 #endif

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 ordo_err ordo_file_error(void) {
@@ -83,4 +84,10 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
 
 ordo_err ordo_folder_remove(const char *path) {
     return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0 ? ORDO_OK : ordo_file_error();
+}
+
+uint64_t ordo_folder_free_size(const char *path) {
+    struct statvfs status;
+    if (statvfs(path, &status) != 0) return 0;
+    return (uint64_t)status.f_bavail * status.f_frsize;
 }

@@ -21,5 +21,7 @@ ORDO_MUST_USE ordo_err ordo_folder_sync(const char *path);
 ORDO_MUST_USE ordo_err ordo_folder_sync_parent(const char *path);
 /* Removes plain files and folders below `path`, and `path`; follows no links. */
 ORDO_MUST_USE ordo_err ordo_folder_remove(const char *path);
+/* Bytes that a file in the folder could still grow by; 0 if that cannot be said. */
+uint64_t ordo_folder_free_size(const char *path);
 
 #endif

@@ -179,6 +179,14 @@ static ordo_err check_log(struct ordo_folder *folder, bool cuts, bool *is_torn, 
     return err;
 }
 
+/* Recovery writes what the log holds to new tables: on a full disk that needs the reserve. It is made again when there is
+ * space (disk.h). */
+static void make_room(const struct ordo_folder *folder) {
+    struct stat reserve;
+    if (stat(folder->reserve_path, &reserve) != 0) return;
+    if (ordo_folder_free_size(folder->path) < (uint64_t)reserve.st_size) unlink(folder->reserve_path);
+}
+
 static ordo_err refuse_place(const struct ordo_folder *folder, enum place place, struct ordo_problem *problem) {
     if (place == PLACE_FAILED) {
         ordo_problem_set(problem, "The folder %s cannot be read: %s.", folder->path, strerror(errno));
@@ -198,6 +206,7 @@ ordo_err ordo_folder_open(struct ordo_folder *folder, const char *path, struct o
     if (place == PLACE_OTHER || place == PLACE_FAILED) return refuse_place(folder, place, problem);
     ordo_err err = place == PLACE_FREE ? make_store(folder, problem)
                                        : take_lock(folder, folder->path, true, LOCK_EX, problem);
+    if (!err) make_room(folder);
     bool is_torn;
     if (!err) err = check_log(folder, true, &is_torn, problem);
     if (!err) err = ordo_store_rocksdb_open(folder->db_path, ORDO_ROCKSDB_OPEN, problem, &folder->store);

@@ -9,8 +9,8 @@
  * ever becomes one: a folder with something in it and no store is refused, so a lost database or a volume that is not
  * mounted shows as an error and never as empty documents.
  *
- * An existing store is opened in this order: lock; check the log files (recovery.h), cut a torn tail; compare with the
- * low-water mark; open the database, which writes all that its log holds to new, synced tables; raise the incarnation.
+ * An existing store is opened in this order: lock; give the reserve back if the disk is full; check the log files
+ * (recovery.h), cut a torn tail; compare with the low-water mark; open the database, which writes all that its log holds to new, synced tables; raise the incarnation.
  * Only then is anything served. */
 #ifndef ORDO_SHARD_FOLDER_H
 #define ORDO_SHARD_FOLDER_H

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { EXIT_USAGE = 2 };
 
@@ -123,7 +124,7 @@ static ordo_err serve(struct shard *shard, struct ordo_problem *problem) {
     return err;
 }
 
-/* The mirror of the start; safe on a half-started shard. */
+/* The mirror of the start. */
 static void stop(struct shard *shard) {
     ordo_side_stop(shard->side);
     ordo_wire_close(&shard->wire);
@@ -134,6 +135,13 @@ static void stop(struct shard *shard) {
     ordo_disk_stop(shard->disk);
     ordo_folder_finish(&shard->folder);
     ordo_inbox_finish(&shard->inbox);
+}
+
+/* What is in memory is worth nothing now: the next start recovers from the log. Nothing is closed, because closing writes
+ * (and RocksDB asserts on a file that it failed to write before). */
+static _Noreturn void fail_at_once(const struct ordo_problem *problem) {
+    log_error("event=stopped reason=\"%s\"", problem->text);
+    _exit(EXIT_FAILURE);
 }
 
 int main(int argc, char **argv) {
@@ -153,9 +161,7 @@ int main(int argc, char **argv) {
     if (!err) err = listen_to_gateways(&shard, &config, &problem);
     if (!err) start_core(&shard, &config);
     if (!err) err = serve(&shard, &problem);
-    if (err) log_error("event=stopped reason=\"%s\"", problem.text);
+    if (err) fail_at_once(&problem);
     stop(&shard);
-    /* After the store is closed, which may need a little space itself. The next start has room to recover in. */
-    if (err == ORDO_ERR_NO_SPACE) ordo_disk_release_reserve(shard.folder.reserve_path);
-    return err ? EXIT_FAILURE : EXIT_SUCCESS;
+    return EXIT_SUCCESS;
 }
