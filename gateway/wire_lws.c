@@ -272,7 +272,10 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
         return ordo_http_answer(wsi, ordo_slice(path, copy_path(wsi, path)), wire->turn->core);
     }
     case LWS_CALLBACK_ESTABLISHED: return open_connection(wire, wsi, session);
-    case LWS_CALLBACK_CLOSED: close_connection(wire, session); return 0;
+    case LWS_CALLBACK_CLOSED:
+        /* Also told of what never was a connection: a request without subprotocol that we refused. */
+        if (session != NULL) close_connection(wire, session);
+        return 0;
     case LWS_CALLBACK_RECEIVE: return receive(wire, socket, session->conn_next - 1, ordo_slice(in, size));
     case LWS_CALLBACK_RECEIVE_PONG: socket->was_heard = true; return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE: return writeable(wire, socket, session->conn_next - 1);
