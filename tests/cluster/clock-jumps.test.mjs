@@ -35,6 +35,8 @@ test("clocks that jump by an hour in both directions cost nobody an op or a conn
       await typeALot(random, clients, 80);
       await converge(clients);
     }
+    const cutCount = clients.reduce((sum, client) => sum + client.reconnects + client.resyncs, 0);
+    assert.equal(cutCount, 0, "no connection and no link broke");
     clock.jumpTo(-HOUR_MS);
     await cluster.restart("SIGKILL"); // what was committed an hour "later" must not confuse recovery
     await typeALot(random, clients, 80);
@@ -46,6 +48,5 @@ test("clocks that jump by an hour in both directions cost nobody an op or a conn
     const times = log.map((entry) => entry.timestamp_ms);
     assert.deepEqual(times, [...times].sort((a, b) => a - b), "timestamps never go backwards");
     assert.ok(times.at(-1) - times[0] >= HOUR_MS, "the jump was real");
-    assert.ok(clients.every((client) => client.reconnects <= 3), "only the restart cut connections");
   });
 });
