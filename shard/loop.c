@@ -123,8 +123,8 @@ static ordo_err carry_out(struct ordo_loop *loop, uint64_t *turn_out, struct ord
         ordo_side_publish(loop->side, effects->publish, effects->publish_count, loop->monotonic_ms);
         effects->publish_count = 0;
     }
-    if (effects->background.count > 0) err = write_batch(loop, &effects->background, false, problem);
-    if (!err && effects->turn != 0) err = write_batch(loop, &effects->batch, true, problem);
+    if (effects->turn != 0) err = write_batch(loop, &effects->batch, true, problem);
+    if (!err && effects->background.count > 0) err = write_batch(loop, &effects->background, false, problem);
     if (err) return err;
     *turn_out = effects->turn;
     start_jobs(loop);
