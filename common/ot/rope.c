@@ -87,7 +87,7 @@ static void leaf_fill(struct rope_leaf *leaf, struct ordo_slice text, uint32_t c
     leaf->count += count;
 }
 
-/* --- cursor ------------------------------------------------------------------------------------------------------ */
+/* --- cursor ----------------------------------------------------------------------------------------------------- */
 
 static void tree_add(struct rope_leaf *leaf, uint64_t difference) {
     sum_tree_add(&leaf->link, &(struct sum_counts){.of[CODE_POINTS] = difference});
@@ -122,7 +122,7 @@ static void cursor_counts(struct rope *rope, uint64_t difference, size_t size_di
     rope->size += size_difference;
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------------------- */
 
 void rope_init(struct rope *rope) {
     *rope = (struct rope){.cursor = leaf_create()};
@@ -165,7 +165,7 @@ void rope_write(const struct rope *rope, struct ordo_buffer *out) {
     }
 }
 
-/* --- editing ----------------------------------------------------------------------------------------------------- */
+/* --- editing ---------------------------------------------------------------------------------------------------- */
 
 static struct rope_leaf *insert_leaf_after(struct rope *rope, struct rope_leaf *leaf) {
     struct rope_leaf *added = leaf_create();
@@ -215,8 +215,8 @@ static void join_leaves(struct rope *rope, struct rope_leaf *to, struct rope_lea
     free(from);
 }
 
-/* Of two neighbours that are nearly empty one goes: neither large deletes nor splits at chosen places may leave memory
- * that is out of proportion to the text. */
+/* Of two neighbours that are nearly empty one goes: neither large deletes nor splits at chosen places may leave
+ * memory that is out of proportion to the text. */
 static void cursor_tidy(struct rope *rope) {
     struct rope_leaf *leaf = rope->cursor, *prev = leaf_prev(leaf), *next = leaf_next(leaf);
     size_t size = leaf_size(leaf);

@@ -3,8 +3,8 @@
  * Leaves of up to 1 KiB, each a gap buffer, under a tree of code point counts (sum_tree.h). The leaf edited last is
  * remembered with its place and its count is brought into the tree only when another leaf is edited, so typing costs
  * some ten nanoseconds wherever it happens (after Joseph Gentle's librope and JumpRope, which keep gap buffers or
- * chunks under a skip list). Ownership: text is copied in. Threads: one owner; the functions that take `const` may run
- * at once. Text handed in is trusted to be valid UTF-8. */
+ * chunks under a skip list). Ownership: text is copied in. Threads: one owner; the functions that take `const` may
+ * run at once. Text handed in is trusted to be valid UTF-8. */
 #ifndef ORDO_COMMON_OT_ROPE_H
 #define ORDO_COMMON_OT_ROPE_H
 

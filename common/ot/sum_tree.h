@@ -33,8 +33,8 @@ void sum_tree_init(struct sum_tree *tree, struct sum_leaf *leaf);
 /* Frees the inner nodes. */
 void sum_tree_finish(struct sum_tree *tree);
 
-/* The first leaf at whose end the sum of counter `which` reaches `position`; the last leaf if none does. `before` gets
- * the sums of all leaves before it. */
+/* The first leaf at whose end the sum of counter `which` reaches `position`; the last leaf if none does. `before`
+ * gets the sums of all leaves before it. */
 struct sum_leaf *sum_tree_find(const struct sum_tree *tree, size_t which, uint64_t position,
                                struct sum_counts *before);
 struct sum_counts sum_tree_total(const struct sum_tree *tree);

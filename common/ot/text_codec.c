@@ -13,15 +13,15 @@ enum {
     VARINT_SIZE_MAX = 10,
 };
 
-/* --- fields ------------------------------------------------------------------------------------------------------ */
+/* --- fields ----------------------------------------------------------------------------------------------------- */
 
 struct field {
     uint64_t tag;
     struct ordo_slice bytes; /* of a length-delimited field, and the varint itself of a varint field */
 };
 
-/* Fails on what no protobuf encoder makes: cut or endless varints, field number 0, groups (gone since proto3), and our
- * own fields with a wrong wire type, which a lenient parser would silently read as an empty op. */
+/* Fails on what no protobuf encoder makes: cut or endless varints, field number 0, groups (gone since proto3), and
+ * our own fields with a wrong wire type, which a lenient parser would silently read as an empty op. */
 static bool take_field(struct ordo_reader *reader, struct field *out) {
     uint64_t tag, ignored;
     if (!ordo_take_varint(reader, &tag) || tag > UINT32_MAX || tag >> 3 == 0) return false;
@@ -113,7 +113,7 @@ uint64_t text_read_slow(struct text_reader *reader) {
     return span;
 }
 
-/* --- validation -------------------------------------------------------------------------------------------------- */
+/* --- validation ------------------------------------------------------------------------------------------------- */
 
 struct text_measure text_op_measure(struct text_reader spans) {
     struct text_measure sum = {0};
@@ -177,7 +177,7 @@ enum ordo_op_fault text_op_validate(struct ordo_slice bytes, uint64_t length_bef
     return text_op_open_strictly(bytes, length_before, &op, length_after);
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------------------------- */
 
 static size_t put_varint(uint8_t *to, uint64_t value) {
     size_t size = 0;

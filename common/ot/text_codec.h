@@ -1,9 +1,9 @@
 /* common/ot/text_codec.h: text ops as bytes: protobuf message TextOp { repeated uint64 spans = 1; string text = 2; }.
  *
- * Reading accepts whatever encoding protobuf allows (unpacked or scattered spans, fields in any order, unknown fields,
- * the last `text` wins) and streams the spans out of the bytes, without a copy and without memory of its own. Writing
- * makes the one canonical form: packed spans, then the text, absent fields left out, shortest varints; so the empty op
- * is no bytes at all.
+ * Reading accepts whatever encoding protobuf allows (unpacked or scattered spans, fields in any order, unknown
+ * fields, the last `text` wins) and streams the spans out of the bytes, without a copy and without memory of its own.
+ * Writing makes the one canonical form: packed spans, then the text, absent fields left out, shortest varints; so the
+ * empty op is no bytes at all.
  *
  * But for `text_op_validate` all functions trust that the bytes were validated once; bytes that were not lead to a
  * wrong result, never outside of memory. */

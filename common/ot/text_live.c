@@ -51,9 +51,11 @@ void ordo_text_live_destroy(struct ordo_live_op *live) {
     free(live);
 }
 
-void ordo_text_live_set_flat_max(struct ordo_live_op *live, size_t components_max) { live->flat_max = components_max; }
+void ordo_text_live_set_flat_max(struct ordo_live_op *live, size_t components_max) {
+    live->flat_max = components_max;
+}
 
-/* --- flat -------------------------------------------------------------------------------------------------------- */
+/* --- flat ------------------------------------------------------------------------------------------------------- */
 
 static struct text_op flat_op(const struct ordo_live_op *live) {
     return (struct text_op){.spans = text_reader_packed(ordo_buffer_slice(&live->now.spans)),
@@ -119,7 +121,7 @@ static void flat_rebase(struct ordo_live_op *live, struct text_reader other, enu
     next_spans_become_now(live, &writer);
 }
 
-/* --- either form ------------------------------------------------------------------------------------------------- */
+/* --- either form ------------------------------------------------------------------------------------------------ */
 
 void ordo_text_live_load(struct ordo_live_op *live, struct ordo_slice op, struct ordo_slice client) {
     ORDO_ASSERT(client.size <= sizeof live->client);
@@ -129,7 +131,8 @@ void ordo_text_live_load(struct ordo_live_op *live, struct ordo_slice op, struct
     live->is_tree = false;
     struct text_op opened = text_op_trusted(op);
     struct text_writer writer = next_begin(live);
-    for (uint64_t span = text_read(&opened.spans); span != 0; span = text_read(&opened.spans)) text_put(&writer, span);
+    for (uint64_t span = text_read(&opened.spans); span != 0; span = text_read(&opened.spans))
+        text_put(&writer, span);
     next_spans_become_now(live, &writer);
     ordo_buffer_clear(&live->now.text);
     ordo_buffer_append_slice(&live->now.text, opened.text);
@@ -192,7 +195,7 @@ size_t ordo_text_live_size(const struct ordo_live_op *live) {
     return text_message_size(live->now.spans.size, live->now.text.size);
 }
 
-/* --- taking the front -------------------------------------------------------------------------------------------- */
+/* --- taking the front ------------------------------------------------------------------------------------------- */
 
 /* Tags and lengths of spans and text. */
 enum { MESSAGE_HEADER_SIZE_MAX = 16 };

@@ -11,8 +11,9 @@
 enum text_kind { TEXT_RETAIN, TEXT_INSERT, TEXT_DELETE };
 
 #define TEXT_KIND_MASK UINT64_C(3)
-#define TEXT_FOLLOWS UINT64_C(4)  /* hint of an insert, DESIGN 7.3: typed to the right of its client's latest insert */
-#define TEXT_PRECEDES UINT64_C(8) /* typed to the left of it */
+/* Hints of an insert (DESIGN 7.3): typed directly to the right, to the left of its client's latest insert. */
+#define TEXT_FOLLOWS UINT64_C(4)
+#define TEXT_PRECEDES UINT64_C(8)
 #define TEXT_BITS_MASK UINT64_C(12)
 #define TEXT_N_SHIFT 4
 #define TEXT_N_MASK (~UINT64_C(15))

@@ -10,9 +10,9 @@ enum text_tie text_tie_of(struct ordo_slice op_client, struct ordo_slice other_c
     return goes_first ? TEXT_TIE_HINTS_LEFT : TEXT_TIE_HINTS_RIGHT;
 }
 
-/* Passes over `n` code points of the base. What `op` has there is kept, or dropped if the other deleted it; inserts are
- * always kept. Returns what is left of the component of `op` that was reached; 0: `op` is at its end, and from there
- * on retains for ever. */
+/* Passes over `n` code points of the base. What `op` has there is kept, or dropped if the other deleted it; inserts
+ * are always kept. Returns what is left of the component of `op` that was reached; 0: `op` is at its end, and from
+ * there on retains for ever. */
 static uint64_t pass_over(struct text_reader *op, uint64_t head, uint64_t n, bool is_kept, struct text_writer *out) {
     while (n > 0 && head != 0) {
         if (text_span_is_insert(head)) {

@@ -1,8 +1,8 @@
 /* common/ot/text_transform.h: rebase one text op over another, in one pass over both.
  *
- * The loop is that of the public type `ot-text-unicode`: walk the other op, take from ours what each of its components
- * covers. Inserts always survive; the text is not looked at. A tie is two inserts in the same gap between code points
- * of the shared base, and since neighbours are always merged it is between exactly two. */
+ * The loop is that of the public type `ot-text-unicode`: walk the other op, take from ours what each of its
+ * components covers. Inserts always survive; the text is not looked at. A tie is two inserts in the same gap between
+ * code points of the shared base, and since neighbours are always merged it is between exactly two. */
 #ifndef ORDO_COMMON_OT_TEXT_TRANSFORM_H
 #define ORDO_COMMON_OT_TEXT_TRANSFORM_H
 
@@ -16,8 +16,8 @@ enum text_tie {
     TEXT_TIE_HINTS_RIGHT, /* by the hints; where they say nothing, the other's goes first */
 };
 
-/* The rule of DESIGN 7.3 for two clients. An op without a client (an empty slice) has no author to be fair to: it goes
- * left, as the difference that a client merges after a long absence must. */
+/* The rule of DESIGN 7.3 for two clients. An op without a client (an empty slice) has no author to be fair to: it
+ * goes left, as the difference that a client merges after a long absence must. */
 enum text_tie text_tie_of(struct ordo_slice op_client, struct ordo_slice other_client, bool op_is_later);
 /* The same tie seen from the other op. */
 static inline enum text_tie text_tie_flip(enum text_tie tie) { return (enum text_tie)(tie ^ 1); }

@@ -6,7 +6,7 @@
 #include "common/ot/text_tree_cursor.h"
 #include "common/utf8.h"
 
-/* --- life -------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------------------- */
 
 void text_tree_init(struct text_tree *tree) {
     *tree = (struct text_tree){0};
@@ -63,9 +63,10 @@ void text_tree_put(const struct text_tree *tree, struct text_writer *out) {
 /* Both changes below go group by group: what stands in the other op between two retains. Within a group the cursor is
  * kept, what becomes of the passed components is merged to its left only, and the seam is closed at the group's end.
  * That is the order in which the flat loops emit components, and it matters: what is to be deleted next must not lend
- * its hints to an insert before, and inserts in two gaps must meet the other's in their own gap before they become one. */
+ * its hints to an insert before, and inserts in two gaps must meet the other's in their own gap before they become
+ * one. */
 
-/* --- compose ----------------------------------------------------------------------------------------------------- */
+/* --- compose ---------------------------------------------------------------------------------------------------- */
 
 struct composing {
     struct text_tree *tree;
@@ -140,7 +141,7 @@ void text_tree_compose(struct text_tree *tree, struct text_op next) {
     }
 }
 
-/* --- rebase ------------------------------------------------------------------------------------------------------ */
+/* --- rebase ----------------------------------------------------------------------------------------------------- */
 
 /* What of `other`, rebased over the tree's op, has been put. It walks what that op produced before it was changed. */
 struct other_out {
@@ -152,7 +153,8 @@ struct other_out {
 /* Retains up to the place where the op, as changed so far, has produced `produced` code points. */
 static void out_retain_to(struct other_out *out, uint64_t produced) {
     uint64_t place = produced + out->gone - out->came;
-    if (out->writer != NULL && place > out->passed) text_put(out->writer, text_span(TEXT_RETAIN, place - out->passed));
+    if (out->writer != NULL && place > out->passed)
+        text_put(out->writer, text_span(TEXT_RETAIN, place - out->passed));
     out->passed = place;
 }
 

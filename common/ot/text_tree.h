@@ -4,8 +4,8 @@
  * inserts is a rope. Every change is made in place where the other op reaches, and leaves exactly what the flat loops
  * (text_transform.h, text_compose.h) would make: neighbours merged at once, no trailing retain.
  *
- * What makes it right at ties: a position alone does not name a place among inserts and deletes that stand in one gap.
- * The cursor therefore stops at the *first* place where a position is reached, and the tie rule or the order of
+ * What makes it right at ties: a position alone does not name a place among inserts and deletes that stand in one
+ * gap. The cursor therefore stops at the *first* place where a position is reached, and the tie rule or the order of
  * compose decides whether it steps over the insert there. Threads: one owner. */
 #ifndef ORDO_COMMON_OT_TEXT_TREE_H
 #define ORDO_COMMON_OT_TEXT_TREE_H
@@ -29,8 +29,8 @@ void text_tree_load(struct text_tree *tree, struct text_op op);
 
 /* Composes `next` onto the end. */
 void text_tree_compose(struct text_tree *tree, struct text_op next);
-/* Rebases over `other`. `tie` is seen from the tree's op. If `other_out` is not NULL, puts the spans of `other` rebased
- * over the tree's op as it was; does not finish the writer. */
+/* Rebases over `other`. `tie` is seen from the tree's op. If `other_out` is not NULL, puts the spans of `other`
+ * rebased over the tree's op as it was; does not finish the writer. */
 void text_tree_rebase(struct text_tree *tree, struct text_reader other, enum text_tie tie,
                       struct text_writer *other_out);
 /* Puts all spans. */

@@ -21,7 +21,7 @@ static struct sum_counts counts_difference(struct sum_counts after, struct sum_c
     return after;
 }
 
-/* --- leaves ------------------------------------------------------------------------------------------------------ */
+/* --- leaves ----------------------------------------------------------------------------------------------------- */
 
 struct text_tree_leaf *text_tree_leaf_create(void) {
     struct text_tree_leaf *leaf = ordo_realloc(NULL, sizeof *leaf); /* spans behind `count` are never read */
@@ -58,7 +58,7 @@ static void leaf_drop(struct text_tree *tree, struct text_tree_leaf *leaf) {
     free(leaf);
 }
 
-/* --- places ------------------------------------------------------------------------------------------------------ */
+/* --- places ----------------------------------------------------------------------------------------------------- */
 
 static void settle(struct text_cursor *cursor) {
     if (cursor->index < cursor->leaf->count || cursor->leaf->link.next == NULL) return;
@@ -111,7 +111,7 @@ void text_cursor_next(struct text_cursor *cursor) {
     settle(cursor);
 }
 
-/* --- edits ------------------------------------------------------------------------------------------------------- */
+/* --- edits ------------------------------------------------------------------------------------------------------ */
 
 static void set(struct text_cursor *cursor, uint64_t span) {
     uint64_t *here = &cursor->leaf->spans[cursor->index];

@@ -34,7 +34,7 @@ void text_cursor_cut(struct text_cursor *cursor);
 void text_cursor_remove(struct text_cursor *cursor);
 /* Removes its first `n` code points; it has at least so many. */
 void text_cursor_drop(struct text_cursor *cursor, uint64_t n);
-/* Inserts at the place, which is behind it afterwards. Merges with the component before, never with the one behind. */
+/* Inserts at the place, which is behind it afterwards. Merges with the component before, not with the one behind. */
 void text_cursor_append(struct text_cursor *cursor, uint64_t span);
 /* Merges the components on both sides of the place if they are of one kind, and drops a trailing retain. */
 void text_cursor_close(struct text_cursor *cursor);

@@ -1,10 +1,10 @@
 /* common/ot/text_typing.h: what a client must remember to set the tie hints of what is typed (DESIGN 7.3).
  *
- * "This client's own latest insert" is a run: the latest insert together with what was typed at its edges or inside it
- * since. (Taken literally, as the last keystroke alone, the hints leave one schedule in twenty interleaved where people
- * type at both ends of their run; with the run, none.) It is kept as two positions (code points) in the text as the
- * client shows it now; so every op that changes that text must pass through here, in the order in which it changes the
- * text: own ones by being made here, others', in the form in which they are applied to that text, by
+ * "This client's own latest insert" is a run: the latest insert together with what was typed at its edges or inside
+ * it since. (Taken literally, as the last keystroke alone, the hints leave one schedule in twenty interleaved where
+ * people type at both ends of their run; with the run, none.) It is kept as two positions (code points) in the text
+ * as the client shows it now; so every op that changes that text must pass through here, in the order in which it
+ * changes the text: own ones by being made here, others', in the form in which they are applied to that text, by
  * `ordo_text_typing_over`. A run of which nothing is left gives no hints.
  *
  * Plain data: copy it, store it, or zero it, which only loses hints. */

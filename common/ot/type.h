@@ -39,9 +39,9 @@ struct ordo_type {
     enum ordo_op_fault (*validate)(struct ordo_slice op, uint64_t length_before, uint64_t *length_after);
     /* Length after a valid op. */
     uint64_t (*length_after)(struct ordo_slice op, uint64_t length_before);
-    /* Appends `op` rebased over `other`, both made against the same content. `op_is_later` says whether `other` stands
-     * before `op` in the order; a type may break ties by it (text does only between ops of one client). An op with no
-     * client (an empty slice) goes left at every tie: what a client merges after a long absence (DESIGN 9). */
+    /* Appends `op` rebased over `other`, both made against the same content. `op_is_later` says whether `other`
+     * stands before `op` in the order; a type may break ties by it (text does only between ops of one client). An op
+     * with no client (an empty slice) goes left at every tie: what a client merges after a long absence. */
     void (*transform)(struct ordo_slice op, struct ordo_slice op_client, struct ordo_slice other,
                       struct ordo_slice other_client, bool op_is_later, struct ordo_buffer *out);
     /* Appends the op that does `first`, then `second`. */
@@ -56,13 +56,13 @@ struct ordo_type {
     void (*live_load)(struct ordo_live_op *live, struct ordo_slice op, struct ordo_slice client);
     /* Composes `next`, made against the content after the live op, onto its end. */
     void (*live_compose)(struct ordo_live_op *live, struct ordo_slice next);
-    /* Rebases the live op over `other`, a committed op of another client made against the same content. If `other_out`
-     * is not NULL, it gets `other` rebased over the live op (as it was before the call) appended. */
+    /* Rebases the live op over `other`, a committed op of another client made against the same content. If
+     * `other_out` is not NULL, it gets `other` rebased over the live op (as it was before the call) appended. */
     void (*live_rebase)(struct ordo_live_op *live, struct ordo_slice other, struct ordo_slice other_client,
                         struct ordo_buffer *other_out);
-    /* Moves the front of the live op, at most `size_max` bytes (at least 64) when encoded, to the end of `out`: all of it
-     * if that fits. What stays is made against the content after what was taken. So a client sends as several ops what
-     * is too large for one. */
+    /* Moves the front of the live op, at most `size_max` bytes (at least 64) when encoded, to the end of `out`: all
+     * of it if that fits. What stays is made against the content after what was taken. So a client sends as several
+     * ops what is too large for one. */
     void (*live_take)(struct ordo_live_op *live, size_t size_max, struct ordo_buffer *out);
     void (*live_encode)(const struct ordo_live_op *live, struct ordo_buffer *out); /* appends */
     bool (*live_is_empty)(const struct ordo_live_op *live);
@@ -71,9 +71,9 @@ struct ordo_type {
 
     struct ordo_content *(*content_create)(void);                  /* empty */
     void (*content_destroy)(struct ordo_content *content);         /* NULL is fine */
-    /* Appends raw content (text: UTF-8) at the end, as loading from pieces does. INVALID: it is none; nothing changed.
-     * A piece may end inside a code point if the next append completes it: until then that part is not counted in
-     * `content_size` and no op can be applied. */
+    /* Appends raw content (text: UTF-8) at the end, as loading from pieces does. INVALID: it is none; nothing
+     * changed. A piece may end inside a code point if the next append completes it: until then that part is not
+     * counted in `content_size` and no op can be applied. */
     ordo_err (*content_append)(struct ordo_content *content, struct ordo_slice bytes);
     /* INVALID: the op does not fit this content; the content is then as before. */
     ordo_err (*content_apply)(struct ordo_content *content, struct ordo_slice op);

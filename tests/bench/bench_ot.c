@@ -1,6 +1,7 @@
 /* tests/bench/bench_ot.c: what the text type costs.
  *
- * Prints a table to stderr and one JSON object to stdout. `--quick` measures less; `--bars` exits 1 if a bar is missed.
+ * Prints a table to stderr and one JSON object to stdout. `--quick` measures less; `--bars` exits 1 if a bar is
+ * missed.
  *  - edits per second of the content (decode, validate, apply) on the recorded traces, where they are at hand;
  *  - one flat transform, rebase and compose of two small ops;
  *  - typing offline: composing one keystroke onto a pending op;
@@ -27,7 +28,7 @@ static void result(const char *name, double value, const char *unit) {
 
 static double seconds_since(uint64_t start_ns) { return (double)(ordo_clock_monotonic_ns() - start_ns) / 1e9; }
 
-/* --- the content of a document ----------------------------------------------------------------------------------- */
+/* --- the content of a document ---------------------------------------------------------------------------------- */
 
 static void measure_trace(const char *folder, const char *file, int rounds) {
     char path[4096], name[512];
@@ -44,7 +45,8 @@ static void measure_trace(const char *folder, const char *file, int rounds) {
         ordo_text_splice(patch->position, patch->deleted, patch->inserted, (struct ordo_text_hints){0}, &bytes);
     }
     offsets[trace.count] = bytes.size;
-    for (size_t i = 0; i < trace.count; i++) ops[i] = ordo_slice(bytes.data + offsets[i], offsets[i + 1] - offsets[i]);
+    for (size_t i = 0; i < trace.count; i++)
+        ops[i] = ordo_slice(bytes.data + offsets[i], offsets[i + 1] - offsets[i]);
     double rope_best = 1e9, apply_best = 1e9, sequence_best = 1e9;
     for (int round = 0; round < rounds; round++) {
         struct rope rope;
@@ -110,7 +112,7 @@ static void measure_traces(bool is_quick) {
     if (count >= 0) free(entries);
 }
 
-/* --- small ops --------------------------------------------------------------------------------------------------- */
+/* --- small ops -------------------------------------------------------------------------------------------------- */
 
 static const struct ordo_slice alice = {(const uint8_t *)"0123456789abcdef", 16};
 static const struct ordo_slice bob = {(const uint8_t *)"fedcba9876543210", 16};
@@ -125,7 +127,8 @@ static void measure_small(bool is_quick) {
     for (size_t i = 0; i < OPS; i++) {
         offsets[i] = bytes.size;
         uint64_t position = ordo_prng_below(&random.prng, 50000);
-        ordo_text_splice(position, i % 4 == 3, ordo_slice_of(i % 4 == 3 ? "" : "a"), (struct ordo_text_hints){0}, &bytes);
+        ordo_text_splice(position, i % 4 == 3, ordo_slice_of(i % 4 == 3 ? "" : "a"), (struct ordo_text_hints){0},
+                         &bytes);
     }
     offsets[OPS] = bytes.size;
     for (size_t i = 0; i < OPS; i++) ops[i] = ordo_slice(bytes.data + offsets[i], offsets[i + 1] - offsets[i]);
@@ -146,7 +149,8 @@ static void measure_small(bool is_quick) {
         for (size_t k = 1; k <= 14; k++) ordo_text_live_rebase(live, ops[(i * 7 + k) % OPS], bob, NULL);
         ordo_text_live_encode(live, &out);
     }
-    result("load, rebase over 14 commits, encode: per step", seconds_since(start) * 1e9 / (double)(rounds * OPS), "ns");
+    result("load, rebase over 14 commits, encode: per step", seconds_since(start) * 1e9 / (double)(rounds * OPS),
+           "ns");
 
     start = ordo_clock_monotonic_ns();
     ordo_text_live_load(live, ordo_slice(NULL, 0), alice);
@@ -168,7 +172,7 @@ static void measure_small(bool is_quick) {
     ordo_buffer_finish(&out);
 }
 
-/* --- large ops --------------------------------------------------------------------------------------------------- */
+/* --- large ops -------------------------------------------------------------------------------------------------- */
 
 /* Edits all over a document of `length`, until the live op has about `components`. */
 static uint64_t grow(struct ordo_live_op *live, struct ordo_prng *prng, uint64_t length, size_t components) {
@@ -211,7 +215,8 @@ static double measure_rebase(const char *name, size_t components, size_t commits
     for (size_t i = 0; i < commits; i++) {
         offsets[i] = bytes.size;
         uint64_t position = ordo_prng_below(&prng, length - 1);
-        ordo_text_splice(position, i % 5 == 4, ordo_slice_of(i % 5 == 4 ? "" : "x"), (struct ordo_text_hints){0}, &bytes);
+        ordo_text_splice(position, i % 5 == 4, ordo_slice_of(i % 5 == 4 ? "" : "x"), (struct ordo_text_hints){0},
+                         &bytes);
         length += i % 5 == 4 ? -1 : 1;
     }
     offsets[commits] = bytes.size;

@@ -19,7 +19,7 @@ function below(bound) {
   return Math.floor((state / 2 ** 32) * bound);
 }
 
-// Whatever counts differently in bytes, UTF-16 units and code points, and code points that combine with their neighbours.
+// Whatever counts differently in bytes, UTF-16 units and code points, and what combines with its neighbours.
 const ALPHABET = ["a", "b", "z", " ", "\n", "é", "\u0301", "\u0308", "ß", "日", "本", "😀", "🏽", "👩", "\u200d", "🇦",
   "🇶", "𝒳", "\ufeff", "ש", "\ufffd", "\u{10ffff}"];
 function randomText(length) {
@@ -42,7 +42,8 @@ function randomOp(length, componentsMax) {
     }
   }
   const op = type.normalize(components);
-  return { op, length: op.reduce((sum, c) => typeof c === "string" ? sum + [...c].length : c.d ? sum - c.d : sum, length) };
+  const grown = (sum, c) => typeof c === "string" ? sum + [...c].length : c.d ? sum - c.d : sum;
+  return { op, length: op.reduce(grown, length) };
 }
 
 function randomCase() {

@@ -2,9 +2,9 @@
  *
  * Reads one JSON object per line and answers each with one line:
  *   { "text": string, "op": op, "other": op, "next": op }: `other` stands beside `op`, `next` comes after it;
- *   { "applied": string, "left": op, "right": op, "composed": op, "live": op, "live_other": op }: `left` and `right` are
- *   `op` rebased over `other` with that side; `live` and `live_other` are the same pair through the indexed form, `op`
- *   on the right.
+ *   { "applied": string, "left": op, "right": op, "composed": op, "live": op, "live_other": op }: `left` and
+ *   `right` are `op` rebased over `other` with that side; `live` and `live_other` are the same pair through the
+ *   indexed form, `op` on the right.
  * Ops are arrays as `ot-text-unicode` has them. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,8 @@ static json_t *answer_to(const json_t *question) {
     ORDO_ASSERT(ordo_type_text.validate(ordo_buffer_slice(&next), after, &after) == ORDO_OP_VALID);
     ORDO_ASSERT(ordo_text_content_apply(content, ours) == ORDO_OK);
     ordo_text_content_write(content, &out);
-    json_object_set_new(answer, "applied", out.size > 0 ? json_stringn((const char *)out.data, out.size) : json_string(""));
+    json_object_set_new(answer, "applied",
+                        out.size > 0 ? json_stringn((const char *)out.data, out.size) : json_string(""));
     ordo_buffer_clear(&out);
     ordo_text_content_destroy(content);
 

@@ -9,7 +9,7 @@
 #include "common/ot/text_codec.h"
 #include "common/utf8.h"
 
-/* --- ops as JSON ------------------------------------------------------------------------------------------------- */
+/* --- ops as JSON ------------------------------------------------------------------------------------------------ */
 
 static struct ordo_slice json_slice(const json_t *string) {
     return ordo_slice(json_string_value(string), json_string_length(string));
@@ -57,10 +57,12 @@ json_t *ot_op_to_json(struct ordo_slice op) {
     return components;
 }
 
-/* --- random ops -------------------------------------------------------------------------------------------------- */
+/* --- random ops ------------------------------------------------------------------------------------------------- */
 
 void ot_random_text(struct ot_random *random, uint64_t count, struct ordo_buffer *out) {
-    static const char *const rare[] = {"é", "ß", "\xcc\x81", "\xcc\x88", "漢", "字", "\xef\xbb\xbf", "😅", "🤖", "👩", "\xe2\x80\x8d", "🏽"};
+    static const char *const rare[] = {
+        "é", "ß", "\xcc\x81", "\xcc\x88", "漢", "字", "\xef\xbb\xbf", "😅", "🤖", "👩", "\xe2\x80\x8d", "🏽",
+    };
     for (uint64_t i = 0; i < count; i++) {
         uint64_t pick = ordo_prng_below(&random->prng, 40);
         if (pick < 28)
@@ -98,7 +100,7 @@ uint64_t ot_random_op(struct ot_random *random, uint64_t length_before, struct o
     return length;
 }
 
-/* --- files ------------------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------------------------ */
 
 const char *ot_traces_folder(void) {
     const char *folder = getenv("ORDO_TRACES");

@@ -8,12 +8,12 @@
 #include "common/random.h"
 #include "common/slice.h"
 
-/* --- ops as the arrays of `ot-text-unicode`: number = retain, string = insert, {"d": n} = delete --------------------- */
+/* --- ops as the arrays of `ot-text-unicode`: number = retain, string = insert, {"d": n} = delete ---------------- */
 
 void ot_op_from_json(const json_t *components, struct ordo_buffer *out); /* appends */
 json_t *ot_op_to_json(struct ordo_slice op);                             /* the caller's reference */
 
-/* --- random ops -------------------------------------------------------------------------------------------------- */
+/* --- random ops ------------------------------------------------------------------------------------------------- */
 
 struct ot_random {
     struct ordo_prng prng;
@@ -27,7 +27,7 @@ void ot_random_text(struct ot_random *random, uint64_t count, struct ordo_buffer
 /* Appends a valid op against a content of `length_before` code points; returns the length after it. */
 uint64_t ot_random_op(struct ot_random *random, uint64_t length_before, struct ordo_buffer *out);
 
-/* --- files ------------------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------------------------ */
 
 /* The folder of recorded traces: $ORDO_TRACES, else ../shared/traces beside the repository. NULL if there is none. */
 const char *ot_traces_folder(void);

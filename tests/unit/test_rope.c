@@ -21,7 +21,7 @@ static void model_splice(struct model *model, uint64_t position, uint64_t delete
     struct ordo_buffer next = {0};
     ordo_buffer_append(&next, text.data, start);
     ordo_buffer_append_slice(&next, inserted);
-    ordo_buffer_append(&next, text.data + end, text.size - end);
+    if (end < text.size) ordo_buffer_append(&next, text.data + end, text.size - end);
     ordo_buffer_finish(&model->text);
     model->text = next;
     model->length += count - deleted;
@@ -84,8 +84,10 @@ static void random_edits_equal_those_on_a_plain_array(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 10; seed++) {
         edit_at_random(seed, (struct habits){.steps = 2000, .insert_max = 4, .delete_max = 4, .insert_percent = 70});
-        edit_at_random(seed, (struct habits){.steps = 500, .insert_max = 700, .delete_max = 900, .insert_percent = 55});
-        edit_at_random(seed, (struct habits){.steps = 150, .insert_max = 9000, .delete_max = 20000, .insert_percent = 60});
+        edit_at_random(seed,
+                       (struct habits){.steps = 500, .insert_max = 700, .delete_max = 900, .insert_percent = 55});
+        edit_at_random(seed,
+                       (struct habits){.steps = 150, .insert_max = 9000, .delete_max = 20000, .insert_percent = 60});
         edit_at_random(seed, (struct habits){
             .steps = 4000, .insert_max = 3, .delete_max = 2, .insert_percent = 60, .types_on = true});
     }

@@ -34,8 +34,7 @@ static enum ordo_op_fault fault_of(const uint64_t *spans, size_t count, const ch
     return fault;
 }
 
-#define FAULT(length, text, ...)                                                                                       \
-    fault_of(SPANS(__VA_ARGS__), COUNT(__VA_ARGS__), text, sizeof text - 1, length)
+#define FAULT(length, text, ...) fault_of(SPANS(__VA_ARGS__), COUNT(__VA_ARGS__), text, sizeof text - 1, length)
 
 static void ops_by_the_rules_are_valid(void **state) {
     (void)state;
@@ -93,7 +92,7 @@ static void growing_beyond_the_limit_is_too_large_but_shrinking_is_not(void **st
     assert_int_equal(FAULT(full + 7, "", 1 << 4 | D), ORDO_OP_VALID);
 }
 
-/* --- encodings that are legal protobuf, but not what we write ---------------------------------------------------- */
+/* --- encodings that are legal protobuf, but not what we write --------------------------------------------------- */
 
 static void assert_reads_as(const void *bytes, size_t size, const char *json) {
     uint64_t after;
@@ -133,7 +132,7 @@ static void every_legal_encoding_reads_the_same(void **state) {
     READS_AS("\x08\x50\x08\x21\x08\x12\x12\x02" "ab", same);                          /* not packed */
     READS_AS("\x0a\x01\x50\x12\x02" "ab\x08\x21\x0a\x00\x0a\x01\x12", same);          /* scattered */
     READS_AS("\x12\x01x\x0a\x03\x50\x21\x12\x12\x02" "ab", same);                     /* the last text wins */
-    READS_AS("\x1a\x02zz\x0a\x03\x50\x21\x12\x20\x07\x12\x02" "ab\x2d" "1234\x31" "12345678", same); /* unknown fields */
+    READS_AS("\x1a\x02zz\x0a\x03\x50\x21\x12\x20\x07\x12\x02" "ab\x2d" "1234\x31" "12345678", same); /* unknown */
     READS_AS("\x0a\x06\xd0\x80\x00\xa1\x00\x12\x12\x02" "ab", same);                  /* long varints */
     READS_AS("", "[]");
     READS_AS("\x0a\x00\x12\x00", "[]");
@@ -168,7 +167,7 @@ static void written_ops_have_their_golden_bytes(void **state) {
     ordo_buffer_finish(&op);
 }
 
-/* --- the rest of the table --------------------------------------------------------------------------------------- */
+/* --- the rest of the table -------------------------------------------------------------------------------------- */
 
 static void positions_move_with_what_stands_around_them(void **state) {
     (void)state;

@@ -11,7 +11,7 @@
 #include "common/utf8.h"
 #include "tests/ot/support.h"
 
-/* --- the rule ---------------------------------------------------------------------------------------------------- */
+/* --- the rule --------------------------------------------------------------------------------------------------- */
 
 static struct ordo_buffer applied(const struct ordo_buffer *text, const struct ordo_buffer *first,
                                   const struct ordo_buffer *second) {
@@ -33,7 +33,8 @@ static void either_order_of_two_ops_gives_the_same_text(void **state) {
     for (int i = 0; i < 200000; i++) {
         struct ordo_buffer text = {0}, a = {0}, b = {0}, a_after_b = {0}, b_after_a = {0};
         uint64_t length = ordo_prng_below(&random.prng, 10);
-        size_t pick_a = ordo_prng_below(&random.prng, 4), pick_b = (pick_a + 1 + ordo_prng_below(&random.prng, 3)) % 4;
+        size_t pick_a = ordo_prng_below(&random.prng, 4),
+               pick_b = (pick_a + 1 + ordo_prng_below(&random.prng, 3)) % 4;
         struct ordo_slice client_a = ordo_slice_of(clients[pick_a]), client_b = ordo_slice_of(clients[pick_b]);
         if (i % 10 == 0) client_b = client_a; /* then the order decides, which one side sees as later */
         ot_random_text(&random, length, &text);
@@ -96,7 +97,7 @@ static void hints_decide_before_the_client_does(void **state) {
     assert_true(goes_first(0, PRECEDES, 1, PRECEDES));
 }
 
-/* --- clients as in DESIGN 9, and a toy sequencer ----------------------------------------------------------------- */
+/* --- clients as in DESIGN 9, and a toy sequencer ---------------------------------------------------------------- */
 
 enum { CLIENTS_MAX = 4, LOG_MAX = 512, LENGTH_AT_START = 12, GAP = 6, RUN_FIRST = 0xE000, RUN_SIZE = 0x100 };
 
