@@ -1,4 +1,4 @@
-/* Ties of text (DESIGN 7.3): both sides of a rebase agree, and people's runs of typing do not interleave. */
+/* Ties of text (docs/protocol.md, Ties): both sides of a rebase agree, and people's runs of typing do not interleave. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,7 +97,7 @@ static void hints_decide_before_the_client_does(void **state) {
     assert_true(goes_first(0, PRECEDES, 1, PRECEDES));
 }
 
-/* --- clients as in DESIGN 9, and a toy sequencer ---------------------------------------------------------------- */
+/* --- clients with one op in flight, a toy sequencer ------------------------------------------------------------- */
 
 enum { CLIENTS_MAX = 4, LOG_MAX = 512, LENGTH_AT_START = 12, GAP = 6, RUN_FIRST = 0xE000, RUN_SIZE = 0x100 };
 
