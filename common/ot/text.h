@@ -2,7 +2,7 @@
  *
  * Ops retain, insert and delete, counted in code points, with the meaning of the public type `ot-text-unicode`: no
  * empty components, equal neighbours merged, no trailing retain, inserts and deletes at one place never reordered.
- * Ties follow two hints that each insert carries (docs/protocol.md, Ties). Encoding: text_codec.h. No content holds U+0000.
+ * Ties follow two hints that each insert carries (docs/protocol.md). Encoding: text_codec.h. No content holds U+0000.
  *
  * Threads: all functions may run at once on different objects; none keeps state outside of its arguments. */
 #ifndef ORDO_COMMON_OT_TEXT_H

@@ -11,7 +11,7 @@
 enum text_kind { TEXT_RETAIN, TEXT_INSERT, TEXT_DELETE };
 
 #define TEXT_KIND_MASK UINT64_C(3)
-/* Hints of an insert (docs/protocol.md, Ties): typed directly to the right, to the left of its client's latest insert. */
+/* Hints of an insert (docs/protocol.md): typed directly to the right, to the left of its client's latest insert. */
 #define TEXT_FOLLOWS UINT64_C(4)
 #define TEXT_PRECEDES UINT64_C(8)
 #define TEXT_BITS_MASK UINT64_C(12)

@@ -16,8 +16,8 @@ enum text_tie {
     TEXT_TIE_HINTS_RIGHT, /* by the hints; where they say nothing, the other's goes first */
 };
 
-/* The rule of docs/protocol.md (Ties) for two clients. An op without a client (an empty slice) has no author to be fair to: it
- * goes left, as the difference that a client merges after a long absence must. */
+/* The rule of docs/protocol.md for two clients. An op without a client (an empty slice) has no author to be fair to:
+ * it goes left, as the difference that a client merges after a long absence must. */
 enum text_tie text_tie_of(struct ordo_slice op_client, struct ordo_slice other_client, bool op_is_later);
 /* The same tie seen from the other op. */
 static inline enum text_tie text_tie_flip(enum text_tie tie) { return (enum text_tie)(tie ^ 1); }

@@ -1,4 +1,4 @@
-/* common/ot/text_typing.h: what a client must remember to set the tie hints of what is typed (docs/protocol.md, Ties).
+/* common/ot/text_typing.h: what a client must remember to set the tie hints of what is typed (docs/protocol.md).
  *
  * "This client's own latest insert" is a run: the latest insert together with what was typed at its edges or inside
  * it since. (Taken literally, as the last keystroke alone, the hints leave one schedule in twenty interleaved where
