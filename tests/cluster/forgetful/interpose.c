@@ -181,7 +181,10 @@ static int sync_any(int fd, int (*real)(int)) {
     off_t size;
     if (!is_active || !is_covered(fd) || !shadow_key(fd, key, &is_folder, &size)) return real(fd);
     if (!is_folder) return sync_watched(fd, real, key, size);
+    static pthread_mutex_t folder_mutex = PTHREAD_MUTEX_INITIALIZER; /* a listing must not replace a newer one */
+    pthread_mutex_lock(&folder_mutex);
     shadow_sync_folder(&shadow, fd, key);
+    pthread_mutex_unlock(&folder_mutex);
     return real(fd);
 }
 
