@@ -253,6 +253,7 @@ uint64_t ordo_client_connection_timer_ms(const struct ordo_client_connection *co
 
 static void note_timer(struct ordo_client_connection *connection, const struct ordo_client_doc *doc) {
     uint64_t timer_ms = ordo_client_doc_timer_ms(doc);
+    if (timer_ms <= connection->now_ms) return; /* it was served, and what it still wants is not a matter of time */
     if (timer_ms < connection->docs_timer_ms) connection->docs_timer_ms = timer_ms;
 }
 

@@ -97,6 +97,7 @@ void ordo_client_doc_flush(struct ordo_client_doc *doc, uint32_t handle, size_t 
 uint64_t ordo_client_doc_timer_ms(const struct ordo_client_doc *doc) {
     if (doc->has_failed || doc->need != DOC_NEEDS_NOTHING) return UINT64_MAX;
     if (doc->phase == DOC_CLOSED) return doc->retry_at_ms;
-    bool is_waiting = ordo_client_doc_is_open(doc) && doc->in_flight.is_set && !doc->in_flight.is_sent;
-    return is_waiting ? doc->retry_at_ms : UINT64_MAX;
+    /* The op that was asked to wait may have been settled meanwhile; what is pending behind it waits all the same. */
+    bool has_something = doc->in_flight.is_set ? !doc->in_flight.is_sent : doc_has_pending(doc);
+    return ordo_client_doc_is_open(doc) && has_something ? doc->retry_at_ms : UINT64_MAX;
 }
