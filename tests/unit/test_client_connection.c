@@ -42,7 +42,7 @@ struct world {
 
 static uint64_t below(struct world *world, uint64_t bound) { return ordo_prng_below(&world->prng, bound); }
 
-/* --- the application --------------------------------------------------------------------------------------------- */
+/* --- the application -------------------------------------------------------------------------------------------- */
 
 static void write_editor(const struct player *player, struct ordo_buffer *out) {
     ordo_buffer_clear(out);
@@ -110,17 +110,19 @@ static void start(struct world *world, struct player *player, size_t index) {
     player->connection = ordo_client_connection_create(&options);
     player->editor = ordo_text_content_create();
     player->has_editor = false;
-    player->doc = ordo_client_connection_open(
-        player->connection, &(struct ordo_client_doc_options){.collection = ordo_slice_of("c"),
-                                                              .id = ordo_slice_of("d"),
-                                                              .create_type = ordo_slice_of("text"),
-                                                              .listener = {.opened = on_opened,
-                                                                           .changed = on_changed,
-                                                                           .given_back = on_given_back,
-                                                                           .acked = on_acked,
-                                                                           .committed = on_committed,
-                                                                           .store = player->crashes ? on_store : NULL},
-                                                              .user = player});
+    struct ordo_client_doc_options doc = {
+        .collection = ordo_slice_of("c"),
+        .id = ordo_slice_of("d"),
+        .create_type = ordo_slice_of("text"),
+        .listener = {.opened = on_opened,
+                     .changed = on_changed,
+                     .given_back = on_given_back,
+                     .acked = on_acked,
+                     .committed = on_committed,
+                     .store = player->crashes ? on_store : NULL},
+        .user = player,
+    };
+    player->doc = ordo_client_connection_open(player->connection, &doc);
     if (player->stored.size > 0) {
         assert_int_equal(ordo_client_doc_restore(player->doc, ordo_buffer_slice(&player->stored)), ORDO_OK);
         on_opened(player, player->doc);
@@ -132,7 +134,7 @@ static void finish(struct player *player) {
     ordo_text_content_destroy(player->editor);
 }
 
-/* --- the network ------------------------------------------------------------------------------------------------- */
+/* --- the network ------------------------------------------------------------------------------------------------ */
 
 static void cut(struct world *world, struct player *player) {
     if (player->conn == NULL) return;
@@ -186,7 +188,7 @@ static void deliver_to_server(struct world *world) {
     ordo_buffer_finish(&frame);
 }
 
-/* --- chance ------------------------------------------------------------------------------------------------------ */
+/* --- chance ----------------------------------------------------------------------------------------------------- */
 
 static const char *const snippets[] = {"a", "bc", "ä", "日本", "x", "🙂", "lorem ", "e\xCC\x81"};
 
@@ -332,7 +334,7 @@ static int tell_seed(void **state) {
     return 0;
 }
 
-/* --- the schedules ----------------------------------------------------------------------------------------------- */
+/* --- the schedules ---------------------------------------------------------------------------------------------- */
 
 static void any_schedule_converges_and_acks_every_op_once(void **state) {
     (void)state;

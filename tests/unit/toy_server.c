@@ -43,7 +43,7 @@ struct toy_conn *toy_connect(struct toy_server *server) {
     return conn;
 }
 
-/* --- queues ------------------------------------------------------------------------------------------------------ */
+/* --- queues ----------------------------------------------------------------------------------------------------- */
 
 void toy_push(struct toy_queue *queue, enum toy_frame_kind kind, uint64_t seq, struct ordo_slice bytes) {
     queue->frames = ordo_realloc(queue->frames, (queue->count + 1) * sizeof *queue->frames);
@@ -77,7 +77,7 @@ static void send(struct toy_conn *conn, enum toy_frame_kind kind, uint64_t seq, 
     ordo_buffer_finish(&bytes);
 }
 
-/* --- content ----------------------------------------------------------------------------------------------------- */
+/* --- content ---------------------------------------------------------------------------------------------------- */
 
 void toy_write_content(const struct toy_server *server, uint64_t seq, struct ordo_buffer *out) {
     struct ordo_content *content = ordo_text_content_create();
@@ -97,7 +97,7 @@ void toy_truncate(struct toy_server *server, uint64_t horizon) {
     if (horizon > server->horizon && horizon <= server->head) server->horizon = horizon;
 }
 
-/* --- opening ----------------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------------------------- */
 
 static struct toy_client *client_of(struct toy_server *server, const uint8_t *client_id) {
     for (size_t i = 0; i < server->client_count; i++) {
@@ -239,10 +239,11 @@ void toy_resync(struct toy_conn *conn) {
         queue_remove(&conn->to_client, i);
     }
     conn->is_mute = false;
-    send_opened(conn, 0, from_seq < conn->server->horizon, from_seq < conn->server->horizon ? conn->server->head : from_seq);
+    bool is_behind = from_seq < conn->server->horizon;
+    send_opened(conn, 0, is_behind, is_behind ? conn->server->head : from_seq);
 }
 
-/* --- submitting -------------------------------------------------------------------------------------------------- */
+/* --- submitting ------------------------------------------------------------------------------------------------- */
 
 static void nack(struct toy_conn *conn, uint64_t client_seq, Ordo__V1__NackCode code) {
     Ordo__V1__Nack body = ORDO__V1__NACK__INIT;

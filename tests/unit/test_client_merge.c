@@ -1,0 +1,235 @@
+/* Content where ops were expected, documents that go away or come anew, and the record that outlives a process. */
+#include "tests/unit/client_fixture.h"
+
+/* --- content where ops were expected ---------------------------------------------------------------------------- */
+
+static void content_without_the_own_op_is_merged_and_the_op_made_anew(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "one two", 1);
+    type(f, 7, " three");
+    flush(f);
+    type(f, 13, "!");
+    reconnect(f);
+    say_opened(f, (struct answer){.head = 50, .horizon = 40, .content = "ONE one two", .content_seq = 50});
+    assert_text(f, "ONE one two", "ONE one two three!");
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 2);
+    assert_int_equal(f->sent.base_seq, 50);
+    assert_int_equal(f->given_back_count, 0);
+}
+
+static void content_with_the_own_op_settles_it_and_keeps_what_is_pending(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "one two", 1);
+    type(f, 7, " three");
+    flush(f);
+    type(f, 13, "!");
+    reconnect(f);
+    say_opened(f, (struct answer){.head = 50, .horizon = 40, .content = "ONE one two three", .content_seq = 50,
+                                  .last_client_seq = 1, .last_client_server_seq = 20});
+    assert_text(f, "ONE one two three", "ONE one two three!");
+    assert_int_equal(f->acked_server_seq, 20);
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 2);
+    assert_int_equal(f->given_back_count, 0);
+}
+
+static void content_in_parts_counts_only_when_it_is_whole(void **state) {
+    struct fixture *f = *state;
+    send_open(f);
+    say_opened(f, (struct answer){.head = 3, .content = "he", .content_seq = 3, .more = true});
+    assert_false(ordo_client_doc_is_open(f->doc));
+    ordo_client_doc_disconnected(f->doc);
+    send_open(f);
+    assert_false(f->sent.has_have);
+    say_opened(f, (struct answer){.head = 3, .content = "he", .content_seq = 2, .more = true});
+    say_opened(f, (struct answer){.head = 3, .content = "llo", .content_seq = 2, .more = true});
+    const struct placed ops[] = {{other_id, 3, 1, 2, .at = 5, .text = "!"}};
+    say_opened(f, (struct answer){.head = 3, .ops = ops, .op_count = 1});
+    assert_text(f, "hello!", "hello!");
+    assert_int_equal(f->opened_count, 1);
+}
+
+static void an_unasked_content_while_the_op_may_still_commit_keeps_it_frozen(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    struct ordo_buffer first = copy_of_sent(f);
+    say_opened(f, (struct answer){.head = 6, .horizon = 5, .content = "Zab", .content_seq = 6});
+    assert_int_equal(flush(f), 1);
+    assert_sent_again(f, ordo_buffer_slice(&first), 1, 5);
+    ordo_buffer_finish(&first);
+    /* The server's form of it may be another than ours, so an ack without a body is not enough. */
+    say_ack(f, 1, 7, false);
+    assert_int_equal(ordo_client_doc_wants(f->doc, f->now_ms), ORDO_CLIENT_DOC_REOPEN);
+    send_open(f);
+    assert_int_equal(f->sent.have_seq, 6);
+    const struct placed ops[] = {{own_id, 7, 1, 5, .at = 2, .text = "x"}};
+    say_opened(f, (struct answer){.head = 7, .ops = ops, .op_count = 1,
+                                  .last_client_seq = 1, .last_client_server_seq = 7});
+    assert_text(f, "Zaxb", "Zaxb");
+}
+
+static void another_lineage_gives_the_edits_back(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    reconnect(f);
+    say_opened(f, (struct answer){.head = 2, .content = "new", .content_seq = 2, .lineage = 6});
+    assert_text(f, "new", "new");
+    assert_int_equal(f->given_back_count, 1);
+    assert_int_equal(f->reason, ORDO_CLIENT_REPLACED);
+    assert_true(ordo_slice_equal(ordo_buffer_slice(&f->given_content), ordo_slice_of("axb")));
+    assert_int_equal(flush(f), 0);
+}
+
+static void an_op_whose_author_was_forgotten_is_not_sent_again(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    reconnect(f);
+    say_opened(f, (struct answer){.head = 9, .horizon = 9, .content = "axb", .content_seq = 9, .forgotten_seq = 7});
+    assert_text(f, "axb", "axb");
+    assert_int_equal(f->reason, ORDO_CLIENT_FATE_UNKNOWN);
+    assert_int_equal(f->given_back_count, 1);
+    assert_int_equal(flush(f), 0);
+}
+
+/* --- delete and create ------------------------------------------------------------------------------------------ */
+
+static void a_delete_by_others_gives_edits_back_and_a_create_starts_anew(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 1);
+    type(f, 1, "x");
+    flush(f);
+    say_shape(f, 2, ORDO_WIRE_OP_DELETE, ordo_slice(NULL, 0));
+    assert_int_equal(f->reason, ORDO_CLIENT_GONE);
+    assert_true(ordo_client_doc_is_deleted(f->doc));
+    assert_int_equal(f->status, ORDO_CLIENT_READ_ONLY);
+    assert_int_equal(ordo_client_doc_splice(f->doc, 0, 0, ordo_slice_of("x")), ORDO_ERR_CLOSED);
+    say_nack(f, 1, ORDO_NACK_DELETED, 0);
+    assert_int_equal(f->given_back_count, 1);
+    Ordo__V1__CreateDocument create = ORDO__V1__CREATE_DOCUMENT__INIT;
+    struct ordo_buffer text = op_bytes(0, 0, "fresh"), op = {0};
+    create.type = ordo_binary_of_slice(ordo_slice_of("text"));
+    create.text = ordo_binary_of_slice(ordo_buffer_slice(&text));
+    create.lineage = 9;
+    ordo_message_encode(&create.base, &op);
+    say_shape(f, 3, ORDO_WIRE_OP_CREATE, ordo_buffer_slice(&op));
+    ordo_buffer_finish(&text);
+    ordo_buffer_finish(&op);
+    assert_text(f, "fresh", "fresh");
+    assert_int_equal(ordo_client_doc_lineage(f->doc), 9);
+    type(f, 0, "y");
+}
+
+static void a_delete_of_ours_is_sent_and_promoted(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 1);
+    type(f, 1, "x");
+    flush(f);
+    assert_int_equal(ordo_client_doc_delete(f->doc), ORDO_OK);
+    assert_text(f, "ab", "");
+    say_ack(f, 1, 2, false);
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.op_field, ORDO__V1__SUBMIT__OP_DELETE);
+    /* Somebody else's delete was first: ours has its place all the same. */
+    say_shape(f, 3, ORDO_WIRE_OP_DELETE, ordo_slice(NULL, 0));
+    say_ack(f, 2, 4, false);
+    assert_true(ordo_client_doc_is_deleted(f->doc));
+    assert_int_equal(ordo_client_doc_seq(f->doc), 4);
+    assert_int_equal(f->given_back_count, 0);
+    assert_int_equal(ordo_client_doc_create_again(f->doc), ORDO_OK);
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.op_field, ORDO__V1__SUBMIT__OP_CREATE);
+    /* An ack does not tell the new lineage. */
+    say_ack(f, 3, 5, false);
+    assert_int_equal(ordo_client_doc_wants(f->doc, f->now_ms), ORDO_CLIENT_DOC_REOPEN);
+    send_open(f);
+    assert_false(f->sent.has_have);
+    say_opened(f, (struct answer){.head = 5, .content = "", .content_seq = 5, .lineage = 8, .last_client_seq = 3});
+    type(f, 0, "again");
+    assert_text(f, "", "again");
+}
+
+/* --- the record ------------------------------------------------------------------------------------------------- */
+
+static void restart_from_record(struct fixture *f) {
+    struct ordo_client_id id = ordo_client_doc_client_id(f->doc);
+    ordo_client_doc_destroy(f->doc);
+    f->doc = ordo_client_doc_create(&f->options, id);
+    assert_int_equal(ordo_client_doc_restore(f->doc, ordo_buffer_slice(&f->record)), ORDO_OK);
+}
+
+static void nothing_is_sent_before_the_record_is_stored(void **state) {
+    struct fixture *f = *state;
+    f->options.listener.store = on_store;
+    teardown(state), setup(state);
+    f = *state;
+    f->options.listener.store = on_store;
+    ordo_client_doc_destroy(f->doc);
+    struct ordo_client_id id;
+    memcpy(id.bytes, own_id, 16);
+    f->doc = ordo_client_doc_create(&f->options, id);
+    open_with(f, "ab", 1);
+    f->store_fails = true;
+    type(f, 1, "x");
+    assert_int_equal(flush(f), 0);
+    f->store_fails = false;
+    f->now_ms = ordo_client_doc_timer_ms(f->doc);
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->store_count, 2);
+    type(f, 2, "y"); /* after the record: lost with the process */
+    struct ordo_buffer first = copy_of_sent(f);
+    restart_from_record(f);
+    assert_text(f, "ab", "axb");
+    assert_int_equal(f->status, ORDO_CLIENT_OFFLINE);
+    send_open(f);
+    assert_int_equal(f->sent.have_seq, 1);
+    say_opened(f, (struct answer){.head = 1});
+    assert_int_equal(flush(f), 1);
+    assert_sent_again(f, ordo_buffer_slice(&first), 1, 1);
+    ordo_buffer_finish(&first);
+}
+
+static void a_damaged_record_is_refused(void **state) {
+    struct fixture *f = *state;
+    f->options.listener.store = on_store;
+    ordo_client_doc_destroy(f->doc);
+    struct ordo_client_id id;
+    memcpy(id.bytes, own_id, 16);
+    f->doc = ordo_client_doc_create(&f->options, id);
+    open_with(f, "ab", 1);
+    type(f, 1, "x");
+    flush(f);
+    for (size_t i = 0; i < f->record.size; i++) {
+        struct ordo_client_doc *other = ordo_client_doc_create(&f->options, id);
+        f->record.data[i] ^= 0x10;
+        assert_int_equal(ordo_client_doc_restore(other, ordo_buffer_slice(&f->record)), ORDO_ERR_CORRUPT);
+        f->record.data[i] ^= 0x10;
+        assert_int_equal(ordo_client_doc_restore(other, ordo_slice(f->record.data, i)), ORDO_ERR_CORRUPT);
+        ordo_client_doc_destroy(other);
+    }
+    struct ordo_client_doc *stranger = ordo_client_doc_create(&f->options, (struct ordo_client_id){.bytes = {1}});
+    assert_int_equal(ordo_client_doc_restore(stranger, ordo_buffer_slice(&f->record)), ORDO_ERR_INVALID);
+    ordo_client_doc_destroy(stranger);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(content_without_the_own_op_is_merged_and_the_op_made_anew),
+        TEST(content_with_the_own_op_settles_it_and_keeps_what_is_pending),
+        TEST(content_in_parts_counts_only_when_it_is_whole),
+        TEST(an_unasked_content_while_the_op_may_still_commit_keeps_it_frozen),
+        TEST(another_lineage_gives_the_edits_back),
+        TEST(an_op_whose_author_was_forgotten_is_not_sent_again),
+        TEST(a_delete_by_others_gives_edits_back_and_a_create_starts_anew),
+        TEST(a_delete_of_ours_is_sent_and_promoted),
+        TEST(nothing_is_sent_before_the_record_is_stored),
+        TEST(a_damaged_record_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
