@@ -48,7 +48,8 @@ static void start_on_faulty_disk(struct fixture *fixture, const char *faults) {
     const char *arguments[] = {"--data", fixture->store, "--log-level", "error", "--disk-reserve-mib", "1",
                                "--disk-headroom-mib", "2", NULL};
     const char *environment[] = {"LD_PRELOAD", ORDO_FORGETFUL, "ORDO_FORGET_ROOT", fixture->root,
-                                 "ORDO_FORGET_CONTROL", fixture->control, "ORDO_FORGET_FAULTS", faults, NULL};
+                                 "ORDO_FORGET_CONTROL", fixture->control, "ORDO_FORGET_FAULTS", faults,
+                                 "ASAN_OPTIONS", "verify_asan_link_order=0", NULL}; /* the library comes first */
     int exit_code = 0;
     assert_true(shard_start(&fixture->shard, arguments, environment, &exit_code));
 }

@@ -88,6 +88,7 @@ static uint64_t run_writer(uint64_t turns, bool forgets) {
             setenv("LD_PRELOAD", ORDO_FORGETFUL, 1);
             setenv("ORDO_FORGET_ROOT", watched, 1);
             setenv("ORDO_FORGET_FAULTS", "skip_real_sync=1", 1);
+            setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1); /* the library comes first */
         }
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(ends[0]);
