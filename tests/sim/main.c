@@ -18,6 +18,7 @@ struct options {
     enum sim_profile profile;
     uint64_t minutes;    /* 0: until `to` */
     bool is_verbose, only_regressions;
+    bool goes_on;        /* after a violation */
     const char *expect;  /* the check that has to fire */
 };
 
@@ -81,9 +82,11 @@ static int run_expecting(const struct options *options) {
 }
 
 static int run_seeds(const struct options *options) {
-    uint64_t start_ms = ordo_clock_monotonic_ms(), told_ms = start_ms, count = 0;
+    uint64_t start_ms = ordo_clock_monotonic_ms(), told_ms = start_ms, count = 0, violation_count = 0;
     for (uint64_t seed = options->from; seed <= options->to; seed++) {
-        if (run_one(seed, options->profile, options->is_verbose, false) != SIM_CHECK_NONE) return EXIT_FAILURE;
+        bool is_violated = run_one(seed, options->profile, options->is_verbose, false) != SIM_CHECK_NONE;
+        if (is_violated && !options->goes_on) return EXIT_FAILURE;
+        violation_count += is_violated;
         count++;
         uint64_t now_ms = ordo_clock_monotonic_ms();
         if (options->minutes > 0 && now_ms - start_ms >= options->minutes * 60000) break;
@@ -93,9 +96,9 @@ static int run_seeds(const struct options *options) {
                 count * 60000 / (now_ms - start_ms));
     }
     uint64_t took_ms = ordo_clock_monotonic_ms() - start_ms;
-    printf("%" PRIu64 " schedules without a violation, %" PRIu64 " per minute\n", count,
+    printf("%" PRIu64 " schedules, %" PRIu64 " violations, %" PRIu64 " schedules per minute\n", count, violation_count,
            count * 60000 / (took_ms ? took_ms : 1));
-    return EXIT_SUCCESS;
+    return violation_count > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static bool parse_number(const char *text, uint64_t *out) {
@@ -126,6 +129,7 @@ static bool parse(struct options *options, int argc, char **argv) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--verbose") == 0) options->is_verbose = true;
         else if (strcmp(argv[i], "--interleaving") == 0) options->profile = SIM_PROFILE_INTERLEAVING;
+        else if (strcmp(argv[i], "--go-on") == 0) options->goes_on = true;
         else if (strcmp(argv[i], "--regressions") == 0) options->only_regressions = true;
         else if (value == NULL) return false;
         else if (strcmp(argv[i], "--seeds") == 0 && parse_seeds(value, options)) i++;
@@ -142,7 +146,7 @@ int main(int argc, char **argv) {
     program = argv[0];
     if (!parse(&options, argc, argv)) {
         fprintf(stderr, "usage: ordo-sim [--seeds FROM..TO | --minutes N] [--interleaving] [--verbose]\n"
-                        "                [--regressions] [--expect CHECK]\n");
+                        "                [--go-on] [--regressions] [--expect CHECK]\n");
         return EXIT_USAGE;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);

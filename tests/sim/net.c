@@ -118,10 +118,9 @@ void sim_conn_cut(struct sim *sim, uint32_t index) {
 void sim_conns_of_gateway_die(struct sim *sim, uint32_t gateway) {
     for (uint32_t i = 0; i < sim->conn_count; i++) {
         struct sim_conn *conn = sim->conns[i];
-        if (conn->gateway != gateway || conn->gateway_life != sim->gateways[gateway].life || !conn->client_open) {
-            continue;
-        }
-        conn->gateway_open = false;
+        if (conn->gateway != gateway || conn->gateway_life != sim->gateways[gateway].life) continue;
+        conn->gateway_open = conn->has_output = false;
+        if (!conn->client_open) continue;
         if (sim_chance(sim, 500)) conn->is_cut = true; /* else what is on its way still arrives */
         push_to_client(sim, i, SIM_CLOSED, (struct ordo_buffer){0});
     }

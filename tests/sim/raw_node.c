@@ -14,7 +14,9 @@ struct raw_submit {
     uint64_t client_seq;
     uint32_t allowed;      /* bits of the nack codes that fit */
     bool is_bad;           /* must not be committed, ever */
-    bool is_late;          /* nor this: the opening that it went through had ended */
+    bool is_late;          /* nor this: the opening that it went through had ended ... */
+    size_t link_count;     /* ... unless a link or the shard was started anew since: both openings are attached again */
+    uint64_t incarnation;  /* then, and the shard cannot tell which was the later one */
     uint32_t conn;
     struct ordo_buffer op;
     uint64_t base_seq;
@@ -24,6 +26,8 @@ struct raw_conn {
     uint32_t conn;         /* index + 1; 0: none */
     bool is_greeted, is_opened, is_ended; /* ended: the document was opened on the other connection since */
     uint32_t handle;
+    size_t link_count;     /* when it ended */
+    uint64_t incarnation;
 };
 
 struct sim_raw {
@@ -31,10 +35,6 @@ struct sim_raw {
     bool is_thief;
     struct oracle_doc *doc;
     struct raw_conn conns[2];
-    /* No link and no shard was started anew since the newest Opened: only then the shard knows which opening is the
-     * later one, as both are attached again. */
-    size_t link_count;
-    uint64_t incarnation;
     uint64_t client_seq;
     uint32_t actions_left, next_request;
     struct raw_submit *submits;
@@ -118,6 +118,12 @@ static struct raw_submit *submit_add(struct sim *sim, struct sim_raw *raw, struc
     return submit;
 }
 
+static void set_late(const struct sim *sim, struct raw_submit *submit) {
+    submit->is_late = true;
+    submit->link_count = sim->link_count;
+    submit->incarnation = sim->shard.incarnation;
+}
+
 /* An insert of fresh characters at the beginning of the document. */
 static void make_insert(struct sim *sim, struct sim_raw *raw, struct ordo_buffer *op) {
     struct ordo_buffer spans = {0}, text = {0};
@@ -170,7 +176,10 @@ static void act(struct sim *sim, uint32_t index) {
         uint32_t count = 1 + (uint32_t)sim_below(sim, 3);
         for (uint32_t i = 0; i < count; i++) {
             submit = submit_add(sim, raw, conn, ++raw->client_seq, usual);
-            submit->is_late = conn->is_ended;
+            if (conn->is_ended && conn->link_count == sim->link_count &&
+                conn->incarnation == sim->shard.incarnation) {
+                set_late(sim, submit);
+            }
             make_insert(sim, raw, &submit->op);
             send_submit(sim, conn, submit);
         }
@@ -231,14 +240,16 @@ static void opened(struct sim *sim, struct sim_raw *raw, struct raw_conn *conn, 
     if (got->opened->last_client_seq > raw->client_seq) raw->client_seq = got->opened->last_client_seq;
     struct raw_conn *other = &raw->conns[conn == &raw->conns[0]];
     if (!is_first || raw->is_thief) return;
-    raw->link_count = sim->link_count;
-    raw->incarnation = sim->shard.incarnation;
     if (!other->is_opened) return;
     /* The earlier opening is over: what had not been committed through it must never be. */
     other->is_ended = true;
+    other->link_count = sim->link_count;
+    other->incarnation = sim->shard.incarnation;
     for (size_t i = 0; i < raw->submit_count; i++) {
         struct raw_submit *submit = &raw->submits[i];
-        if (submit->client_seq > got->opened->last_client_seq && submit->conn == other->conn) submit->is_late = true;
+        if (submit->client_seq > got->opened->last_client_seq && submit->conn == other->conn) {
+            set_late(sim, submit);
+        }
     }
 }
 
@@ -331,7 +342,7 @@ void sim_raw_check(struct sim *sim, uint32_t index) {
     const struct sim_raw *raw = sim->raws[index];
     for (size_t i = 0; i < raw->submit_count; i++) {
         const struct raw_submit *submit = &raw->submits[i];
-        bool is_final = raw->link_count == sim->link_count && raw->incarnation == sim->shard.incarnation;
+        bool is_final = submit->link_count == sim->link_count && submit->incarnation == sim->shard.incarnation;
         if (raw->is_thief || !(submit->is_bad || (submit->is_late && is_final))) continue;
         const struct oracle_entry *entry = oracle_find(sim->oracle, raw->doc, client_of(raw), submit->client_seq);
         if (entry != NULL) {

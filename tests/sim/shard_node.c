@@ -115,6 +115,7 @@ static void write_push(struct sim *sim, uint64_t turn, const struct ordo_batch *
     ordo_buffer_append_slice(&write->batch.records, ordo_buffer_slice(&batch->records));
     write->batch.count = batch->count;
     if (turn != 0) shard->turns_in_flight++;
+    shard->issued_count++;
     write_begin(sim);
 }
 
@@ -152,15 +153,35 @@ static void inbox_item_finish(struct sim_inbox_item *item) {
 
 /* ---- effects, in the order that shard.h asks for */
 
-static void start_jobs(struct sim *sim, struct ordo_shard_effects *effects) {
-    for (size_t i = 0; i < effects->job_count; i++) {
+static void start_jobs(struct sim *sim) {
+    struct sim_shard *shard = &sim->shard;
+    size_t kept = 0;
+    for (size_t i = 0; i < shard->job_count; i++) {
+        if (shard->jobs[i].after > shard->written_count) {
+            shard->jobs[kept++] = shard->jobs[i];
+            continue;
+        }
         struct sim_item item = item_of(sim, SIM_JOB);
-        item.object = effects->jobs[i];
+        item.object = shard->jobs[i].job;
         uint64_t took_us = sim_between(sim, 0, sim_chance(sim, 50) ? 2 * SIM_SECOND : 5 * SIM_MS);
         if (sim->is_resting) took_us = sim_between(sim, 0, SIM_MS);
         sim_push(sim, sim->now_us + took_us, item);
     }
+    shard->job_count = kept;
+}
+
+static void take_jobs(struct sim *sim, struct ordo_shard_effects *effects) {
+    struct sim_shard *shard = &sim->shard;
+    for (size_t i = 0; i < effects->job_count; i++) {
+        if (shard->job_count == shard->job_capacity) {
+            shard->job_capacity = shard->job_capacity ? shard->job_capacity * 2 : 8;
+            shard->jobs = ordo_realloc(shard->jobs, shard->job_capacity * sizeof *shard->jobs);
+        }
+        shard->jobs[shard->job_count++] =
+            (struct sim_waiting_job){.job = effects->jobs[i], .after = shard->issued_count};
+    }
     effects->job_count = 0;
+    start_jobs(sim);
 }
 
 static void send_all(struct sim *sim, const struct ordo_shard_effects *effects) {
@@ -185,7 +206,7 @@ static void carry_out(struct sim *sim) {
     effects->publish_count = 0;
     if (effects->turn != 0) write_push(sim, effects->turn, &effects->batch);
     if (effects->background.count > 0) write_push(sim, 0, &effects->background);
-    start_jobs(sim, effects);
+    take_jobs(sim, effects);
     if (crash_is_due(sim)) return;
     send_all(sim, effects);
     ordo_shard_effects_clear(effects);
@@ -274,7 +295,9 @@ static void written(struct sim *sim) {
     shard->write_count--;
     memmove(shard->writes, shard->writes + 1, shard->write_count * sizeof *shard->writes);
     shard->is_writing = false;
+    shard->written_count++;
     write_begin(sim);
+    start_jobs(sim);
     if (number == 0 || crash_is_due(sim)) return;
     struct ordo_shard_event event = event_of(sim, ORDO_SHARD_DURABLE);
     event.durable.turn = number;
@@ -391,7 +414,9 @@ static void forget_process(struct sim *sim) {
     shard->core = NULL;
     for (size_t i = 0; i < shard->inbox_count; i++) inbox_item_finish(&shard->inbox[i]);
     for (size_t i = 0; i < shard->write_count; i++) ordo_batch_finish(&shard->writes[i].batch);
-    shard->inbox_count = shard->write_count = 0;
+    for (size_t i = 0; i < shard->job_count; i++) ordo_job_destroy(shard->jobs[i].job);
+    shard->inbox_count = shard->write_count = shard->job_count = 0;
+    shard->written_count = shard->issued_count = 0;
     shard->turns_in_flight = 0;
     shard->is_writing = shard->wake_pushed = false;
     shard->tick_pushed_us = 0;
@@ -407,6 +432,7 @@ void sim_shard_finish(struct sim *sim) {
     forget_process(sim);
     free(shard->inbox);
     free(shard->writes);
+    free(shard->jobs);
     ordo_shard_effects_finish(&shard->effects);
     watch_link_destroy(shard->watch);
     shard->store->ops->close(shard->store);

@@ -233,7 +233,7 @@ struct sim *sim_create(uint64_t seed, const struct sim_plan *plan, bool is_verbo
     ordo_arena_init(&sim->arena, SIZE_MAX / 2);
     sim->oracle = oracle_create(&sim->verdict);
     for (uint32_t i = 0; i < plan->doc_count; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "d%u", i);
         sim->docs[i] = oracle_doc_of(sim->oracle, ordo_slice_of("c"), ordo_slice_of(name));
     }

@@ -112,6 +112,12 @@ struct sim_write {
     struct ordo_batch batch;
 };
 
+/* A job that waits until the writes that were issued before it are in the store. */
+struct sim_waiting_job {
+    struct ordo_job *job;
+    uint64_t after;            /* this many writes */
+};
+
 struct sim_inbox_item {
     enum ordo_shard_event_kind kind;
     struct ordo_buffer peer, message;
@@ -130,6 +136,9 @@ struct sim_shard {
     size_t inbox_count, inbox_capacity;
     struct sim_write *writes;  /* in the order of the one writer; the first is under way */
     size_t write_count, write_capacity;
+    uint64_t written_count, issued_count; /* writes since the start; jobs see all that were issued before them */
+    struct sim_waiting_job *jobs;
+    size_t job_count, job_capacity;
     uint32_t turns_in_flight;
     bool is_writing, wake_pushed;
     int64_t crash_countdown;   /* steps until it crashes; 0: not planned */
