@@ -77,13 +77,11 @@ launcher=()
 command -v ccache >/dev/null 2>&1 && launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
 
 # build NAME CMAKE_OPTIONS…: into $work/NAME.
-build() {
-    local name=$1
+build() { step "build $1" configure_and_build "$@" || { failed=$((failed + 1)); return 1; }; }
+configure_and_build() {
+    local folder="$work/$1"
     shift
-    configure_and_build() {
-        cmake -S "$root" -B "$work/$name" -G Ninja ${launcher[@]+"${launcher[@]}"} "$@" && cmake --build "$work/$name"
-    }
-    step "build $name" configure_and_build "$@" || { failed=$((failed + 1)); return 1; }
+    cmake -S "$root" -B "$folder" -G Ninja ${launcher[@]+"${launcher[@]}"} "$@" && cmake --build "$folder"
 }
 
 # unit NAME CTEST_OPTIONS…: ctest of $work/NAME.
@@ -106,12 +104,9 @@ stage_release() {
     test_step install install_check
 }
 
-# What is installed must stand on its own feet.
+# What is installed must stand on its own feet. (`set -e` rests within a step, so every line says what it needs.)
 install_check() {
-    cmake --install "$work/release" --prefix "$work/prefix" >/dev/null
-    local program
-    for program in ordo ordo-load ordo-gateway ordo-shard; do test -x "$work/prefix/bin/$program"; done
-    "$root/tests/smoke.sh" "$work/prefix/bin"
+    cmake --install "$work/release" --prefix "$work/prefix" >/dev/null && "$root/tests/smoke.sh" "$work/prefix/bin"
 }
 
 stage_sanitize() {
