@@ -79,7 +79,7 @@ static ordo_err read_tail(struct ordo_job *job, struct ordo_view *view, uint64_t
     ordo_err err;
     while (!(err = ordo_op_log_next(&log, &op)) && !(err = ordo_doc_state_step(&load->state, &op.op))) {
         note_author(&load->authors, &op);
-        ordo_recent_append(&load->recent, op.hash, op.committed, &op.op, load->state.length);
+        ordo_recent_append(&load->recent, op.hash, op.flags, op.committed, &op.op, load->state.length);
         if (ordo_recent_size(&load->recent) > 2 * load->recent_size_max)
             ordo_recent_trim(&load->recent, load->recent_size_max, UINT64_MAX, false);
     }

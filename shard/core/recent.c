@@ -10,7 +10,7 @@ struct ordo_recent_item {
     uint32_t offset;       /* of the record in `bytes` */
     uint32_t op_offset;    /* of the op within the record */
     uint32_t op_size;
-    uint8_t client_offset; /* of the client_id within the record: behind hash, size and server_seq */
+    uint8_t client_offset; /* of the client_id within the record: behind hash, flags, size and server_seq */
     uint8_t client_size;
     uint8_t kind;
 };
@@ -37,7 +37,7 @@ static void compact(struct ordo_recent *recent) {
     recent->byte_start = 0;
 }
 
-void ordo_recent_append(struct ordo_recent *recent, uint64_t hash, struct ordo_slice committed,
+void ordo_recent_append(struct ordo_recent *recent, uint64_t hash, uint8_t flags, struct ordo_slice committed,
                         const struct ordo_committed *op, uint64_t length_after) {
     ORDO_ASSERT(op->server_seq == ordo_recent_end_seq(recent));
     /* Half empty at the front: move the rest there rather than grow; each byte is moved at most once per own length. */
@@ -51,8 +51,8 @@ void ordo_recent_append(struct ordo_recent *recent, uint64_t hash, struct ordo_s
     }
     ORDO_ASSERT(recent->bytes.size + committed.size < UINT32_MAX - 64);
     size_t offset = recent->bytes.size;
-    ordo_run_append_op(&recent->bytes, hash, committed);
-    size_t head = recent->bytes.size - committed.size - offset; /* hash and size */
+    ordo_run_append_op(&recent->bytes, hash, flags, committed);
+    size_t head = recent->bytes.size - committed.size - offset; /* hash, flags and size */
     recent->items[recent->item_start + recent->item_count++] = (struct ordo_recent_item){
         .length_after = length_after,
         .offset = (uint32_t)offset,
@@ -87,9 +87,7 @@ struct ordo_recent_op ordo_recent_get(const struct ordo_recent *recent, uint64_t
 struct ordo_run_op ordo_recent_record(const struct ordo_recent *recent, uint64_t seq) {
     struct ordo_reader reader = ordo_reader(ordo_recent_records(recent, seq));
     struct ordo_run_op out;
-    bool read = ordo_take_u64_le(&reader, &out.hash) && ordo_take_sized(&reader, &out.committed) &&
-                ordo_committed_decode(out.committed, &out.op);
-    ORDO_ASSERT(read);
+    ORDO_ASSERT(ordo_run_take_op(&reader, &out));
     return out;
 }
 

@@ -32,7 +32,7 @@ void ordo_recent_init(struct ordo_recent *recent, uint64_t first_seq, uint64_t l
 void ordo_recent_finish(struct ordo_recent *recent);
 /* Appends the op with the next seq, encoded as `committed`, of which `op` is the decoded form (its slices point into
  * those very bytes). */
-void ordo_recent_append(struct ordo_recent *recent, uint64_t hash, struct ordo_slice committed,
+void ordo_recent_append(struct ordo_recent *recent, uint64_t hash, uint8_t flags, struct ordo_slice committed,
                         const struct ordo_committed *op, uint64_t length_after);
 
 static inline uint64_t ordo_recent_end_seq(const struct ordo_recent *recent) { /* the next op's */

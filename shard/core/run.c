@@ -3,9 +3,15 @@
 #include "shard/core/key.h"
 #include "shard/core/value.h"
 
-void ordo_run_append_op(struct ordo_buffer *records, uint64_t hash, struct ordo_slice committed) {
+void ordo_run_append_op(struct ordo_buffer *records, uint64_t hash, uint8_t flags, struct ordo_slice committed) {
     ordo_buffer_append_u64_le(records, hash);
+    ordo_buffer_append_u8(records, flags);
     ordo_buffer_append_sized(records, committed);
+}
+
+bool ordo_run_take_op(struct ordo_reader *reader, struct ordo_run_op *out) {
+    return ordo_take_u64_le(reader, &out->hash) && ordo_take_u8(reader, &out->flags) &&
+           ordo_take_sized(reader, &out->committed) && ordo_committed_decode(out->committed, &out->op);
 }
 
 void ordo_run_encode(struct ordo_buffer *out, struct ordo_slice key, uint64_t first_seq, uint64_t count,
@@ -35,9 +41,7 @@ ordo_err ordo_run_open(struct ordo_slice key, struct ordo_slice value, struct or
 ordo_err ordo_run_next(struct ordo_run *run, struct ordo_run_op *out) {
     bool is_done = run->next_seq == run->first_seq + run->count;
     if (ordo_reader_left(&run->records) == 0) return is_done ? ORDO_ERR_NOT_FOUND : ORDO_ERR_CORRUPT;
-    if (is_done || !ordo_take_u64_le(&run->records, &out->hash)) return ORDO_ERR_CORRUPT;
-    if (!ordo_take_sized(&run->records, &out->committed)) return ORDO_ERR_CORRUPT;
-    if (!ordo_committed_decode(out->committed, &out->op)) return ORDO_ERR_CORRUPT;
+    if (is_done || !ordo_run_take_op(&run->records, out)) return ORDO_ERR_CORRUPT;
     if (out->op.server_seq != run->next_seq) return ORDO_ERR_CORRUPT;
     run->next_seq++;
     return ORDO_OK;

@@ -1,7 +1,7 @@
 /* shard/core/run.h: a run, the value under an `ops` key: all ops that one turn committed to one document.
  *
  *     version u8 | first server_seq varint | op count varint | length before the first op varint | records | checksum
- *     record = hash64 of what was submitted (8 bytes, little endian) | size varint | ordo.v1.Committed
+ *     record = hash64 of what was submitted (8 bytes, little endian) | flags u8 | size varint | ordo.v1.Committed
  *
  * The length (in the type's units) lets an op made long ago be validated against its base without replaying all before. */
 #ifndef ORDO_SHARD_CORE_RUN_H
@@ -11,14 +11,20 @@
 
 #define ORDO_RUN_VERSION 1
 
+/* The op came with the dedupe policy EXACT_SINCE_BASE: its op_id need not be the only one of its kind. */
+#define ORDO_RUN_EXACT 1u
+
 struct ordo_run_op {
     uint64_t hash;
+    uint8_t flags;
     struct ordo_slice committed; /* encoded */
     struct ordo_committed op;    /* decoded; borrows from the same bytes */
 };
 
 /* Appends one record. */
-void ordo_run_append_op(struct ordo_buffer *records, uint64_t hash, struct ordo_slice committed);
+void ordo_run_append_op(struct ordo_buffer *records, uint64_t hash, uint8_t flags, struct ordo_slice committed);
+/* Takes it apart again. False: not a record. */
+bool ordo_run_take_op(struct ordo_reader *reader, struct ordo_run_op *out);
 /* Replaces what `out` holds by the whole value, sealed for `key`. */
 void ordo_run_encode(struct ordo_buffer *out, struct ordo_slice key, uint64_t first_seq, uint64_t count,
                      uint64_t length_before, struct ordo_slice records);

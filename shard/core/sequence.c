@@ -301,10 +301,10 @@ void ordo_sequence_submit(struct ordo_shard *shard, struct ordo_doc *doc, struct
 
 /* ---- commit */
 
-static void append_recent(struct ordo_shard *shard, struct ordo_doc *doc, uint64_t hash, struct ordo_slice committed,
-                          const struct ordo_committed *op, uint64_t length_after) {
+static void append_recent(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit,
+                          struct ordo_slice committed, const struct ordo_committed *op, uint64_t length_after) {
     size_t before = ordo_recent_size(&doc->recent);
-    ordo_recent_append(&doc->recent, hash, committed, op, length_after);
+    ordo_recent_append(&doc->recent, submit->hash, submit->is_exact ? ORDO_RUN_EXACT : 0, committed, op, length_after);
     doc->log_size += ordo_recent_size(&doc->recent) - before;
     if (doc->turn_first_seq == 0) {
         doc->turn_first_seq = op->server_seq;
@@ -338,7 +338,7 @@ uint64_t ordo_sequence_commit(struct ordo_shard *shard, struct ordo_doc *doc, co
     ORDO_ASSERT(ordo_committed_decode(bytes, &decoded) && decoded.server_seq == committed.server_seq);
 
     if (state->seq == 0) ordo_recent_init(&doc->recent, 1, 0);
-    append_recent(shard, doc, submit->hash, bytes, &decoded, length_after);
+    append_recent(shard, doc, submit, bytes, &decoded, length_after);
     state->seq = committed.server_seq;
     state->length = length_after;
     state->timestamp_ms = committed.timestamp_ms;

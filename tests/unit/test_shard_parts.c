@@ -25,7 +25,7 @@ static void append(struct ordo_recent *recent, uint64_t seq, uint64_t length_aft
     ordo_committed_encode(&committed, &bytes);
     struct ordo_committed decoded;
     assert_true(ordo_committed_decode(ordo_buffer_slice(&bytes), &decoded));
-    ordo_recent_append(recent, seq ^ 0xff, ordo_buffer_slice(&bytes), &decoded, length_after);
+    ordo_recent_append(recent, seq ^ 0xff, 0, ordo_buffer_slice(&bytes), &decoded, length_after);
     ordo_buffer_finish(&op);
     ordo_buffer_finish(&bytes);
 }
