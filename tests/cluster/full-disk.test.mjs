@@ -1,5 +1,5 @@
-// The space runs out: no false ack, words that say what is the matter, reads go on, and it recovers. The disk is a small
-// tmpfs, which only root can mount.
+// The space runs out: no false ack, words that say what is the matter, reads go on, and it recovers. The disk is a
+// small tmpfs, which only root can mount.
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -75,7 +75,8 @@ onSmallDisk("with little space left edits are refused, reads go on, and it recov
   assert.equal((await cluster.join()).text, "before ", "reads go on");
   assert.ok(cluster.shard.isRunning);
   makeRoom(cluster);
-  const acked = await eventually(async () => (await raw.submit(doc, 1, head, submitted)).ack, "the space to be noticed");
+  const retry = async () => (await raw.submit(doc, 1, head, submitted)).ack;
+  const acked = await eventually(retry, "the space to be noticed");
   assert.equal(acked.server_seq, head + 1, "the very same op, sent again");
   await reader.until(() => reader.text === "during before ", "the reader to see it");
 });

@@ -60,7 +60,7 @@ withLinks("a link that stalls in one direction loses and doubles nothing", async
   assert.ok(clients.every((client) => client.reconnects === 0));
 });
 
-withLinks("while the shard cannot be reached, submits are refused as retryable and the client is told", async (cluster) => {
+withLinks("while the shard is away, submits are refused as retryable and the client is told", async (cluster) => {
   const raw = await RawConnection.connect(cluster.url);
   const { doc, head } = await raw.open("c", "d");
   await cluster.shard.stop("SIGKILL");

@@ -1,5 +1,5 @@
-// Disks as they are: power goes, a sync fails, takes half a second or stalls for five. The shard, and only the shard, runs
-// on a disk that forgets whatever was not synced (lib/disk.mjs).
+// Disks as they are: power goes, a sync fails, takes half a second or stalls for five. The shard, and only the shard,
+// runs on a disk that forgets whatever was not synced (lib/disk.mjs).
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { Cluster, assertSameText, converge, withCluster } from "./lib/cluster.mjs";
@@ -20,7 +20,9 @@ const onForgetfulDisk = (name, act) => test(name, (t) => {
 /** The shard dies, and with it all that its disk had not been told to keep. */
 async function losePower(cluster, disk) {
   await cluster.shard.stop("SIGKILL");
-  cluster.shard.note(`--- ${await disk.losePower()}\n`);
+  const forgotten = await disk.losePower();
+  cluster.shard.note(`--- ${forgotten}\n`);
+  return forgotten;
 }
 
 /** ordo-load --verify in the background, on documents of its own. */

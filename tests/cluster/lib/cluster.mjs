@@ -52,9 +52,10 @@ class Base {
 
 export class Cluster extends Base {
   /** `prepare(cluster)` runs before the shard starts for the first time, when `cluster.data` is an empty folder. */
-  constructor({ shardEnv = {}, gatewayEnv = {}, shardArgs = [], prepare = async () => {} } = {}) {
+  constructor({ shardEnv = {}, gatewayEnv = {}, shardArgs = [], gatewayArgs = [],
+                prepare = async () => {} } = {}) {
     super();
-    Object.assign(this, { shardEnv, gatewayEnv, shardArgs, prepare });
+    Object.assign(this, { shardEnv, gatewayEnv, shardArgs, gatewayArgs, prepare });
     this.shard = new Program("ordo-shard");
     this.gateway = new Program("ordo-gateway");
     this.programs.push(this.shard, this.gateway);
@@ -85,7 +86,8 @@ export class Cluster extends Base {
 
   async startGateway() {
     const { data, side } = this.link;
-    this.gateway.start(["--listen", this.listen, "--shard", `data=${data},side=${side}`], { env: this.gatewayEnv });
+    this.gateway.start(["--listen", this.listen, "--shard", `data=${data},side=${side}`, ...this.gatewayArgs],
+                       { env: this.gatewayEnv });
     this.url = (await this.gateway.line(/^ready (\S+)/))[1];
     this.listen = new URL(this.url).host;
   }

@@ -1,5 +1,5 @@
-// The disk that forgets (tests/cluster/forgetful), as tests use it: the shard of a cluster runs on it, and it fails, dawdles
-// or forgets when told to.
+// The disk that forgets (tests/cluster/forgetful), as tests use it: the shard of a cluster runs on it, and it fails,
+// dawdles or forgets when told to.
 import { rename, rm, writeFile } from "node:fs/promises";
 import { preload, run } from "./process.mjs";
 
@@ -31,8 +31,8 @@ export class ForgetfulDisk {
    * as torn writes leave it. */
   async losePower() {
     const tail = this.random.chance(50) ? ["--tail", "random", "--seed", String(this.random.next())] : [];
-    const { code, stdout, stderr } = await run("ordo-forget", [this.root, ...tail],
-                                               { env: { ORDO_FORGET_ROOT: this.root, ORDO_FORGET_SHADOW: this.shadow } });
+    const env = { ORDO_FORGET_ROOT: this.root, ORDO_FORGET_SHADOW: this.shadow };
+    const { code, stdout, stderr } = await run("ordo-forget", [this.root, ...tail], { env });
     if (code !== 0) throw new Error(`ordo-forget failed: ${stderr}`);
     return stdout.trim();
   }
