@@ -235,6 +235,7 @@ void doc_unfreeze(struct ordo_client_doc *doc) {
     struct doc_in_flight *flight = &doc->in_flight;
     ORDO_ASSERT(flight->is_set);
     flight->is_set = false;
+    if (flight->is_overtaken) return;
     if (flight->kind != ORDO_CLIENT_EDIT) {
         doc->pending.kind = flight->kind; /* nothing is pending behind a delete or create */
         return;
@@ -301,7 +302,7 @@ void ordo_client_doc_write_confirmed(const struct ordo_client_doc *doc, struct o
 /* Applies the edits to a copy: what is shown is asked for rarely, and editors keep it themselves. */
 void doc_write_visible(const struct ordo_client_doc *doc, struct ordo_buffer *out) {
     if (doc->content == NULL || doc_is_reshaping(doc)) return;
-    bool has_flight = doc->in_flight.is_set, has_pending = doc_has_pending(doc);
+    bool has_flight = doc_has_edit_in_flight(doc), has_pending = doc_has_pending(doc);
     if (!has_flight && !has_pending) {
         doc->type->content_write(doc->content, out);
         return;

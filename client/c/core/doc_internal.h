@@ -25,6 +25,10 @@ struct doc_in_flight {
     bool is_inexact;           /* rebased over a difference, not over ops: the server's form may be another */
     bool is_stored;            /* the owner wrote the record that holds it */
     bool is_sent;              /* since the last Opened or retryable nack */
+    /* A delete or create of ours, and somebody else deleted or created the document since: it has nothing to do with
+     * what is shown any more. But it may still commit (a create, if the document is deleted once more; a delete, as the
+     * empty op), so its answer is awaited before anything else is sent, and what it did is learnt from its body. */
+    bool is_overtaken;
     bool is_refused;           /* it can never commit as it is: goes anew, under a new client_seq, after Opened */
     uint32_t attempt_count;    /* nacks in a row that asked for another try */
 };
@@ -132,7 +136,10 @@ static inline bool doc_has_pending(const struct ordo_client_doc *doc) {
 /* The visible content is not made of text ops alone: a delete or create of ours is on its way. */
 static inline bool doc_is_reshaping(const struct ordo_client_doc *doc) {
     if (doc->pending.kind != ORDO_CLIENT_EDIT) return true;
-    return doc->in_flight.is_set && doc->in_flight.kind != ORDO_CLIENT_EDIT;
+    return doc->in_flight.is_set && doc->in_flight.kind != ORDO_CLIENT_EDIT && !doc->in_flight.is_overtaken;
+}
+static inline bool doc_has_edit_in_flight(const struct ordo_client_doc *doc) {
+    return doc->in_flight.is_set && doc->in_flight.kind == ORDO_CLIENT_EDIT;
 }
 
 /* --- doc.c ------------------------------------------------------------------------------------------------------ */

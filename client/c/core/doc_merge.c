@@ -27,7 +27,7 @@ struct farewell {
 };
 
 static void append_edits(const struct ordo_client_doc *doc, struct ordo_buffer *out) {
-    bool has_flight = doc->in_flight.is_set && doc->in_flight.kind == ORDO_CLIENT_EDIT;
+    bool has_flight = doc_has_edit_in_flight(doc);
     bool has_pending = doc->pending.kind == ORDO_CLIENT_EDIT && doc_has_pending(doc);
     if (has_flight && has_pending) {
         struct ordo_buffer first = {0}, second = {0};
@@ -89,13 +89,13 @@ void doc_give_back(struct ordo_client_doc *doc, enum ordo_client_give_back_reaso
 void doc_replace_content(struct ordo_client_doc *doc, struct ordo_content *content, uint64_t length, uint64_t seq,
                          uint64_t lineage, bool deleted, enum ordo_client_give_back_reason reason) {
     struct farewell farewell = farewell_begin(doc);
-    /* A delete of ours that comes second still has its place to come, as an empty op. */
-    bool keeps_flight = doc->in_flight.is_set && doc->in_flight.kind == ORDO_CLIENT_DELETE && deleted;
+    /* An edit will be refused for sure, a delete or create will not. */
+    bool keeps_flight = doc->in_flight.is_set && doc->in_flight.kind != ORDO_CLIENT_EDIT;
     set_content(doc, content, length, seq);
     doc->lineage = lineage;
     doc->is_deleted = deleted;
     doc_drop_edits(doc);
-    doc->in_flight.is_set = keeps_flight;
+    doc->in_flight.is_set = doc->in_flight.is_overtaken = keeps_flight;
     doc_presence_forget(doc);
     farewell_end(doc, &farewell, &(struct ordo_client_given_back){.reason = reason});
 }

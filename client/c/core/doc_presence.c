@@ -87,7 +87,7 @@ void doc_presence_write(struct ordo_client_doc *doc, uint32_t handle, struct ord
     }
     struct ordo_wire_range ranges[ORDO_WIRE_RANGES_MAX];
     struct ordo_live_op *edits[2] = {doc_has_pending(doc) ? doc->pending.live : NULL,
-                                     doc->in_flight.is_set ? doc->in_flight.live : NULL};
+                                     doc_has_edit_in_flight(doc) ? doc->in_flight.live : NULL};
     memcpy(ranges, presence->ranges, sizeof ranges);
     for (size_t e = 0; e < 2 && doc->type == &ordo_type_text && !doc_is_reshaping(doc); e++) {
         if (edits[e] == NULL) continue;
@@ -128,7 +128,7 @@ static void bring_up(struct ordo_client_doc *doc, struct ordo_wire_presence *pre
         presence->ranges[i].head = min(presence->ranges[i].head, doc->length);
     }
     if (doc_is_reshaping(doc)) return;
-    struct ordo_live_op *edits[2] = {doc->in_flight.is_set ? doc->in_flight.live : NULL,
+    struct ordo_live_op *edits[2] = {doc_has_edit_in_flight(doc) ? doc->in_flight.live : NULL,
                                      doc_has_pending(doc) ? doc->pending.live : NULL};
     for (size_t e = 0; e < 2; e++) {
         if (edits[e] == NULL) continue;

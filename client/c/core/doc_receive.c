@@ -231,7 +231,8 @@ void ordo_client_doc_ack(struct ordo_client_doc *doc, const struct ordo_wire_ack
         return;
     }
     /* Not the next place; or it is, but not with the body that we hold: the Opened that follows will bring it. */
-    if (ack->server_seq != doc->seq + 1 || doc->answer.is_active || flight->is_inexact) {
+    if (ack->server_seq != doc->seq + 1 || doc->answer.is_active || flight->is_inexact ||
+        flight->is_overtaken) {
         reopen(doc);
         doc_tell_status(doc);
         return;
@@ -262,6 +263,12 @@ static void retry_later(struct ordo_client_doc *doc, uint64_t after_ms, uint64_t
     doc->retry_at_ms = now_ms + (after_ms < RETRY_MAX_MS ? after_ms : RETRY_MAX_MS);
 }
 
+static void refused(struct ordo_client_doc *doc, enum ordo_client_give_back_reason reason,
+                    const struct ordo_wire_nack *nack) {
+    if (doc->in_flight.is_overtaken) doc->in_flight.is_set = false; /* what is pending has nothing to do with it */
+    else doc_give_back(doc, reason, nack->code, nack->message);
+}
+
 void ordo_client_doc_nack(struct ordo_client_doc *doc, const struct ordo_wire_nack *nack, uint64_t now_ms) {
     if (has_failed_or_closed(doc)) return;
     struct doc_in_flight *flight = &doc->in_flight;
@@ -285,7 +292,7 @@ void ordo_client_doc_nack(struct ordo_client_doc *doc, const struct ordo_wire_na
         doc_unfreeze(doc);
         doc_need(doc, DOC_NEEDS_CLIENT_ID);
         break;
-    case ORDO_NACK_DELETED: doc_give_back(doc, ORDO_CLIENT_GONE, nack->code, nack->message); break;
+    case ORDO_NACK_DELETED: refused(doc, ORDO_CLIENT_GONE, nack); break;
     case ORDO_NACK_UNKNOWN:
     case ORDO_NACK_INVALID_OP:
     case ORDO_NACK_FORBIDDEN:
@@ -293,7 +300,7 @@ void ordo_client_doc_nack(struct ordo_client_doc *doc, const struct ordo_wire_na
     case ORDO_NACK_EXISTS:
     case ORDO_NACK_CONFLICT:
     default: /* a code of a later server: whatever it means, the op is refused */
-        doc_give_back(doc, ORDO_CLIENT_REFUSED, nack->code, nack->message);
+        refused(doc, ORDO_CLIENT_REFUSED, nack);
         break;
     }
     doc_tell_status(doc);
@@ -386,6 +393,10 @@ static void answer_settle(struct ordo_client_doc *doc) {
     if (header->last_client_seq >= doc->next_client_seq) doc->next_client_seq = header->last_client_seq + 1;
     if (!flight->is_set) return;
     if (header->last_client_seq >= flight->client_seq || fate_is_unknown(doc)) {
+        if (flight->is_overtaken) {
+            flight->is_set = false;
+            return;
+        }
         /* Committed, says the server, but neither in what we lacked nor known here as ours: two instances under one
          * client_id, or a damaged record. To send it again or to drop it might both be wrong. */
         doc_give_back(doc, ORDO_CLIENT_FATE_UNKNOWN, 0, ordo_slice(NULL, 0));

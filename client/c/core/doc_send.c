@@ -45,6 +45,7 @@ static void freeze(struct ordo_client_doc *doc, size_t op_size_max) {
     flight->client_seq = doc->next_client_seq++;
     flight->base_seq = doc->seq;
     flight->is_rebased = flight->is_inexact = flight->is_stored = flight->is_sent = flight->is_refused = false;
+    flight->is_overtaken = false;
     flight->attempt_count = 0;
     ordo_buffer_clear(&flight->frozen);
     doc->pending.kind = ORDO_CLIENT_EDIT;
