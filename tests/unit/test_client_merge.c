@@ -50,6 +50,30 @@ static void content_in_parts_counts_only_when_it_is_whole(void **state) {
     assert_int_equal(f->opened_count, 1);
 }
 
+static void an_own_op_between_the_content_and_the_head_is_settled_in_its_place(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "one two", 1);
+    type(f, 7, " three");
+    flush(f);
+    reconnect(f);
+    const struct placed ops[] = {{own_id, 51, 1, 1, .at = 11, .text = " three"}};
+    say_opened(f, (struct answer){.head = 51, .horizon = 50, .content = "ONE one two", .content_seq = 50,
+                                  .ops = ops, .op_count = 1, .last_client_seq = 1, .last_client_server_seq = 51});
+    assert_text(f, "ONE one two three", "ONE one two three");
+    assert_int_equal(f->changed_count, 1); /* the others' part: our own is shown all the time */
+    assert_int_equal(f->acked_server_seq, 51);
+    assert_int_equal(flush(f), 0);
+}
+
+static void a_live_op_amid_the_parts_of_an_answer_reopens(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 1);
+    say_opened(f, (struct answer){.head = 3, .horizon = 3, .content = "abc", .content_seq = 3, .more = true});
+    say_committed(f, (struct placed){other_id, 2, 1, 1, .at = 0, .text = "X"});
+    assert_int_equal(ordo_client_doc_wants(f->doc, f->now_ms), ORDO_CLIENT_DOC_REOPEN);
+    assert_text(f, "ab", "ab");
+}
+
 static void an_unasked_content_while_the_op_may_still_commit_keeps_it_frozen(void **state) {
     struct fixture *f = *state;
     open_with(f, "ab", 5);
@@ -223,6 +247,8 @@ int main(void) {
         TEST(content_without_the_own_op_is_merged_and_the_op_made_anew),
         TEST(content_with_the_own_op_settles_it_and_keeps_what_is_pending),
         TEST(content_in_parts_counts_only_when_it_is_whole),
+        TEST(an_own_op_between_the_content_and_the_head_is_settled_in_its_place),
+        TEST(a_live_op_amid_the_parts_of_an_answer_reopens),
         TEST(an_unasked_content_while_the_op_may_still_commit_keeps_it_frozen),
         TEST(another_lineage_gives_the_edits_back),
         TEST(an_op_whose_author_was_forgotten_is_not_sent_again),
