@@ -1,7 +1,5 @@
 #include "shard/folder.h"
 
-#include "shard/core/key.h"
-#include "shard/core/rows.h"
 #include "shard/files.h"
 #include "shard/low_water.h"
 #include "shard/recovery.h"
@@ -158,11 +156,8 @@ static ordo_err check_low_water(struct ordo_folder *folder, uint64_t turn, struc
 /* The log files' part, before the database is opened: afterwards they are gone. */
 static ordo_err check_log(struct ordo_folder *folder, bool cuts, bool *is_torn, struct ordo_problem *problem) {
     struct ordo_log_check check;
-    ordo_err err = ordo_log_check_run(&check, folder->db_path, ordo_key_turn, problem);
-    struct ordo_turn_row row;
-    if (!err && check.watched.size > 0 && ordo_turn_row_decode(ordo_buffer_slice(&check.watched), &row) == ORDO_OK) {
-        err = check_low_water(folder, row.turn, problem);
-    }
+    ordo_err err = ordo_log_check_run(&check, folder->db_path, problem);
+    if (!err && check.turn != 0) err = check_low_water(folder, check.turn, problem);
     *is_torn = check.torn_size > 0;
     if (!err && *is_torn) {
         ordo_problem_set(&folder->note,
@@ -175,7 +170,6 @@ static ordo_err check_log(struct ordo_folder *folder, bool cuts, bool *is_torn, 
         join(temporary, folder->path, "/log.cut");
         err = ordo_log_cut_tail(&check, folder->db_path, temporary, problem);
     }
-    ordo_log_check_finish(&check);
     return err;
 }
 

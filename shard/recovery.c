@@ -1,6 +1,8 @@
 #include "shard/recovery.h"
 
 #include "common/memory.h"
+#include "shard/core/key.h"
+#include "shard/core/rows.h"
 #include "shard/files.h"
 #include "shard/wal.h"
 
@@ -49,39 +51,67 @@ static ordo_err list_log_files(const char *db_path, struct log_file **files_out,
 
 /* What the files before this one told. */
 struct log_state {
-    const char *bad_file; /* borrowed; NULL: all read so far is whole */
-    size_t bad_offset;
     bool has_records;
     uint64_t next_sequence;
+    uint64_t turn;         /* the last one; 0: none yet */
+    bool is_broken;        /* something is missing at `bad_offset` of `bad_file`, and no turn behind it has been seen */
+    bool has_records_behind;
+    const char *bad_file;  /* borrowed */
+    size_t bad_offset;
+    const char *what;
 };
 
 static ordo_err damage(struct ordo_problem *problem, const char *file, size_t offset, const char *what) {
     ordo_problem_set(problem,
-                     "The log file %s is damaged at byte %zu (%s); nothing was changed. Acknowledged edits are behind "
-                     "it: restore this folder from a backup.",
+                     "The log file %s is damaged at byte %zu (%s); nothing was changed. Acknowledged edits may be lost "
+                     "with it: restore this folder from a backup.",
                      file, offset, what);
     return ORDO_ERR_CORRUPT;
 }
 
+static uint64_t turn_of(const struct ordo_buffer *value) {
+    struct ordo_turn_row row;
+    return value->size > 0 && ordo_turn_row_decode(ordo_buffer_slice(value), &row) == ORDO_OK ? row.turn : 0;
+}
+
+static void break_off(struct log_state *state, const char *file, size_t offset, const char *what) {
+    if (state->is_broken) return;
+    state->is_broken = true;
+    state->has_records_behind = false;
+    state->bad_file = file;
+    state->bad_offset = offset;
+    state->what = what;
+}
+
+/* Looks at a file that has records: does it go on where the ones before it ended? */
+static ordo_err judge_records(struct log_state *state, const char *name, const struct ordo_wal_scan *scan,
+                              struct ordo_problem *problem) {
+    if (state->has_records && scan->first_sequence != state->next_sequence) {
+        break_off(state, name, 0, "records before it are missing");
+    }
+    uint64_t first_turn = turn_of(&scan->watched_first);
+    if (state->is_broken) {
+        state->has_records_behind = true;
+        if (first_turn != 0 && (state->turn == 0 || first_turn != state->turn + 1)) {
+            return damage(problem, state->bad_file, state->bad_offset, state->what);
+        }
+        if (first_turn != 0) state->is_broken = false; /* no turn is missing */
+    }
+    state->has_records = true;
+    state->next_sequence = scan->next_sequence;
+    if (first_turn != 0) state->turn = turn_of(&scan->watched);
+    return ORDO_OK;
+}
+
 static ordo_err judge(struct log_state *state, const char *name, const struct ordo_wal_scan *scan,
                       struct ordo_problem *problem) {
-    if (state->bad_file != NULL && scan->record_count > 0) {
-        return damage(problem, state->bad_file, state->bad_offset, "a later log file has whole records");
-    }
     if (scan->is_out_of_step) return damage(problem, name, scan->good_size, "records before it are missing");
     if (scan->has_records_behind) return damage(problem, name, scan->good_size, "whole records stand behind it");
-    if (scan->record_count > 0 && state->has_records && scan->first_sequence != state->next_sequence) {
-        return damage(problem, name, 0, "the log files before it are missing or cut");
+    ordo_err err = scan->record_count > 0 ? judge_records(state, name, scan, problem) : ORDO_OK;
+    if (!err && scan->good_size < scan->size) {
+        break_off(state, name, scan->good_size, "a later log file has whole records");
     }
-    if (scan->record_count > 0) {
-        state->has_records = true;
-        state->next_sequence = scan->next_sequence;
-    }
-    if (scan->good_size < scan->size) {
-        state->bad_file = name;
-        state->bad_offset = scan->good_size;
-    }
-    return ORDO_OK;
+    return err;
 }
 
 static ordo_err note_cut(struct ordo_log_check *check, const char *name, const struct ordo_wal_scan *scan,
@@ -95,7 +125,7 @@ static ordo_err note_cut(struct ordo_log_check *check, const char *name, const s
 }
 
 static ordo_err check_file(struct ordo_log_check *check, struct log_state *state, const char *db_path,
-                           const char *name, struct ordo_slice watched_key, struct ordo_problem *problem) {
+                           const char *name, struct ordo_problem *problem) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", db_path, name);
     struct ordo_buffer bytes = {0};
@@ -106,35 +136,32 @@ static ordo_err check_file(struct ordo_log_check *check, struct log_state *state
         return err;
     }
     struct ordo_wal_scan scan;
-    ordo_wal_scan(&scan, ordo_buffer_slice(&bytes), watched_key);
+    ordo_wal_scan(&scan, ordo_buffer_slice(&bytes), ordo_key_turn);
     err = judge(state, name, &scan, problem);
     check->size += scan.size;
     check->record_count += scan.record_count;
     if (!err && scan.good_size < scan.size) err = note_cut(check, name, &scan, problem);
-    if (scan.watched.size > 0) {
-        ordo_buffer_clear(&check->watched);
-        ordo_buffer_append_slice(&check->watched, ordo_buffer_slice(&scan.watched));
-    }
     ordo_wal_scan_finish(&scan);
     ordo_buffer_finish(&bytes);
     return err;
 }
 
-ordo_err ordo_log_check_run(struct ordo_log_check *check, const char *db_path, struct ordo_slice watched_key,
-                            struct ordo_problem *problem) {
+ordo_err ordo_log_check_run(struct ordo_log_check *check, const char *db_path, struct ordo_problem *problem) {
     *check = (struct ordo_log_check){0};
     struct log_file *files = NULL;
     ordo_err err = list_log_files(db_path, &files, &check->file_count);
     if (err) ordo_problem_set(problem, "The folder %s cannot be read: %s", db_path, strerror(errno));
     struct log_state state = {0};
     for (size_t i = 0; !err && i < check->file_count; i++) {
-        err = check_file(check, &state, db_path, files[i].name, watched_key, problem);
+        err = check_file(check, &state, db_path, files[i].name, problem);
     }
+    if (!err && state.is_broken && state.has_records_behind) {
+        err = damage(problem, state.bad_file, state.bad_offset, state.what);
+    }
+    check->turn = state.turn;
     free(files);
     return err;
 }
-
-void ordo_log_check_finish(struct ordo_log_check *check) { ordo_buffer_finish(&check->watched); }
 
 static ordo_err cut_file(const struct ordo_log_cut *cut, const char *db_path, const char *temporary,
                          struct ordo_problem *problem) {

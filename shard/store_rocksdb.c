@@ -105,7 +105,7 @@ static rocksdb_options_t *database_options(enum ordo_rocksdb_mode mode, struct o
     /* The default stops at the first bad record without a word. Folders are checked, and a torn tail is cut, before
      * they are opened for writing, so that this one refuses what it cannot read. */
     rocksdb_options_set_wal_recovery_mode(options, mode == ORDO_ROCKSDB_READONLY_TORN
-                                                       ? rocksdb_point_in_time_recovery
+                                                       ? rocksdb_skip_any_corrupted_records_recovery
                                                        : rocksdb_tolerate_corrupted_tail_records_recovery);
     rocksdb_options_set_recycle_log_file_num(options, 0); /* old records behind new ones would defeat the check */
     rocksdb_options_set_max_total_wal_size(options, WAL_SIZE_MAX);

@@ -21,7 +21,8 @@ enum ordo_rocksdb_mode {
     ORDO_ROCKSDB_CREATE,   /* there must be none yet */
     ORDO_ROCKSDB_OPEN,     /* there must be one; what its log holds is written to new, synced tables before this returns */
     ORDO_ROCKSDB_READONLY, /* changes nothing; `write` answers IO */
-    ORDO_ROCKSDB_READONLY_TORN, /* the same, and stops reading the log at its torn tail */
+    ORDO_ROCKSDB_READONLY_TORN, /* the same, and passes over what does not read in the log: only for logs whose ends were
+                                 * found to be torn (recovery.h), which cannot be cut here */
 };
 
 /* `path` is the database's own folder. LOCKED, CORRUPT, NO_SPACE, NOT_FOUND, EXISTS, IO with a problem. */

@@ -102,6 +102,7 @@ static bool add_record(struct ordo_wal_scan *scan, struct ordo_slice record, str
     struct ordo_slice key, value;
     while (take_entry(&reader, &key, &value)) {
         if (value.size == 0 || !ordo_slice_equal(key, watched_key)) continue;
+        if (scan->watched_first.size == 0) ordo_buffer_append_slice(&scan->watched_first, value);
         ordo_buffer_clear(&scan->watched);
         ordo_buffer_append_slice(&scan->watched, value);
     }
@@ -145,4 +146,7 @@ void ordo_wal_scan(struct ordo_wal_scan *scan, struct ordo_slice file, struct or
         scan->is_out_of_step || (bad_offset < file.size && find_fragment(scan, file, bad_offset, &scan->behind_offset));
 }
 
-void ordo_wal_scan_finish(struct ordo_wal_scan *scan) { ordo_buffer_finish(&scan->watched); }
+void ordo_wal_scan_finish(struct ordo_wal_scan *scan) {
+    ordo_buffer_finish(&scan->watched_first);
+    ordo_buffer_finish(&scan->watched);
+}

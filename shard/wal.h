@@ -22,7 +22,7 @@ struct ordo_wal_scan {
     size_t record_count;
     uint64_t first_sequence; /* of the first record; 0 without records */
     uint64_t next_sequence;  /* the next file's first record continues here */
-    struct ordo_buffer watched; /* the newest value put under the watched key; empty: none */
+    struct ordo_buffer watched_first, watched; /* the oldest and the newest value put under the watched key; empty: none */
 };
 
 /* `watched_key`: see `watched`. The caller finishes the scan. */

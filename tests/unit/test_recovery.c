@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "shard/core/rows.h"
 #include "shard/recovery.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/wal_writer.h"
@@ -23,32 +24,31 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     struct fixture *fixture = *state;
-    ordo_log_check_finish(&fixture->check);
     scratch_remove(fixture->path);
     free(fixture);
     return 0;
 }
 
-/* Writes the records first..last; `cut` bytes are missing at the end. */
+/* Appends turn `turn` as record `sequence`, or a background write if `turn` is 0. */
+static void append_turn(struct ordo_buffer *bytes, uint64_t sequence, uint64_t turn) {
+    struct ordo_buffer row = {0};
+    ordo_turn_row_encode(&row, &(struct ordo_turn_row){.turn = turn});
+    wal_append_put(bytes, sequence, turn != 0 ? "turn" : "piece", ordo_buffer_slice(&row));
+    ordo_buffer_finish(&row);
+}
+
+/* Writes the records first..last, each the turn of that number; `cut` bytes are missing at the end. */
 static void write_log(struct fixture *fixture, const char *name, uint64_t first, uint64_t last, size_t cut) {
     struct ordo_buffer bytes = {0};
     char path[PATH_MAX];
-    for (uint64_t i = first; i <= last; i++) wal_append_put(&bytes, i, "turn", ordo_slice(&i, sizeof i));
+    for (uint64_t i = first; i <= last; i++) append_turn(&bytes, i, i);
     scratch_join(path, fixture->path, name);
     scratch_write(path, ordo_slice(bytes.data, bytes.size - cut));
     ordo_buffer_finish(&bytes);
 }
 
 static ordo_err run(struct fixture *fixture) {
-    ordo_log_check_finish(&fixture->check);
-    return ordo_log_check_run(&fixture->check, fixture->path, ordo_slice_of("turn"), &fixture->problem);
-}
-
-static uint64_t watched(const struct fixture *fixture) {
-    uint64_t value = 0;
-    assert_int_equal(fixture->check.watched.size, sizeof value);
-    memcpy(&value, fixture->check.watched.data, sizeof value);
-    return value;
+    return ordo_log_check_run(&fixture->check, fixture->path, &fixture->problem);
 }
 
 static void files_that_continue_one_another_are_whole(void **state) {
@@ -60,7 +60,7 @@ static void files_that_continue_one_another_are_whole(void **state) {
     assert_int_equal(fixture->check.file_count, 3);
     assert_int_equal(fixture->check.record_count, 10);
     assert_int_equal(fixture->check.torn_size, 0);
-    assert_int_equal(watched(fixture), 10);
+    assert_int_equal(fixture->check.turn, 10);
 }
 
 static void a_torn_tail_is_cut_so_that_the_next_check_finds_nothing(void **state) {
@@ -71,7 +71,7 @@ static void a_torn_tail_is_cut_so_that_the_next_check_finds_nothing(void **state
     write_log(fixture, "000002.log", 6, 9, 3);
     assert_int_equal(run(fixture), ORDO_OK);
     assert_true(fixture->check.torn_size > 3);
-    assert_int_equal(watched(fixture), 8);
+    assert_int_equal(fixture->check.turn, 8);
     assert_int_equal(ordo_log_cut_tail(&fixture->check, fixture->path, temporary, &fixture->problem), ORDO_OK);
     assert_int_equal(access(temporary, F_OK), -1);
     assert_int_equal(run(fixture), ORDO_OK);
@@ -135,6 +135,57 @@ static void a_flipped_bit_in_any_file_but_at_the_very_end_is_damage(void **state
     }
 }
 
+/* Writes turns 1..4 and `background` background writes, the last of them cut. */
+static void write_log_with_torn_background(struct fixture *fixture, int background) {
+    struct ordo_buffer bytes = {0};
+    char path[PATH_MAX];
+    for (uint64_t i = 1; i <= 4; i++) append_turn(&bytes, i, i);
+    for (int i = 0; i < background; i++) append_turn(&bytes, 5 + (uint64_t)i, 0);
+    scratch_join(path, fixture->path, "000001.log");
+    scratch_write(path, ordo_slice(bytes.data, bytes.size - 1));
+    ordo_buffer_finish(&bytes);
+}
+
+static void write_log_of(struct fixture *fixture, const char *name, uint64_t sequence, uint64_t turn) {
+    struct ordo_buffer bytes = {0};
+    char path[PATH_MAX];
+    append_turn(&bytes, sequence, turn);
+    scratch_join(path, fixture->path, name);
+    scratch_write(path, ordo_buffer_slice(&bytes));
+    ordo_buffer_finish(&bytes);
+}
+
+static void background_writes_lost_at_the_end_of_a_file_are_no_damage_if_the_next_turn_is_there(void **state) {
+    struct fixture *fixture = *state;
+    char temporary[PATH_MAX];
+    scratch_join(temporary, fixture->path, "cut");
+    write_log_with_torn_background(fixture, 2);
+    write_log_of(fixture, "000002.log", 7, 5);
+    assert_int_equal(run(fixture), ORDO_OK);
+    assert_int_equal(fixture->check.turn, 5);
+    assert_true(fixture->check.torn_size > 0);
+    assert_int_equal(ordo_log_cut_tail(&fixture->check, fixture->path, temporary, &fixture->problem), ORDO_OK);
+    assert_int_equal(run(fixture), ORDO_OK);
+    assert_int_equal(fixture->check.torn_size, 0);
+    assert_int_equal(fixture->check.turn, 5);
+}
+
+static void a_turn_lost_with_them_is_damage(void **state) {
+    struct fixture *fixture = *state;
+    write_log_with_torn_background(fixture, 2);
+    write_log_of(fixture, "000002.log", 7, 6);
+    assert_int_equal(run(fixture), ORDO_ERR_CORRUPT);
+}
+
+static void only_background_writes_behind_a_torn_place_are_damage_because_it_may_hide_a_turn(void **state) {
+    struct fixture *fixture = *state;
+    write_log_with_torn_background(fixture, 2);
+    write_log_of(fixture, "000002.log", 7, 0);
+    assert_int_equal(run(fixture), ORDO_ERR_CORRUPT);
+    write_log_of(fixture, "000003.log", 8, 5);
+    assert_int_equal(run(fixture), ORDO_OK);
+}
+
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
@@ -145,6 +196,9 @@ int main(void) {
         WITH_FOLDER(a_torn_tail_with_a_later_file_behind_it_is_damage),
         WITH_FOLDER(a_file_missing_in_the_middle_is_damage),
         WITH_FOLDER(a_file_cut_at_the_end_of_a_record_shows_in_the_next),
+        WITH_FOLDER(background_writes_lost_at_the_end_of_a_file_are_no_damage_if_the_next_turn_is_there),
+        WITH_FOLDER(a_turn_lost_with_them_is_damage),
+        WITH_FOLDER(only_background_writes_behind_a_torn_place_are_damage_because_it_may_hide_a_turn),
         WITH_FOLDER(a_flipped_bit_in_any_file_but_at_the_very_end_is_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
