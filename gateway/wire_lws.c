@@ -13,7 +13,7 @@ enum {
     RX_PIECE_SIZE = 1024,     /* libwebsockets keeps as much per connection; larger frames come in pieces */
     SERVICE_SIZE = 64 * 1024, /* one buffer for all reads, and the largest single write */
     FLUSH_SIZE_MAX = 8 * 1024 * 1024, /* written in one turn, over all connections */
-    CLOSE_TIMEOUT_S = 5,
+    CLOSE_TIMEOUT_MS = 5000,
     FILES_RESERVED = 64, /* file descriptors that are not connections */
     PATH_SIZE_MAX = 256,
     REASON_SIZE_MAX = 123, /* of a close frame */
@@ -22,14 +22,14 @@ enum {
 /* One WebSocket, as the edge sees it. */
 struct socket {
     struct lws *wsi;
-    struct gateway_list in_output;  /* wire->output: something waits and the socket may take it */
-    struct gateway_list in_silence; /* wire->silence, by due_ms */
+    struct gateway_list in_output; /* wire->output: something waits and the socket may take it */
+    struct gateway_list in_due;    /* wire->silence; wire->closing when we close it; by due_ms */
     uint64_t due_ms;
     struct ordo_buffer partial; /* the beginning of a message whose end has not come */
     bool was_heard, is_pinged;
     bool is_closing;
     uint16_t close_code;
-    const char *close_reason;
+    const char *close_reason; /* NULL until the core closes it */
 };
 
 struct ordo_wire_lws {
@@ -41,7 +41,7 @@ struct ordo_wire_lws {
     struct socket **sockets; /* by conn */
     uint32_t *free_conns;    /* of those, unused ones */
     uint32_t capacity, free_count, count, count_max;
-    struct gateway_list output, silence;
+    struct gateway_list output, silence, closing;
     struct ordo_buffer frame; /* the message to be written, behind LWS_PRE bytes of room */
     bool is_draining;
 };
@@ -79,8 +79,8 @@ static int open_connection(struct ordo_wire_lws *wire, struct lws *wsi, struct s
     socket->wsi = wsi;
     socket->due_ms = wire->turn->now_ms + wire->options->ping_interval_ms;
     gateway_list_init(&socket->in_output);
-    gateway_list_init(&socket->in_silence);
-    gateway_list_append(&wire->silence, &socket->in_silence);
+    gateway_list_init(&socket->in_due);
+    gateway_list_append(&wire->silence, &socket->in_due);
     step(wire, ORDO_GATEWAY_CONN_OPENED, conn, ordo_slice(NULL, 0));
     return 0;
 }
@@ -92,7 +92,7 @@ static void close_connection(struct ordo_wire_lws *wire, struct session *session
     session->conn_next = 0;
     step(wire, ORDO_GATEWAY_CONN_CLOSED, conn, ordo_slice(NULL, 0));
     gateway_list_remove(&socket->in_output);
-    gateway_list_remove(&socket->in_silence);
+    gateway_list_remove(&socket->in_due);
     ordo_buffer_finish(&socket->partial);
     free(socket);
     wire->sockets[conn] = NULL;
@@ -102,8 +102,18 @@ static void close_connection(struct ordo_wire_lws *wire, struct session *session
 
 /* ---- what clients send */
 
-static int refuse(struct lws *wsi, enum lws_close_status code, const char *reason) {
-    lws_close_reason(wsi, code, (unsigned char *)(uintptr_t)reason, strlen(reason));
+/* From now on nothing is read or written but the close frame. */
+static void begin_close(struct ordo_wire_lws *wire, struct socket *socket) {
+    socket->is_closing = true;
+    socket->due_ms = wire->turn->now_ms + CLOSE_TIMEOUT_MS;
+    gateway_list_append(&wire->closing, &socket->in_due);
+    gateway_list_remove(&socket->in_output);
+}
+
+static int refuse(struct ordo_wire_lws *wire, struct socket *socket, enum lws_close_status code,
+                  const char *reason) {
+    begin_close(wire, socket);
+    lws_close_reason(socket->wsi, code, (unsigned char *)(uintptr_t)reason, strlen(reason));
     return -1;
 }
 
@@ -113,10 +123,11 @@ static int receive(struct ordo_wire_lws *wire, struct socket *socket, uint32_t c
     socket->was_heard = true;
     if (socket->is_closing) return 0;
     if (!lws_frame_is_binary(wsi))
-        return refuse(wsi, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, "binary frames only");
+        return refuse(wire, socket, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, "binary frames only");
     size_t announced = socket->partial.size + piece.size + lws_remaining_packet_payload(wsi);
     if (announced > wire->options->core.frame_size_max)
-        return refuse(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "the frame is larger than frame_size_max");
+        return refuse(wire, socket, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE,
+                      "the frame is larger than frame_size_max");
     bool is_whole = lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0;
     if (is_whole && socket->partial.size == 0) {
         step(wire, ORDO_GATEWAY_CONN_FRAME, conn, piece);
@@ -133,18 +144,16 @@ static int receive(struct ordo_wire_lws *wire, struct socket *socket, uint32_t c
 
 void ordo_wire_lws_want_output(struct ordo_wire_lws *wire, uint32_t conn) {
     struct socket *socket = conn < wire->capacity ? wire->sockets[conn] : NULL;
-    if (socket != NULL) gateway_list_append(&wire->output, &socket->in_output);
+    if (socket != NULL && !socket->is_closing) gateway_list_append(&wire->output, &socket->in_output);
 }
 
 void ordo_wire_lws_close(struct ordo_wire_lws *wire, uint32_t conn, uint16_t code, const char *reason) {
     struct socket *socket = conn < wire->capacity ? wire->sockets[conn] : NULL;
     if (socket == NULL || socket->is_closing) return;
-    socket->is_closing = true;
+    begin_close(wire, socket);
     socket->close_code = code;
     socket->close_reason = reason;
-    /* libwebsockets only sends a close frame out of a callback. */
-    lws_set_timeout(socket->wsi, PENDING_TIMEOUT_CLOSE_SEND, CLOSE_TIMEOUT_S);
-    lws_callback_on_writable(socket->wsi);
+    lws_callback_on_writable(socket->wsi); /* libwebsockets only sends a close frame out of a callback */
 }
 
 /* Builds and writes one joined frame. False: the connection is broken. */
@@ -161,6 +170,12 @@ static uint32_t conn_of(const struct socket *socket) {
     return ((struct session *)lws_wsi_user(socket->wsi))->conn_next - 1;
 }
 
+/* Ends it at once; frees `socket`. Not out of a callback of libwebsockets. (Its asynchronous kill needs a
+ * timer that only runs after other traffic.) */
+static void cut(struct socket *socket) {
+    lws_set_timeout(socket->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_SYNC);
+}
+
 bool ordo_wire_lws_flush(struct ordo_wire_lws *wire) {
     size_t size = 0;
     struct gateway_list again;
@@ -168,7 +183,6 @@ bool ordo_wire_lws_flush(struct ordo_wire_lws *wire) {
     while (!gateway_list_is_empty(&wire->output) && size < FLUSH_SIZE_MAX) {
         struct socket *socket = GATEWAY_LIST_ITEM(wire->output.next, struct socket, in_output);
         gateway_list_remove(&socket->in_output);
-        if (socket->is_closing) continue; /* WRITEABLE comes and sends the rest */
         if (lws_partial_buffered(socket->wsi)) {
             lws_callback_on_writable(socket->wsi);
             continue;
@@ -176,7 +190,7 @@ bool ordo_wire_lws_flush(struct ordo_wire_lws *wire) {
         bool has_more = false;
         size_t written = 0;
         if (!write_frame(wire, socket, conn_of(socket), &has_more, &written)) {
-            lws_set_timeout(socket->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
+            cut(socket);
             continue;
         }
         size += written;
@@ -199,6 +213,7 @@ static int writeable(struct ordo_wire_lws *wire, struct socket *socket, uint32_t
         gateway_list_append(&wire->output, &socket->in_output); /* the turn's end writes */
         return 0;
     }
+    if (socket->close_reason == NULL) return 0; /* libwebsockets is at it: the peer began, or we refused */
     bool has_more;
     size_t written;
     if (!write_frame(wire, socket, conn, &has_more, &written)) return -1;
@@ -213,22 +228,30 @@ static int writeable(struct ordo_wire_lws *wire, struct socket *socket, uint32_t
     return -1;
 }
 
+static struct socket *first_due(const struct ordo_wire_lws *wire, const struct gateway_list *list) {
+    if (gateway_list_is_empty(list)) return NULL;
+    struct socket *socket = GATEWAY_LIST_ITEM(list->next, struct socket, in_due);
+    return wire->turn->now_ms >= socket->due_ms ? socket : NULL;
+}
+
+static void ping(struct socket *socket) {
+    uint8_t room[LWS_PRE + 1] = {0}; /* a byte: the pong to an empty ping is not reported */
+    socket->is_pinged = true;
+    if (!lws_partial_buffered(socket->wsi)) (void)lws_write(socket->wsi, room + LWS_PRE, 1, LWS_WRITE_PING);
+}
+
 void ordo_wire_lws_tick(struct ordo_wire_lws *wire) {
-    while (!gateway_list_is_empty(&wire->silence)) {
-        struct socket *socket = GATEWAY_LIST_ITEM(wire->silence.next, struct socket, in_silence);
-        if (wire->turn->now_ms < socket->due_ms) return;
+    struct socket *socket;
+    while ((socket = first_due(wire, &wire->closing)) != NULL) cut(socket);
+    while ((socket = first_due(wire, &wire->silence)) != NULL) {
         socket->due_ms = wire->turn->now_ms + wire->options->ping_interval_ms;
-        gateway_list_append(&wire->silence, &socket->in_silence);
-        if (socket->was_heard) {
+        gateway_list_append(&wire->silence, &socket->in_due);
+        if (socket->was_heard)
             socket->was_heard = socket->is_pinged = false;
-        } else if (socket->is_pinged) {
-            lws_set_timeout(socket->wsi, PENDING_TIMEOUT_WS_PONG_CHECK_GET_PONG, LWS_TO_KILL_ASYNC);
-        } else {
-            socket->is_pinged = true;
-            uint8_t ping[LWS_PRE + 1];
-            if (!lws_partial_buffered(socket->wsi) && !socket->is_closing)
-                (void)lws_write(socket->wsi, ping + LWS_PRE, 0, LWS_WRITE_PING);
-        }
+        else if (socket->is_pinged)
+            cut(socket);
+        else
+            ping(socket);
     }
 }
 
@@ -257,7 +280,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     struct session *session = user;
     struct socket *socket = NULL;
     bool is_ours = reason == LWS_CALLBACK_RECEIVE || reason == LWS_CALLBACK_RECEIVE_PONG ||
-                   reason == LWS_CALLBACK_SERVER_WRITEABLE;
+                   reason == LWS_CALLBACK_SERVER_WRITEABLE || reason == LWS_CALLBACK_WS_PEER_INITIATED_CLOSE;
     if (is_ours) {
         if (session == NULL || session->conn_next == 0) return -1;
         socket = wire->sockets[session->conn_next - 1];
@@ -278,6 +301,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
         return 0;
     case LWS_CALLBACK_RECEIVE: return receive(wire, socket, session->conn_next - 1, ordo_slice(in, size));
     case LWS_CALLBACK_RECEIVE_PONG: socket->was_heard = true; return 0;
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: begin_close(wire, socket); return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE: return writeable(wire, socket, session->conn_next - 1);
     default: return lws_callback_http_dummy(wsi, reason, user, in, size);
     }
@@ -311,6 +335,7 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
     wire->count_max = raise_file_limit(options->connections_max);
     gateway_list_init(&wire->output);
     gateway_list_init(&wire->silence);
+    gateway_list_init(&wire->closing);
     memset(ordo_buffer_reserve(&wire->frame, LWS_PRE), 0, LWS_PRE);
     wire->protocols[0] = (struct lws_protocols){.name = "http", .callback = callback};
     wire->protocols[1] = (struct lws_protocols){

@@ -19,6 +19,7 @@ enum {
 struct world {
     struct ordo_gateway *gateway;
     uint64_t now_ms, session, number;
+    uint64_t head; /* most commits follow on the one before, so that some are passed on */
     bool is_connected[CONNS];
 };
 
@@ -118,7 +119,7 @@ static void client_message(struct world *world, uint32_t conn, struct ordo_slice
     Ordo__V1__ReadHistory history = ORDO__V1__READ_HISTORY__INIT;
     uint8_t name[] = {'a' + byte_at(bytes, 1) % 4};
     message.request = byte_at(bytes, 2);
-    message.doc = byte_at(bytes, 1);
+    message.doc = byte_at(bytes, 1) % 8;
     switch (byte_at(bytes, 0) % 4) {
     case 0:
         open.collection = open.id = ordo_binary_of_slice(ordo_slice(name, 1));
@@ -152,8 +153,8 @@ static void shard_message(struct world *world, struct ordo_slice bytes) {
     Ordo__Cluster__V1__Nack nack = ORDO__CLUSTER__V1__NACK__INIT;
     Ordo__Cluster__V1__Presence presence = ORDO__CLUSTER__V1__PRESENCE__INIT;
     Ordo__Cluster__V1__HistoryAnswer answer = ORDO__CLUSTER__V1__HISTORY_ANSWER__INIT;
-    uint8_t who = byte_at(bytes, 1), number = byte_at(bytes, 2), seq = byte_at(bytes, 3),
-            kilobytes = byte_at(bytes, 4);
+    uint8_t who = byte_at(bytes, 1) % 8, number = byte_at(bytes, 2) % 4, kilobytes = byte_at(bytes, 4);
+    uint64_t seq = byte_at(bytes, 3) % 4 != 0 ? world->head : world->head + byte_at(bytes, 3);
     static const uint8_t filler[4096];
     content.id = 100 + who;
     content.size = (uint64_t)kilobytes << 10;
@@ -180,7 +181,7 @@ static void shard_message(struct world *world, struct ordo_slice bytes) {
         break;
     case 2:
         commit.doc = number;
-        commit.seq = seq;
+        commit.seq = world->head = seq + 1;
         commit.author = who;
         commit.committed = ordo_binary_of_slice(ordo_slice(filler, (size_t)kilobytes * 16));
         message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_COMMIT;
@@ -213,10 +214,17 @@ static void shard_message(struct world *world, struct ordo_slice bytes) {
     ordo_buffer_finish(&field);
 }
 
+/* Opens a document on the connection, as the `who`-th subscriber of all. */
+static void open_document(struct world *world, uint32_t conn, uint8_t who, uint8_t kilobytes) {
+    client_message(world, conn, ordo_slice((const uint8_t[]){0, who, 1, 1}, 4));
+    step(world, ORDO_GATEWAY_TURN_END, 0, ordo_slice(NULL, 0));
+    shard_message(world, ordo_slice((const uint8_t[]){0, who, 1, 1, kilobytes, 0}, 6));
+}
+
 static void shard_piece(struct world *world, struct ordo_slice bytes) {
     static const uint8_t filler[ORDO_PIECE_SIZE_MAX];
     Ordo__Cluster__V1__Piece piece = ORDO__CLUSTER__V1__PIECE__INIT;
-    piece.bulk = 100 + byte_at(bytes, 0);
+    piece.bulk = 100 + byte_at(bytes, 0) % 8;
     piece.offset = (uint64_t)byte_at(bytes, 1) << 10;
     piece.bytes = ordo_binary_of_slice(ordo_slice(filler, (size_t)byte_at(bytes, 2) << 10));
     struct ordo_buffer field = {0};
@@ -235,7 +243,7 @@ static void play(struct world *world, uint8_t kind, uint32_t conn, struct ordo_s
         break;
     case 1: say(world, bytes); break;
     case 2: side_say(world, bytes); break;
-    case 3: step(world, ORDO_GATEWAY_TURN_END, 0, ordo_slice(NULL, 0)); break;
+    case 3: step(world, ORDO_GATEWAY_DRAIN, 0, ordo_slice(NULL, 0)); break;
     case 4: read_output(world, conn); break;
     case 5:
         world->now_ms += 100 * (uint64_t)(bytes.size + 1);
@@ -270,6 +278,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bring_link_up(&world);
     connect(&world, 0);
     connect(&world, 1);
+    open_document(&world, 0, 1, 0);
+    open_document(&world, 1, 2, 0);
+    open_document(&world, 1, 3, 255); /* its content is to be fetched */
     struct ordo_reader reader = ordo_reader(ordo_slice(data, size));
     uint8_t kind, length;
     struct ordo_slice bytes;
@@ -277,6 +288,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         size_t left = ordo_reader_left(&reader);
         if (!ordo_take_bytes(&reader, length < left ? length : left, &bytes)) break;
         play(&world, kind & 0x3f, kind >> 6, bytes);
+        step(&world, ORDO_GATEWAY_TURN_END, 0, ordo_slice(NULL, 0));
     }
     ordo_gateway_destroy(world.gateway);
     return 0;

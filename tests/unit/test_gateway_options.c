@@ -1,0 +1,82 @@
+/* The command line of ordo-gateway: what it takes, and what it refuses with a sentence. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "gateway/options.h"
+
+#define SHARD "--shard", "data=tcp://127.0.0.1:1,side=ipc:///x"
+
+static enum ordo_options_outcome parse(struct ordo_options *options, char fault[ORDO_OPTIONS_FAULT_SIZE],
+                                       const char *const *words) {
+    char *argv[16] = {"ordo-gateway"};
+    int argc = 1;
+    while (*words != NULL) argv[argc++] = (char *)(uintptr_t)*words++;
+    fault[0] = '\0';
+    return ordo_options_parse(options, argc, argv, fault);
+}
+
+static struct ordo_options accepted(const char *const *words) {
+    struct ordo_options options;
+    char fault[ORDO_OPTIONS_FAULT_SIZE];
+    if (parse(&options, fault, words) != ORDO_OPTIONS_RUN) fail_msg("refused: %s", fault);
+    return options;
+}
+#define ACCEPTED(...) accepted((const char *const[]){__VA_ARGS__, NULL})
+
+/* `part` stands in the sentence that says why. */
+static void refused(const char *part, const char *const *words) {
+    struct ordo_options options;
+    char fault[ORDO_OPTIONS_FAULT_SIZE];
+    assert_int_equal(parse(&options, fault, words), ORDO_OPTIONS_WRONG);
+    if (strstr(fault, part) == NULL) fail_msg("\"%s\" says nothing about \"%s\"", fault, part);
+}
+#define REFUSED(part, ...) refused(part, (const char *const[]){__VA_ARGS__, NULL})
+
+static void endpoints_and_defaults_are_understood(void **state) {
+    (void)state;
+    struct ordo_options options = ACCEPTED(SHARD);
+    assert_string_equal(options.shard_data, "tcp://127.0.0.1:1");
+    assert_string_equal(options.shard_side, "ipc:///x");
+    assert_string_equal(options.address, "127.0.0.1");
+    assert_int_equal(options.port, 8080);
+    assert_int_equal(options.core.frame_size_max, ORDO_FRAME_SIZE_MAX);
+    options = ACCEPTED(SHARD, "--listen", "[::1]:0", "--outbox-size-max", "65536", "--name", "g7");
+    assert_string_equal(options.address, "::1");
+    assert_int_equal(options.port, 0);
+    assert_int_equal(options.core.outbox_size_max, 65536);
+    assert_true(ordo_slice_equal(options.core.name, ordo_slice_of("g7")));
+}
+
+static void only_loopback_is_listened_on_unless_told_otherwise(void **state) {
+    (void)state;
+    REFUSED("--insecure-listen-anywhere", SHARD, "--listen", "0.0.0.0:80");
+    REFUSED("--insecure-listen-anywhere", SHARD, "--listen", "[::]:80");
+    struct ordo_options options = ACCEPTED(SHARD, "--listen", "0.0.0.0:80", "--insecure-listen-anywhere");
+    assert_string_equal(options.address, "0.0.0.0");
+}
+
+static void what_is_missing_or_wrong_is_named(void **state) {
+    (void)state;
+    REFUSED("--shard", "--name", "x");
+    REFUSED("--shard", "--shard", "tcp://127.0.0.1:1");
+    REFUSED("--shard", "--shard", "data=,side=x");
+    REFUSED("--listen", SHARD, "--listen", "8080");
+    REFUSED("--listen", SHARD, "--listen", "127.0.0.1:65536");
+    REFUSED("--listen", SHARD, "--listen", "127.0.0.1:x");
+    REFUSED("--ping-interval-ms", SHARD, "--ping-interval-ms", "-1");
+    REFUSED("--frame-size-max", SHARD, "--frame-size-max", "99999999999999999999");
+    REFUSED("--log-level", SHARD, "--log-level", "loud");
+    REFUSED("--nonsense", SHARD, "--nonsense", "1");
+    REFUSED("wants a value", SHARD, "--name");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(endpoints_and_defaults_are_understood),
+        cmocka_unit_test(only_loopback_is_listened_on_unless_told_otherwise),
+        cmocka_unit_test(what_is_missing_or_wrong_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
