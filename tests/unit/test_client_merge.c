@@ -160,23 +160,42 @@ static void a_delete_of_ours_is_sent_and_promoted(void **state) {
     say_ack(f, 1, 2, false);
     assert_int_equal(flush(f), 1);
     assert_int_equal(f->sent.op_field, ORDO__V1__SUBMIT__OP_DELETE);
-    /* Somebody else's delete was first: ours has its place all the same. */
-    say_shape(f, 3, ORDO_WIRE_OP_DELETE, ordo_slice(NULL, 0));
-    say_ack(f, 2, 4, false);
+    say_ack(f, 2, 3, false);
     assert_true(ordo_client_doc_is_deleted(f->doc));
-    assert_int_equal(ordo_client_doc_seq(f->doc), 4);
+    assert_int_equal(ordo_client_doc_seq(f->doc), 3);
     assert_int_equal(f->given_back_count, 0);
     assert_int_equal(ordo_client_doc_create_again(f->doc), ORDO_OK);
     assert_int_equal(flush(f), 1);
     assert_int_equal(f->sent.op_field, ORDO__V1__SUBMIT__OP_CREATE);
     /* An ack does not tell the new lineage. */
-    say_ack(f, 3, 5, false);
+    say_ack(f, 3, 4, false);
     assert_int_equal(ordo_client_doc_wants(f->doc, f->now_ms), ORDO_CLIENT_DOC_REOPEN);
     send_open(f);
     assert_false(f->sent.has_have);
-    say_opened(f, (struct answer){.head = 5, .content = "", .content_seq = 5, .lineage = 8, .last_client_seq = 3});
+    say_opened(f, (struct answer){.head = 4, .content = "", .content_seq = 4, .lineage = 8, .last_client_seq = 3});
     type(f, 0, "again");
     assert_text(f, "", "again");
+}
+
+static void a_delete_that_comes_second_has_its_place_and_its_body_is_asked_for(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 1);
+    assert_int_equal(ordo_client_doc_delete(f->doc), ORDO_OK);
+    assert_int_equal(flush(f), 1);
+    say_shape(f, 2, ORDO_WIRE_OP_DELETE, ordo_slice(NULL, 0));
+    /* Deleted already, so the server made it the empty op; an ack does not say so. */
+    say_ack(f, 1, 3, false);
+    assert_int_equal(ordo_client_doc_seq(f->doc), 2);
+    assert_int_equal(ordo_client_doc_wants(f->doc, f->now_ms), ORDO_CLIENT_DOC_REOPEN);
+    send_open(f);
+    assert_int_equal(f->sent.have_seq, 2);
+    const struct placed ops[] = {{own_id, 3, 1, 1, .at = 0, .text = ""}};
+    say_opened(f, (struct answer){.head = 3, .ops = ops, .op_count = 1, .last_client_seq = 1,
+                                  .last_client_server_seq = 3});
+    assert_true(ordo_client_doc_is_deleted(f->doc));
+    assert_int_equal(ordo_client_doc_seq(f->doc), 3);
+    assert_true(ordo_client_doc_is_settled(f->doc));
+    assert_int_equal(f->given_back_count, 0);
 }
 
 /* --- the record ------------------------------------------------------------------------------------------------- */
@@ -254,6 +273,7 @@ int main(void) {
         TEST(an_op_whose_author_was_forgotten_is_not_sent_again),
         TEST(a_delete_by_others_gives_edits_back_and_a_create_starts_anew),
         TEST(a_delete_of_ours_is_sent_and_promoted),
+        TEST(a_delete_that_comes_second_has_its_place_and_its_body_is_asked_for),
         TEST(nothing_is_sent_before_the_record_is_stored),
         TEST(a_damaged_record_is_refused),
     };

@@ -1,7 +1,7 @@
 /* tests/unit/toy_server.h: one document in memory, sequenced with the real type and spoken of over the real wire.
  *
- * No disk, no threads, no sockets: every connection is two queues of frames which the test moves, loses or mixes up. It
- * encodes and decodes with protobuf-c, so it also checks the client's own reading and writing of messages. */
+ * No disk, no threads, no sockets: every connection is two queues of frames which the test moves, loses or mixes
+ * up. It encodes and decodes with protobuf-c, so it also checks the client's own reading and writing of messages. */
 #ifndef ORDO_TESTS_TOY_SERVER_H
 #define ORDO_TESTS_TOY_SERVER_H
 
