@@ -1,5 +1,6 @@
 #include "common/assert.h"
 #include "common/memory.h"
+#include "shard/core/put.h"
 #include "shard/core/state.h"
 
 enum { ENVELOPE_TO_GATEWAY = 8, TO_GATEWAY_COMMIT = 5, COMMIT_OVERHEAD = 64, WIRE_SIZED = 2 };
@@ -77,19 +78,21 @@ static void append_commit(struct ordo_buffer *out, uint32_t doc, uint64_t author
                          (op->timestamp_ms ? 1 + ordo_varint_size(op->timestamp_ms) : 0) +
                          (lineage ? 1 + ordo_varint_size(lineage) : 0) + 1 + ordo_varint_size(committed.size) +
                          committed.size;
-    ordo_buffer_append_u8(out, ENVELOPE_TO_GATEWAY << 3 | WIRE_SIZED);
-    ordo_buffer_append_varint(out, 1 + ordo_varint_size(commit_size) + commit_size);
-    ordo_buffer_append_u8(out, TO_GATEWAY_COMMIT << 3 | WIRE_SIZED);
-    ordo_buffer_append_varint(out, commit_size);
-    size_t start = out->size;
-    ordo_field_append_varint(out, 1, doc);
-    ordo_field_append_varint(out, 2, op->server_seq);
-    ordo_field_append_varint(out, 3, author);
-    ordo_field_append_varint(out, 4, op->client_seq);
-    ordo_field_append_varint(out, 5, op->timestamp_ms);
-    ordo_field_append_bytes(out, 6, committed);
-    ordo_field_append_varint(out, 7, lineage);
-    ORDO_ASSERT(out->size - start == commit_size);
+    uint8_t *start = ordo_buffer_reserve(out, commit_size + 4 * ORDO_PUT_VARINT_MAX), *at = start;
+    *at++ = ENVELOPE_TO_GATEWAY << 3 | WIRE_SIZED;
+    at = ordo_put_varint(at, 1 + ordo_varint_size(commit_size) + commit_size);
+    *at++ = TO_GATEWAY_COMMIT << 3 | WIRE_SIZED;
+    at = ordo_put_varint(at, commit_size);
+    const uint8_t *body = at;
+    at = ordo_put_varint_field(at, 1, doc);
+    at = ordo_put_varint_field(at, 2, op->server_seq);
+    at = ordo_put_varint_field(at, 3, author);
+    at = ordo_put_varint_field(at, 4, op->client_seq);
+    at = ordo_put_varint_field(at, 5, op->timestamp_ms);
+    at = ordo_put_bytes_field(at, 6, committed);
+    at = ordo_put_varint_field(at, 7, lineage);
+    ORDO_ASSERT((size_t)(at - body) == commit_size);
+    out->size += (size_t)(at - start);
 }
 
 /* From now on this audience has a hole: nothing more for it until its subscribers attach again. */

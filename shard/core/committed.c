@@ -2,6 +2,7 @@
 
 #include "common/hash.h"
 #include "proto/message.h"
+#include "shard/core/put.h"
 
 enum {
     FIELD_SERVER_SEQ = 1, FIELD_CLIENT_ID = 2, FIELD_CLIENT_SEQ = 3, FIELD_TIMESTAMP = 4, FIELD_USER = 5,
@@ -33,14 +34,17 @@ static bool take_field(struct ordo_reader *reader, struct field *field) {
 }
 
 void ordo_committed_encode(const struct ordo_committed *committed, struct ordo_buffer *out) {
-    ordo_field_append_varint(out, FIELD_SERVER_SEQ, committed->server_seq);
-    ordo_field_append_bytes(out, FIELD_CLIENT_ID, committed->client_id);
-    ordo_field_append_varint(out, FIELD_CLIENT_SEQ, committed->client_seq);
-    ordo_field_append_varint(out, FIELD_TIMESTAMP, committed->timestamp_ms);
-    if (committed->user.size > 0) ordo_field_append_bytes(out, FIELD_USER, committed->user);
-    if (committed->op_field > FIELD_BASE_SEQ) ordo_field_append_varint(out, FIELD_BASE_SEQ, committed->base_seq);
-    ordo_field_append_bytes(out, committed->op_field, committed->op);
-    if (committed->op_field < FIELD_BASE_SEQ) ordo_field_append_varint(out, FIELD_BASE_SEQ, committed->base_seq);
+    size_t size_max = committed->client_id.size + committed->user.size + committed->op.size + 16 * ORDO_PUT_VARINT_MAX;
+    uint8_t *start = ordo_buffer_reserve(out, size_max), *at = start;
+    at = ordo_put_varint_field(at, FIELD_SERVER_SEQ, committed->server_seq);
+    at = ordo_put_bytes_field(at, FIELD_CLIENT_ID, committed->client_id);
+    at = ordo_put_varint_field(at, FIELD_CLIENT_SEQ, committed->client_seq);
+    at = ordo_put_varint_field(at, FIELD_TIMESTAMP, committed->timestamp_ms);
+    if (committed->user.size > 0) at = ordo_put_bytes_field(at, FIELD_USER, committed->user);
+    if (committed->op_field > FIELD_BASE_SEQ) at = ordo_put_varint_field(at, FIELD_BASE_SEQ, committed->base_seq);
+    at = ordo_put_bytes_field(at, committed->op_field, committed->op);
+    if (committed->op_field < FIELD_BASE_SEQ) at = ordo_put_varint_field(at, FIELD_BASE_SEQ, committed->base_seq);
+    out->size += (size_t)(at - start);
 }
 
 static bool is_op_field(uint32_t number) {

@@ -385,6 +385,7 @@ void ordo_doc_set_timer(struct ordo_shard *shard, struct ordo_doc *doc) {
 
 static void trim(struct ordo_shard *shard, struct ordo_doc *doc) {
     size_t before = ordo_recent_size(&doc->recent);
+    if (before <= shard->config.recent_idle_size_max && doc->recent.bytes.capacity == before) return; /* done already */
     ordo_recent_trim(&doc->recent, shard->config.recent_idle_size_max, ordo_doc_pinned_seq(shard, doc), true);
     shard->stats.recent_bytes -= before - ordo_recent_size(&doc->recent);
 }

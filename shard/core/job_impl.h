@@ -36,6 +36,7 @@ struct ordo_load {
     bool has_client_rows;
     size_t log_size, snapshot_size;
     struct ordo_snapshot_keys snapshots[2]; /* valid ones, newest first; seq 0: none */
+    struct ordo_snapshot_row newest;        /* the record of the newest */
     struct ordo_snapshot_keys *stale;       /* older or unfinished ones: to be deleted */
     size_t stale_count;
 };

@@ -22,6 +22,11 @@ static ordo_err list_snapshots(struct ordo_job *job, struct ordo_view *view, str
         struct ordo_snapshot_row row;
         bool is_valid = piece == ORDO_PIECE_VALID &&
                         !ordo_snapshot_row_decode(at, iterator->ops->value(iterator), &row) && row.seq == seq;
+        if (is_valid && kept == 0) {
+            const struct ordo_type *type = ordo_type_of(row.type);
+            load->newest = row;
+            load->newest.type = type ? ordo_slice_of(type->name) : ordo_slice(NULL, 0); /* the row borrows */
+        }
         if (is_valid && kept < 2) {
             load->snapshots[kept++] = (struct ordo_snapshot_keys){seq, row.piece_count};
         } else if (is_valid || piece != ORDO_PIECE_VALID) { /* a damaged record is left for `verify` to name */
@@ -91,13 +96,10 @@ static ordo_err read_tail(struct ordo_job *job, struct ordo_view *view, uint64_t
 }
 
 /* The newest snapshot's record is enough to start from: sequencing needs no content. */
-static ordo_err start_state(struct ordo_job *job, struct ordo_view *view) {
-    struct ordo_snapshot_row row;
-    ordo_err err = ordo_snapshot_find(view, ordo_buffer_slice(&job->doc_key), UINT64_MAX, &row);
-    if (err == ORDO_ERR_NOT_FOUND) return ORDO_OK;
-    if (err) return err;
-    job->load.snapshot_size = row.size;
-    return ordo_doc_state_of_snapshot(&row, &job->load.state);
+static ordo_err start_state(struct ordo_load *load) {
+    if (load->snapshots[0].seq == 0) return ORDO_OK;
+    load->snapshot_size = load->newest.size;
+    return ordo_doc_state_of_snapshot(&load->newest, &load->state);
 }
 
 void ordo_job_run_load(struct ordo_job *job, struct ordo_view *view) {
@@ -110,7 +112,7 @@ void ordo_job_run_load(struct ordo_job *job, struct ordo_view *view) {
         ordo_job_fail(job, err, "the document's snapshots cannot be listed", 0);
     if (!err && (err = look_for_client_rows(job, view, ordo_buffer_slice(&end))))
         ordo_job_fail(job, err, "the document's clients cannot be read", 0);
-    if (!err && (err = start_state(job, view)))
+    if (!err && (err = start_state(&job->load)))
         ordo_job_fail(job, err, "the document's newest snapshot cannot be read", 0);
     if (!err && (err = read_tail(job, view, &seq))) ordo_job_fail(job, err, "the document's log cannot be read", seq);
     /* A log that ends before the head that its row knows of has lost its end: never serve a shorter history. */
