@@ -24,8 +24,22 @@ static void set_requester(struct ordo_job *job, const struct ordo_subscriber *su
 
 /* ---- an op_id older than what is in memory */
 
+/* The job that already reads the log for an op of this client, if any: a client has one op in flight, so more than one
+ * search at a time is not worth a helper's while. */
+static struct ordo_job *find_search(const struct ordo_doc *doc, struct ordo_slice client_id) {
+    for (struct ordo_job *job = doc->jobs; job != NULL; job = job->next)
+        if (job->kind == ORDO_JOB_FIND && ordo_slice_equal(ordo_buffer_slice(&job->find.client_id), client_id))
+            return job;
+    return NULL;
+}
+
 void ordo_far_find(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit) {
-    if (doc->job_count >= JOBS_PER_DOC_MAX) {
+    struct ordo_job *same = find_search(doc, ordo_author_client_id(submit->subscriber->author));
+    if (same != NULL && same->find.client_seq == submit->client_seq && same->find.submitted_hash == submit->hash) {
+        set_requester(same, submit->subscriber); /* sent again, perhaps over another connection: answer there */
+        return;
+    }
+    if (same != NULL || doc->job_count >= JOBS_PER_DOC_MAX) {
         busy(shard, submit, "too much is being looked up in this document: send again");
         return;
     }

@@ -66,7 +66,7 @@ const char *ordo_job_name(const struct ordo_job *job) {
 }
 
 bool ordo_job_is_urgent(const struct ordo_job *job) {
-    return job->kind == ORDO_JOB_LOAD || job->kind == ORDO_JOB_CLIENT || job->kind == ORDO_JOB_FIND;
+    return job->kind == ORDO_JOB_LOAD || job->kind == ORDO_JOB_CLIENT;
 }
 
 void ordo_job_fail(struct ordo_job *job, ordo_err err, const char *what, uint64_t seq) {

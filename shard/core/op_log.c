@@ -47,6 +47,7 @@ static ordo_err skip_to_start(struct ordo_op_log *log) {
         ordo_err err = ordo_run_next(&log->run, &skipped);
         if (err == ORDO_ERR_NOT_FOUND) {
             log->has_run = false;
+            log->bytes_read = 0; /* none of it was asked for */
             return log->run.next_seq == log->next_seq ? ORDO_OK : ORDO_ERR_NOT_FOUND;
         }
         if (err) return err;

@@ -22,11 +22,19 @@ static void nack(struct ordo_shard *shard, struct ordo_doc *doc, const struct or
 
 /* ---- who may write */
 
+/* By having written with the client_id, or by holding it before anybody did. */
+static bool belongs_to_another(const struct ordo_subscriber *subscriber) {
+    const struct ordo_subscriber *holder = subscriber->author->holder;
+    struct ordo_slice user = ordo_subscriber_user(subscriber);
+    if (ordo_author_is_foreign(subscriber->author, user)) return true;
+    return holder != NULL && !ordo_slice_equal(ordo_subscriber_user(holder), user);
+}
+
 static bool is_allowed(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit) {
     const struct ordo_subscriber *subscriber = submit->subscriber;
     if (subscriber->permission != ORDO__V1__PERMISSION__WRITE) {
         nack(shard, doc, submit, ORDO__V1__NACK_CODE__FORBIDDEN, "this connection may only read the document");
-    } else if (ordo_author_is_foreign(subscriber->author, ordo_subscriber_user(subscriber))) {
+    } else if (belongs_to_another(subscriber)) {
         nack(shard, doc, submit, ORDO__V1__NACK_CODE__CLIENT_ID_TAKEN,
              "this client_id belongs to another user: take a new one");
     } else if (subscriber->author->holder != subscriber) {

@@ -27,6 +27,7 @@ static struct ordo_doc *pop(struct ordo_snapshot_queue *queue) {
 /* ---- when */
 
 static bool is_due(const struct ordo_shard *shard, const struct ordo_doc *doc, bool is_idle) {
+    if (doc->state.seq == doc->snapshots[0].seq) return false; /* it would take the place of the one there is */
     size_t limit = shard->config.snapshot_log_size_min;
     if (doc->snapshot_size / 2 > limit) limit = doc->snapshot_size / 2;
     if (doc->log_size > limit) return true;

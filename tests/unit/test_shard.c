@@ -350,6 +350,21 @@ static void a_client_id_belongs_to_who_first_wrote_with_it(void **state) {
     assert_int_equal(next_commit(w, 0)->seq, 3);
 }
 
+static void a_client_id_that_another_user_holds_is_taken_before_anybody_wrote(void **state) {
+    struct world *w = *state;
+    open_doc(w, 0, 1, "a", "client-a");
+    Ordo__Cluster__V1__Attach attach = open_of(1, "a", "client-a", "");
+    attach.user = ordo_binary_of_slice(ordo_slice_of("bob"));
+    say_attach(w, 1, &attach);
+    world_turn(w);
+    next_attached(w, 1);
+    say_insert(w, 1, 1, 1, 1, 0, "y"); /* NOT_OPEN would make it open again and again */
+    assert_int_equal(nack_code(w, 1), ORDO__V1__NACK_CODE__CLIENT_ID_TAKEN);
+    say_insert(w, 0, 1, 1, 1, 0, "x");
+    world_turn(w);
+    assert_int_equal(next_commit(w, 0)->seq, 2);
+}
+
 static void timestamps_never_go_backwards(void **state) {
     struct world *w = *state;
     open_doc(w, 0, 1, "a", "client-a");
@@ -577,6 +592,7 @@ int main(void) {
         T(readers_may_not_write),
         T(opening_elsewhere_ends_the_earlier_ones_submits),
         T(a_client_id_belongs_to_who_first_wrote_with_it),
+        T(a_client_id_that_another_user_holds_is_taken_before_anybody_wrote),
         T(timestamps_never_go_backwards),
         T(delete_and_create_are_ops_like_others),
         T(an_old_delete_does_not_hit_what_was_created_since),

@@ -215,6 +215,33 @@ static void an_idle_document_with_a_tail_gets_a_snapshot(void **state) {
     assert_int_equal(verify(w, print_finding).findings, 0);
 }
 
+/* The run that ends where the snapshot stands does not count as log behind it, however large it is. */
+static void a_document_loaded_again_is_not_snapshotted_at_the_same_seq(void **state) {
+    struct world *w = *state;
+    w->config.snapshot_log_size_min = 1000;
+    w->config.snapshot_idle_size_min = 300;
+    restart_with_config(w);
+    open_doc(w, 0, 1, "a", "client-a");
+    char text[3000] = {0};
+    memset(text, 'x', sizeof text - 1);
+    say_insert(w, 0, 1, 1, 1, 0, text);
+    world_turn(w);
+    next_commit(w, 0);
+    world_pass(w, 1000);
+    assert_int_equal(ordo_shard_stats(w->shard).snapshots, 1);
+    for (int round = 0; round < 3; round++) {
+        world_crash(w);
+        gateway_connect(w, 0);
+        open_doc(w, 0, 1, "a", "client-a");
+        world_pass(w, 2 * w->config.idle_ms);
+        assert_int_equal(ordo_shard_stats(w->shard).snapshots, 0);
+    }
+    uint64_t seqs[8];
+    size_t key_count;
+    assert_int_equal(list_snapshots(w, "a", seqs, &key_count), 1);
+    assert_int_equal(verify(w, print_finding).findings, 0);
+}
+
 static void a_large_snapshot_goes_out_in_pieces_between_turns(void **state) {
     struct world *w = *state;
     w->config.snapshot_log_size_min = 1000;
@@ -636,6 +663,7 @@ int main(void) {
         T(unused_documents_leave_the_memory_and_come_back),
         T(snapshots_are_made_as_the_log_grows_and_two_are_kept),
         T(an_idle_document_with_a_tail_gets_a_snapshot),
+        T(a_document_loaded_again_is_not_snapshotted_at_the_same_seq),
         T(a_large_snapshot_goes_out_in_pieces_between_turns),
         T(a_far_op_is_rebased_by_a_job_while_others_go_on),
         T(a_far_op_goes_through_all_checks),
