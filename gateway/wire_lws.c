@@ -12,7 +12,8 @@
 enum {
     RX_PIECE_SIZE = 1024,     /* libwebsockets keeps as much per connection; larger frames come in pieces */
     SERVICE_SIZE = 64 * 1024, /* one buffer for all reads, and the largest single write */
-    FLUSH_SIZE_MAX = 8 * 1024 * 1024, /* written in one turn, over all connections */
+    FLUSH_SIZE_MAX = 8 * 1024 * 1024, /* written in one turn, over all connections, */
+    FLUSH_COUNT_MAX = 2000,           /* and in so many frames: about 10 ms */
     CLOSE_TIMEOUT_MS = 5000,
     FILES_RESERVED = 64, /* file descriptors that are not connections */
     PATH_SIZE_MAX = 256,
@@ -177,10 +178,10 @@ static void cut(struct socket *socket) {
 }
 
 bool ordo_wire_lws_flush(struct ordo_wire_lws *wire) {
-    size_t size = 0;
+    size_t size = 0, count = 0;
     struct gateway_list again;
     gateway_list_init(&again);
-    while (!gateway_list_is_empty(&wire->output) && size < FLUSH_SIZE_MAX) {
+    while (!gateway_list_is_empty(&wire->output) && size < FLUSH_SIZE_MAX && count++ < FLUSH_COUNT_MAX) {
         struct socket *socket = GATEWAY_LIST_ITEM(wire->output.next, struct socket, in_output);
         gateway_list_remove(&socket->in_output);
         if (lws_partial_buffered(socket->wsi)) {
@@ -309,12 +310,9 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 
 /* ---- start and stop */
 
+/* What libwebsockets has to say is mostly about clients' mistakes: not worth a line each. */
 static void log_line(int level, const char *line) {
-    size_t size = strcspn(line, "\n");
-    if (level == LLL_ERR)
-        log_error("event=libwebsockets text=\"%.*s\"", (int)size, line);
-    else
-        log_warn("event=libwebsockets text=\"%.*s\"", (int)size, line);
+    log_debug("event=libwebsockets level=%d text=\"%.*s\"", level, (int)strcspn(line, "\n"), line);
 }
 
 /* As many files as we may open; the connections that fit in them. */
@@ -362,7 +360,8 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
     wire->context = lws_create_context(&info);
     wire->vhost = wire->context ? lws_get_vhost_by_name(wire->context, "ordo") : NULL;
     if (wire->vhost == NULL) {
-        log_error("event=listen_failed address=%s port=%u", options->address, options->port);
+        log_error("event=listen_failed address=%s port=%u reason=\"it is taken, or not one of this machine\"",
+                  options->address, options->port);
         ordo_wire_lws_destroy(wire);
         return NULL;
     }
