@@ -163,7 +163,8 @@ void gateway_conn_push_answer(struct ordo_gateway *gateway, struct gateway_conn 
 }
 
 bool gateway_conn_has_room_to_attach(const struct ordo_gateway *gateway, const struct gateway_conn *conn) {
-    return !conn->is_slow && conn->attach_count < GATEWAY_CONN_ATTACHES_MAX && conn->outbox.droppable_count == 0 &&
+    return !conn->is_slow && conn->attach_count < GATEWAY_CONN_ATTACHES_MAX &&
+           conn->outbox.droppable_count == 0 &&
            waiting_size(conn) + conn->outbox.part_size <= gateway->config.outbox_size_max / 4;
 }
 

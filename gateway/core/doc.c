@@ -5,6 +5,7 @@
 #include "common/assert.h"
 #include "common/hash.h"
 #include "common/memory.h"
+#include "gateway/core/deliver.h"
 #include "gateway/core/subscriber.h"
 
 /* Tags of ServerMessage.body. */
@@ -90,8 +91,10 @@ void gateway_doc_forget_number(struct gateway_doc *doc) {
 }
 
 static void audience_fell_behind(struct ordo_gateway *gateway, struct gateway_doc *doc) {
-    GATEWAY_LIST_EACH(&doc->audience, link)
-    gateway_subscriber_fell_behind(gateway, GATEWAY_LIST_ITEM(link, struct gateway_subscriber, in_audience));
+    GATEWAY_LIST_EACH(&doc->audience, link) {
+        gateway_subscriber_fell_behind(gateway,
+                                       GATEWAY_LIST_ITEM(link, struct gateway_subscriber, in_audience));
+    }
 }
 
 void gateway_doc_set_number(struct ordo_gateway *gateway, struct gateway_doc *doc, uint32_t number) {
@@ -126,9 +129,10 @@ void gateway_doc_commit(struct ordo_gateway *gateway, struct gateway_peer *peer,
     payload->client_seq = commit->client_seq;
     payload->timestamp_ms = commit->timestamp_ms;
     payload->lineage = commit->lineage;
-    GATEWAY_LIST_EACH(&doc->audience, link)
-    gateway_subscriber_commit(gateway, GATEWAY_LIST_ITEM(link, struct gateway_subscriber, in_audience),
-                              payload, commit->author);
+    GATEWAY_LIST_EACH(&doc->audience, link) {
+        gateway_deliver_commit(gateway, GATEWAY_LIST_ITEM(link, struct gateway_subscriber, in_audience),
+                               payload, commit->author);
+    }
     gateway_payload_release(payload);
 }
 
@@ -142,7 +146,7 @@ void gateway_doc_presence(struct ordo_gateway *gateway, struct gateway_peer *pee
             GATEWAY_LIST_ITEM(link, struct gateway_subscriber, in_audience);
         uint64_t id = subscriber->by_id.key;
         if (presence->only != 0 ? id == presence->only : id != presence->except)
-            gateway_subscriber_presence(gateway, subscriber, payload);
+            gateway_deliver_presence(gateway, subscriber, payload);
     }
     gateway_payload_release(payload);
 }

@@ -6,6 +6,7 @@
 #include "common/memory.h"
 #include "gateway/core/answer.h"
 #include "gateway/core/conn.h"
+#include "gateway/core/deliver.h"
 #include "gateway/core/parts.h"
 #include "gateway/core/peer.h"
 #include "gateway/core/request.h"
@@ -169,7 +170,7 @@ static bool write_outbox(struct ordo_gateway *gateway, struct gateway_conn *conn
                 gateway_outbox_pop(&conn->outbox);
                 continue;
             }
-            gateway_subscriber_sent(subscriber, entry);
+            gateway_deliver_sent(subscriber, entry);
         }
         gateway_entry_write(entry, frame);
         gateway_outbox_pop(&conn->outbox);

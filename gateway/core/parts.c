@@ -8,6 +8,7 @@
 #include "gateway/core/doc.h"
 #include "gateway/core/peer.h"
 #include "gateway/core/resync.h"
+#include "gateway/core/source.h"
 #include "gateway/core/subscriber.h"
 
 enum {
@@ -23,18 +24,6 @@ enum {
     WIRE_SIZED = 2,
 };
 
-/* One of the two blobs of an answer. */
-struct source {
-    uint64_t size;    /* of the whole blob */
-    uint64_t fetched; /* bytes that have come */
-    bool is_remote;   /* it lies at the shard, to be fetched and released */
-    bool is_fetching;
-    struct ordo_buffer ready; /* the newest of them; the first `used` are in parts already */
-    size_t used;
-    struct gateway_table_node by_bulk; /* in peer->streams_by_bulk, by the shard's id, if remote */
-    struct gateway_stream *stream;
-};
-
 struct gateway_stream {
     struct gateway_list in_conn;
     struct gateway_conn *conn;
@@ -45,122 +34,41 @@ struct gateway_stream {
     bool has_content, content_is_begun, content_is_deleted, is_complete;
     uint64_t content_seq;
     uint32_t content_field;
-    struct source content, ops;
+    struct gateway_source content, ops;
     struct gateway_outbox held;
 };
 
-static size_t source_ready(const struct source *source) {
-    return source->ready.size - source->used;
-}
-static bool source_is_fetched(const struct source *source) {
-    return source->fetched == source->size;
-}
-static bool source_is_done(const struct source *source) {
-    return source_is_fetched(source) && source_ready(source) == 0;
-}
-
-static void source_init(struct source *source, struct gateway_stream *stream,
-                        const Ordo__Cluster__V1__Bulk *bulk) {
-    source->stream = stream;
-    if (bulk == NULL) return;
-    source->size = bulk->size;
-    if (bulk->bytes.len == bulk->size) {
-        ordo_buffer_append_slice(&source->ready, ordo_slice_of_binary(bulk->bytes));
-        source->fetched = bulk->size;
-    } else {
-        source->is_remote = true;
-        gateway_table_insert(&stream->peer->streams_by_bulk, &source->by_bulk, bulk->id);
-    }
-}
-
-static void source_finish(struct source *source) {
-    if (source->is_remote) {
-        gateway_table_remove(&source->stream->peer->streams_by_bulk, &source->by_bulk);
-        gateway_peer_release_bulk(source->stream->peer, source->by_bulk.key);
-    }
-    ordo_buffer_finish(&source->ready);
-}
-
-/* Asks for the next piece once what is there is nearly used up. */
-static void source_fetch(struct source *source) {
-    if (source_is_fetched(source) || source->is_fetching) return;
-    uint64_t left = source->size - source->fetched;
-    uint32_t size = left < ORDO_PIECE_SIZE_MAX ? (uint32_t)left : ORDO_PIECE_SIZE_MAX;
-    source->is_fetching = true;
-    gateway_peer_fetch(source->stream->peer, source->by_bulk.key, source->fetched, size);
-}
-
-static void source_use(struct source *source, size_t size) {
-    source->used += size;
-    if (source->used < source->ready.size) return;
-    ordo_buffer_clear(&source->ready);
-    source->used = 0;
-}
-
-static struct ordo_slice source_bytes(const struct source *source) {
-    if (source_ready(source) == 0) return ordo_slice(NULL, 0);
-    return ordo_slice(source->ready.data + source->used, source_ready(source));
-}
-
-/* Bytes of content that fit in a part: all that is there if that is its end, else up to a code point's. */
-static size_t content_cut(const struct source *source, size_t size_max) {
-    struct ordo_slice bytes = source_bytes(source);
-    if (source_is_fetched(source) && bytes.size <= size_max) return bytes.size;
-    size_t size = bytes.size < size_max ? bytes.size : size_max;
-    /* A code point whose end has not come yet is left for the next part as well. */
-    size_t floor = size;
-    while (floor > 0 && size - floor < 4) {
-        uint8_t byte = bytes.data[--floor];
-        if ((byte & 0xc0) == 0x80) continue;
-        size_t length = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
-        return floor + length <= size ? floor + length : floor;
-    }
-    return size; /* not text: may be cut anywhere */
-}
-
-/* Bytes of whole ops that fit in a part; at least one op if one is there in full. */
-static size_t ops_cut(const struct source *source, size_t size_max) {
-    struct ordo_slice bytes = source_bytes(source), field;
-    struct ordo_reader reader = ordo_reader(bytes);
-    size_t size = 0;
-    uint64_t tag;
-    while (ordo_take_varint(&reader, &tag) && ordo_take_sized(&reader, &field)) {
-        size_t end = bytes.size - ordo_reader_left(&reader);
-        if (end > size_max && size > 0) break;
-        size = end;
-        if (size >= size_max) break;
-    }
-    return size;
-}
-
 /* Whether the next part can be made from what is there. */
 static bool stream_is_ready(const struct gateway_stream *stream) {
-    if (!source_is_done(&stream->content))
-        return source_is_fetched(&stream->content) ||
-               source_ready(&stream->content) >= ORDO_PART_SIZE_MAX / 2;
-    if (!source_is_done(&stream->ops)) return ops_cut(&stream->ops, ORDO_PART_SIZE_MAX) > 0;
+    if (!gateway_source_is_done(&stream->content))
+        return gateway_source_is_fetched(&stream->content) ||
+               gateway_source_ready(&stream->content) >= ORDO_PART_SIZE_MAX / 2;
+    if (!gateway_source_is_done(&stream->ops))
+        return gateway_source_cut_ops(&stream->ops, ORDO_PART_SIZE_MAX) > 0;
     return true;
 }
 
 /* Has the next piece come while the present part is read. */
 static void stream_fetch(struct ordo_gateway *gateway, struct gateway_stream *stream) {
-    struct source *source = !source_is_done(&stream->content) ? &stream->content : &stream->ops;
+    struct gateway_source *source =
+        !gateway_source_is_done(&stream->content) ? &stream->content : &stream->ops;
     bool is_ready = stream_is_ready(stream);
-    if (!is_ready || source_ready(source) < ORDO_PART_SIZE_MAX) source_fetch(source);
-    if (!is_ready && source_is_fetched(source)) /* all is there, and yet it ends in the middle of an op */
+    if (!is_ready || gateway_source_ready(source) < ORDO_PART_SIZE_MAX) gateway_source_fetch(source);
+    if (!is_ready &&
+        gateway_source_is_fetched(source)) /* all is there, and yet it ends in the middle of an op */
         gateway_conn_close(gateway, stream->conn, GATEWAY_CLOSE_INTERNAL, "the shard's answer is damaged");
 }
 
 static void write_content(struct gateway_stream *stream, size_t size, struct ordo_buffer *out) {
     struct ordo_buffer fields = {0};
     ordo_field_append_varint(&fields, CONTENT_SEQ, stream->content_seq);
-    struct ordo_slice bytes = ordo_slice(source_bytes(&stream->content).data, size);
+    struct ordo_slice bytes = ordo_slice(gateway_source_bytes(&stream->content).data, size);
     if (size > 0) ordo_field_append_bytes(&fields, stream->content_field, bytes);
     ordo_field_append_varint(&fields, CONTENT_DELETED, stream->content_is_deleted);
     ordo_field_append_bytes(out, stream->subscriber ? OPENED_CONTENT : HISTORY_CONTENT,
                             ordo_buffer_slice(&fields));
     ordo_buffer_finish(&fields);
-    source_use(&stream->content, size);
+    gateway_source_use(&stream->content, size);
     stream->content_is_begun = true;
 }
 
@@ -170,19 +78,19 @@ static bool write_part(struct ordo_gateway *gateway, struct gateway_stream *stre
     struct ordo_buffer part = {0};
     ordo_buffer_append_slice(&part, ordo_buffer_slice(&stream->head));
     size_t size = 0;
-    if (stream->has_content && (!stream->content_is_begun || !source_is_done(&stream->content))) {
-        size = content_cut(&stream->content, ORDO_PART_SIZE_MAX);
+    if (stream->has_content && (!stream->content_is_begun || !gateway_source_is_done(&stream->content))) {
+        size = gateway_source_cut_text(&stream->content, ORDO_PART_SIZE_MAX);
         write_content(stream, size, &part);
     }
-    if (source_is_done(&stream->content) && size < ORDO_PART_SIZE_MAX) {
-        size_t ops_size = ops_cut(&stream->ops, ORDO_PART_SIZE_MAX - size);
+    if (gateway_source_is_done(&stream->content) && size < ORDO_PART_SIZE_MAX) {
+        size_t ops_size = gateway_source_cut_ops(&stream->ops, ORDO_PART_SIZE_MAX - size);
         bool fits = size == 0 || size + ops_size <= ORDO_PART_SIZE_MAX;
         if (ops_size > 0 && fits) {
-            ordo_buffer_append(&part, source_bytes(&stream->ops).data, ops_size);
-            source_use(&stream->ops, ops_size);
+            ordo_buffer_append(&part, gateway_source_bytes(&stream->ops).data, ops_size);
+            gateway_source_use(&stream->ops, ops_size);
         }
     }
-    bool is_last = source_is_done(&stream->content) && source_is_done(&stream->ops);
+    bool is_last = gateway_source_is_done(&stream->content) && gateway_source_is_done(&stream->ops);
     ordo_field_append_varint(&part, stream->subscriber ? OPENED_MORE : HISTORY_MORE, !is_last);
     ordo_buffer_clear(&gateway->scratch);
     ordo_buffer_append_varint(&gateway->scratch,
@@ -197,8 +105,8 @@ static void stream_free(struct gateway_stream *stream) {
     stream->conn->held_size -= stream->held.size;
     if (stream->subscriber == NULL) stream->conn->history_stream_count--;
     gateway_list_remove(&stream->in_conn);
-    source_finish(&stream->content);
-    source_finish(&stream->ops);
+    gateway_source_finish(&stream->content);
+    gateway_source_finish(&stream->ops);
     ordo_buffer_finish(&stream->head);
     gateway_outbox_finish(&stream->held);
     free(stream);
@@ -222,7 +130,7 @@ static struct gateway_entry entry_of(const struct gateway_stream *stream, struct
 
 /* A short answer goes straight into the outbox; a long one is made as the socket drains. */
 static void stream_start(struct ordo_gateway *gateway, struct gateway_stream *stream) {
-    bool is_short = source_is_fetched(&stream->content) && source_is_fetched(&stream->ops) &&
+    bool is_short = gateway_source_is_fetched(&stream->content) && gateway_source_is_fetched(&stream->ops) &&
                     stream->content.size + stream->ops.size <= ORDO_PART_SIZE_MAX;
     if (!is_short) {
         stream_fetch(gateway, stream);
@@ -248,8 +156,8 @@ static struct gateway_stream *stream_create(struct gateway_subscriber *subscribe
     stream->is_complete = true;
     gateway_list_init(&stream->in_conn);
     gateway_list_append(&stream->conn->streams, &stream->in_conn);
-    source_init(&stream->content, stream, content);
-    source_init(&stream->ops, stream, ops);
+    gateway_source_init(&stream->content, stream, stream->peer, content);
+    gateway_source_init(&stream->ops, stream, stream->peer, ops);
     return stream;
 }
 
@@ -370,35 +278,17 @@ bool gateway_stream_output(struct ordo_gateway *gateway, struct gateway_conn *co
     return true;
 }
 
-/* The source that waits for this piece; one bulk may be wanted by many. */
-static struct source *waiting_source(struct gateway_peer *peer, const Ordo__Cluster__V1__Piece *piece) {
-    struct gateway_table_node *node = gateway_table_find(&peer->streams_by_bulk, piece->bulk);
-    for (; node != NULL; node = gateway_table_find_next(node)) {
-        struct source *source = GATEWAY_LIST_ITEM(node, struct source, by_bulk);
-        if (source->is_fetching && source->fetched == piece->offset) return source;
-    }
-    return NULL;
-}
-
 void gateway_stream_piece(struct ordo_gateway *gateway, struct gateway_peer *peer,
                           const Ordo__Cluster__V1__Piece *piece) {
-    struct source *source = waiting_source(peer, piece);
+    struct gateway_source *source = gateway_source_waiting(peer, piece);
     if (source == NULL) return;
-    struct gateway_conn *conn = source->stream->conn;
-    if (conn->state == GATEWAY_CONN_CLOSING) return;
-    if (piece->bytes.len == 0 || piece->bytes.len > source->size - source->fetched) {
-        gateway_conn_close(gateway, conn, GATEWAY_CLOSE_TRY_LATER,
+    struct gateway_stream *stream = source->stream;
+    if (stream->conn->state == GATEWAY_CONN_CLOSING) return;
+    if (!gateway_source_take(source, piece)) {
+        gateway_conn_close(gateway, stream->conn, GATEWAY_CLOSE_TRY_LATER,
                            "the answer took too long to read; connect and ask again");
         return;
     }
-    source->is_fetching = false;
-    source->fetched += piece->bytes.len;
-    if (source->used > 0) {
-        memmove(source->ready.data, source->ready.data + source->used, source_ready(source));
-        source->ready.size -= source->used;
-        source->used = 0;
-    }
-    ordo_buffer_append_slice(&source->ready, ordo_slice_of_binary(piece->bytes));
-    stream_fetch(gateway, source->stream);
-    gateway_conn_announce(gateway, conn);
+    stream_fetch(gateway, stream);
+    gateway_conn_announce(gateway, stream->conn);
 }

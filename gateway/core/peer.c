@@ -5,6 +5,7 @@
 #include "gateway/core/history.h"
 #include "gateway/core/parts.h"
 #include "gateway/core/resync.h"
+#include "gateway/core/submit.h"
 #include "gateway/core/subscriber.h"
 
 enum {
@@ -43,7 +44,7 @@ void gateway_peer_finish(struct gateway_peer *peer) {
     ordo_buffer_finish(&peer->gathered);
     ordo_buffer_finish(&peer->side_gathered);
     gateway_table_finish(&peer->docs_by_number);
-    gateway_table_finish(&peer->streams_by_bulk);
+    gateway_table_finish(&peer->sources_by_bulk);
 }
 
 /* ---- what goes out */
@@ -151,8 +152,9 @@ static void session_lost(struct ordo_gateway *gateway, struct gateway_peer *peer
     GATEWAY_LIST_EACH(&peer->docs, doc_link) {
         struct gateway_doc *doc = GATEWAY_LIST_ITEM(doc_link, struct gateway_doc, in_peer);
         gateway_doc_forget_number(doc);
-        GATEWAY_LIST_EACH(&doc->audience, link)
-        gateway_subscriber_cut(gateway, GATEWAY_LIST_ITEM(link, struct gateway_subscriber, in_audience));
+        GATEWAY_LIST_EACH(&doc->audience, link) {
+            gateway_subscriber_cut(gateway, GATEWAY_LIST_ITEM(link, struct gateway_subscriber, in_audience));
+        }
     }
     ORDO_ASSERT(peer->attach_count == 0);
 }
@@ -234,9 +236,9 @@ static void dispatch(struct ordo_gateway *gateway, struct gateway_peer *peer,
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_COMMIT:
         gateway_doc_commit(gateway, peer, message->commit);
         return;
-    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_NACK: gateway_subscriber_nack(gateway, message->nack); return;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_NACK: gateway_submit_nacked(gateway, message->nack); return;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_DUPLICATE:
-        gateway_subscriber_duplicate(gateway, message->duplicate);
+        gateway_submit_duplicate(gateway, message->duplicate);
         return;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_PRESENCE:
         gateway_doc_presence(gateway, peer, message->presence);

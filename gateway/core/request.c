@@ -7,6 +7,7 @@
 #include "gateway/core/doc.h"
 #include "gateway/core/history.h"
 #include "gateway/core/peer.h"
+#include "gateway/core/submit.h"
 #include "gateway/core/subscriber.h"
 
 /* protobuf-c makes up to 84 bytes of one byte of input; an honest frame, even of many small submits, stays
@@ -138,7 +139,7 @@ static void submit(struct ordo_gateway *gateway, struct gateway_conn *conn,
         gateway_answer_nack(gateway, conn, message->request, message->doc, nack,
                             "you may read this document only");
     } else {
-        gateway_subscriber_submit(gateway, subscriber, message->request, message->submit);
+        gateway_submit_op(gateway, subscriber, message->request, message->submit);
     }
 }
 

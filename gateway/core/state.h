@@ -104,7 +104,7 @@ struct gateway_history_wait {
 struct gateway_conn {
     uint32_t id;
     enum gateway_conn_state state;
-    bool is_slow;           /* messages were dropped, and not all that waited has been taken since */
+    bool is_slow;       /* messages were dropped, and not all that waited has been taken since */
     bool is_announced;  /* CONN_OUTPUT was said and not answered to the end */
     uint8_t permission; /* ordo.v1.Permission */
     uint8_t client_id[ORDO_CLIENT_ID_SIZE];
@@ -139,7 +139,7 @@ struct gateway_peer {
     struct ordo_link link;
     uint8_t store_id[16]; /* and incarnation: of the shard at the other end, from its LinkWelcome on */
     uint64_t incarnation;
-    uint64_t welcomed_session; /* the newest one that the shard took; 0: none yet */
+    uint64_t welcomed_session;        /* the newest one that the shard took; 0: none yet */
     bool is_greeted;                  /* our LinkHello is gathered */
     struct ordo_buffer gathered;      /* fields `to_shard` of the next Envelope */
     struct ordo_buffer side_gathered; /* fields of the next SideRequest */
@@ -149,7 +149,7 @@ struct gateway_peer {
     uint32_t attach_count;                          /* subscribers SENT */
     struct gateway_list docs;
     struct gateway_table docs_by_number;
-    struct gateway_table streams_by_bulk;
+    struct gateway_table sources_by_bulk;
 };
 
 struct ordo_gateway {

@@ -12,8 +12,6 @@
 #include "gateway/core/peer.h"
 #include "gateway/core/resync.h"
 
-enum { RETRY_AFTER_MS = 200 }; /* and up to as much again, so that clients do not come back all at once */
-
 static const uint32_t subscriber_moves[] = {
     [GATEWAY_SUBSCRIBER_OPENING] = 1u << GATEWAY_SUBSCRIBER_STREAMING | 1u << GATEWAY_SUBSCRIBER_LIVE,
     [GATEWAY_SUBSCRIBER_STREAMING] = 1u << GATEWAY_SUBSCRIBER_LIVE,
@@ -113,9 +111,10 @@ static void gather_detach(struct ordo_gateway *gateway, struct gateway_peer *pee
 static void subscriber_free(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
     gateway_resync_forget(gateway, subscriber);
     gateway_list_remove(&subscriber->in_opening);
-    GATEWAY_LIST_EACH(&subscriber->conn->streams, link)
-    if (gateway_stream_has_handle(gateway_stream_of(link), subscriber->handle))
-        gateway_stream_destroy(gateway, gateway_stream_of(link));
+    GATEWAY_LIST_EACH(&subscriber->conn->streams, link) {
+        if (gateway_stream_has_handle(gateway_stream_of(link), subscriber->handle))
+            gateway_stream_destroy(gateway, gateway_stream_of(link));
+    }
     gateway_conn_fail_histories(gateway, subscriber->conn, subscriber->handle);
     forget_opening(subscriber);
     gateway_conn_remove_subscriber(subscriber->conn, subscriber);
@@ -164,62 +163,6 @@ void gateway_subscriber_tick(struct ordo_gateway *gateway) {
                        ordo_slice_of("the shard of this document is away; open it again later"));
         gateway_subscriber_end(gateway, subscriber);
     }
-}
-
-/* ---- from the client */
-
-static void refuse_submit(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
-                          uint32_t request, uint64_t client_seq, const char *text) {
-    Ordo__V1__Nack nack = ORDO__V1__NACK__INIT;
-    nack.client_seq = client_seq;
-    nack.code = ORDO__V1__NACK_CODE__UNAVAILABLE;
-    nack.retry_after_ms = RETRY_AFTER_MS + (uint32_t)ordo_prng_below(&gateway->prng, RETRY_AFTER_MS);
-    gateway_answer_nack(gateway, subscriber->conn, request, subscriber->handle, nack, text);
-    gateway->stats.submits_refused++;
-}
-
-/* The op as it stands in the frame: the field of ordo.v1.Submit.op, and that field's bytes. */
-static void fill_op(const Ordo__V1__Submit *submit, struct ordo_buffer *scratch,
-                    Ordo__Cluster__V1__Submit *out) {
-    ordo_buffer_clear(scratch);
-    switch (submit->op_case) {
-    case ORDO__V1__SUBMIT__OP_TEXT: out->op = submit->text; break;
-    case ORDO__V1__SUBMIT__OP_DELETE:
-        ordo_message_encode(&submit->delete_->base, scratch);
-        out->op = ordo_binary_of_slice(ordo_buffer_slice(scratch));
-        break;
-    case ORDO__V1__SUBMIT__OP_CREATE: out->op = submit->create; break;
-    case ORDO__V1__SUBMIT__OP__NOT_SET: /* or of a type that we do not know: the shard answers INVALID_OP */
-    default: return;
-    }
-    out->op_field = (uint32_t)submit->op_case;
-}
-
-void gateway_subscriber_submit(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
-                               uint32_t request, const Ordo__V1__Submit *submit) {
-    struct gateway_peer *peer = subscriber->doc->peer;
-    Ordo__Cluster__V1__Submit op = ORDO__CLUSTER__V1__SUBMIT__INIT;
-    gateway->stats.submits++;
-    op.subscriber = subscriber->by_id.key;
-    op.client_seq = submit->client_seq;
-    op.base_seq = submit->base_seq;
-    fill_op(submit, &gateway->scratch, &op);
-    if (peer->state != GATEWAY_PEER_READY || subscriber->state == GATEWAY_SUBSCRIBER_CUT) {
-        gateway_resync_hurry(subscriber);
-        refuse_submit(gateway, subscriber, request, submit->client_seq,
-                      "the document's shard is away; send again");
-        return;
-    }
-    if (!gateway_peer_has_credit(peer, op.op.len)) {
-        refuse_submit(gateway, subscriber, request, submit->client_seq,
-                      "the document's shard is busy; send again");
-        return;
-    }
-    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
-    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_SUBMIT;
-    message.submit = &op;
-    gateway_peer_gather(gateway, peer, &message);
-    subscriber->unanswered_seq = submit->client_seq;
 }
 
 /* ---- from the shard */
@@ -280,81 +223,6 @@ void gateway_subscriber_refused(struct ordo_gateway *gateway, const Ordo__Cluste
     subscriber_free(gateway, subscriber);
 }
 
-/* Queues what may be dropped: behind the parts that are on their way, if any. */
-static bool push_droppable(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
-                           enum gateway_entry_kind kind, struct gateway_payload *payload) {
-    struct gateway_conn *conn = subscriber->conn;
-    struct gateway_entry entry = {.payload = payload, .doc = subscriber->handle, .kind = kind};
-    enum gateway_subscriber_state state = subscriber->state;
-    if (!gateway_conn_make_room(gateway, conn, gateway_entry_size(&entry)) || subscriber->state != state)
-        return false;
-    if (subscriber->stream != NULL && !gateway_stream_is_complete(subscriber->stream)) return false;
-    gateway_payload_retain(payload);
-    if (subscriber->stream != NULL) {
-        gateway_stream_hold(subscriber->stream, entry);
-    } else {
-        gateway_outbox_push(&conn->outbox, entry);
-        gateway_conn_announce(gateway, conn);
-    }
-    return true;
-}
-
-void gateway_subscriber_commit(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
-                               struct gateway_payload *commit, uint64_t author) {
-    bool is_author = subscriber->by_id.key == author;
-    if (is_author && commit->client_seq >= subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
-    if (subscriber->conn->state == GATEWAY_CONN_CLOSING) return;
-    if (subscriber->state != GATEWAY_SUBSCRIBER_LIVE && subscriber->state != GATEWAY_SUBSCRIBER_STREAMING)
-        return;
-    if (subscriber->stream != NULL && !gateway_stream_is_complete(subscriber->stream)) return;
-    if (commit->seq <= subscriber->queued_seq) return; /* was part of Opened */
-    bool is_queued =
-        commit->seq == subscriber->queued_seq + 1 &&
-        push_droppable(gateway, subscriber, is_author ? GATEWAY_ENTRY_ACK : GATEWAY_ENTRY_COMMITTED, commit);
-    if (is_queued) {
-        subscriber->queued_seq = commit->seq;
-        gateway->stats.commits_delivered++;
-    } else {
-        gateway_subscriber_fell_behind(gateway, subscriber);
-    }
-}
-
-void gateway_subscriber_presence(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
-                                 struct gateway_payload *presence) {
-    struct gateway_conn *conn = subscriber->conn;
-    bool is_live =
-        subscriber->state == GATEWAY_SUBSCRIBER_LIVE || subscriber->state == GATEWAY_SUBSCRIBER_STREAMING;
-    if (!is_live || !subscriber->wants_presence || conn->state == GATEWAY_CONN_CLOSING) return;
-    /* First to be dropped: it takes no room that ops may need soon. */
-    if (conn->outbox.size + conn->held_size + presence->size > gateway->config.outbox_size_max / 2) return;
-    (void)push_droppable(gateway, subscriber, GATEWAY_ENTRY_PRESENCE, presence);
-}
-
-void gateway_subscriber_nack(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Nack *from) {
-    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, from->subscriber);
-    if (subscriber == NULL || subscriber->state == GATEWAY_SUBSCRIBER_OPENING) return;
-    if (from->client_seq == subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
-    Ordo__V1__Nack nack = ORDO__V1__NACK__INIT;
-    nack.client_seq = from->client_seq;
-    nack.code = (Ordo__V1__NackCode)from->code;
-    nack.message = from->message;
-    nack.retry_after_ms = from->retry_after_ms;
-    nack.horizon = from->horizon;
-    gateway_answer_nack(gateway, subscriber->conn, 0, subscriber->handle, nack, NULL);
-}
-
-void gateway_subscriber_duplicate(struct ordo_gateway *gateway, const Ordo__Cluster__V1__DuplicateAck *from) {
-    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, from->subscriber);
-    if (subscriber == NULL || subscriber->state == GATEWAY_SUBSCRIBER_OPENING) return;
-    if (from->client_seq == subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
-    Ordo__V1__Ack ack = ORDO__V1__ACK__INIT;
-    ack.client_seq = from->client_seq;
-    ack.server_seq = from->server_seq;
-    ack.timestamp_ms = from->timestamp_ms;
-    ack.duplicate = true;
-    gateway_answer_duplicate(gateway, subscriber, &ack);
-}
-
 /* ---- losing the thread */
 
 void gateway_subscriber_fell_behind(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
@@ -394,10 +262,4 @@ void gateway_subscriber_cut(struct ordo_gateway *gateway, struct gateway_subscri
     if (subscriber->unanswered_seq != 0 || subscriber->state == GATEWAY_SUBSCRIBER_OPENING)
         gateway_resync_hurry(subscriber);
     gateway_resync_want(gateway, subscriber);
-}
-
-void gateway_subscriber_sent(struct gateway_subscriber *subscriber, const struct gateway_entry *entry) {
-    if (entry->kind == GATEWAY_ENTRY_PRESENCE) return;
-    subscriber->sent_seq = entry->payload->seq;
-    if (entry->payload->lineage != 0) subscriber->lineage = entry->payload->lineage;
 }

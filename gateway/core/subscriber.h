@@ -21,20 +21,10 @@ void gateway_subscriber_end(struct ordo_gateway *gateway, struct gateway_subscri
 /* Opens that waited too long for a shard that is away are refused with 503. */
 void gateway_subscriber_tick(struct ordo_gateway *gateway);
 
-void gateway_subscriber_submit(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
-                               uint32_t request, const Ordo__V1__Submit *submit);
-
 /* From the shard. */
 void gateway_subscriber_attached(struct ordo_gateway *gateway, struct gateway_peer *peer,
                                  const Ordo__Cluster__V1__Attached *attached);
 void gateway_subscriber_refused(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Refused *refused);
-void gateway_subscriber_commit(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
-                               struct gateway_payload *commit, uint64_t author);
-void gateway_subscriber_presence(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
-                                 struct gateway_payload *presence);
-void gateway_subscriber_nack(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Nack *nack);
-void gateway_subscriber_duplicate(struct ordo_gateway *gateway,
-                                  const Ordo__Cluster__V1__DuplicateAck *duplicate);
 
 /* Something between sent_seq and the document's head will not come: resync, now or when the present parts are
  * through. */
@@ -44,7 +34,5 @@ void gateway_subscriber_cut(struct ordo_gateway *gateway, struct gateway_subscri
 /* The last part is sent. `is_complete` is false when messages that should follow it were dropped. */
 void gateway_subscriber_streamed(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
                                  bool is_complete);
-/* A message that may be dropped was put into a frame. */
-void gateway_subscriber_sent(struct gateway_subscriber *subscriber, const struct gateway_entry *entry);
 
 #endif

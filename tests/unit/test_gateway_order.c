@@ -119,6 +119,29 @@ static void gap_in_commits_leads_to_a_resync_and_is_never_passed_on(void **state
     world_destroy(world);
 }
 
+static void resync_after_a_create_names_the_lineage_that_it_began(void **state) {
+    (void)state;
+    struct world *world = world_create();
+    client_greet(world, 0);
+    client_open(world, 0, "a", 1, NULL);
+    struct ordo_buffer committed = {0};
+    world_encode_committed(&committed, 2, 10);
+    Ordo__Cluster__V1__Commit commit = ORDO__CLUSTER__V1__COMMIT__INIT;
+    commit.doc = 1;
+    commit.seq = 2;
+    commit.lineage = 1234;
+    commit.committed = ordo_binary_of_slice(ordo_buffer_slice(&committed));
+    SHARD_SAY(world, commit, COMMIT, commit);
+    ordo_buffer_finish(&committed);
+    shard_commit(world, 1, 3, 0, 0, 10);
+    shard_commit(world, 1, 5, 0, 0, 10); /* a gap */
+    world_turn(world);
+    Ordo__Cluster__V1__Attach *attach = shard_hear_attach(world);
+    assert_int_equal(attach->have_seq, 3);
+    assert_int_equal(attach->have_lineage, 1234);
+    world_destroy(world);
+}
+
 static void commits_dropped_by_the_shard_lead_to_a_resync(void **state) {
     (void)state;
     struct world *world = world_create();
@@ -340,6 +363,7 @@ int main(void) {
         cmocka_unit_test(joined_frame_stays_below_the_limit),
         cmocka_unit_test(commits_that_opened_contains_are_not_sent_again),
         cmocka_unit_test(gap_in_commits_leads_to_a_resync_and_is_never_passed_on),
+        cmocka_unit_test(resync_after_a_create_names_the_lineage_that_it_began),
         cmocka_unit_test(commits_dropped_by_the_shard_lead_to_a_resync),
         cmocka_unit_test(slow_readers_queue_is_dropped_and_it_resyncs_from_what_it_got),
         cmocka_unit_test(opened_that_waits_is_not_dropped_and_the_next_resync_continues_from_it),

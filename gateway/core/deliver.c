@@ -1,0 +1,61 @@
+#include "gateway/core/deliver.h"
+
+#include "gateway/core/conn.h"
+#include "gateway/core/parts.h"
+#include "gateway/core/subscriber.h"
+
+/* Queues what may be dropped: behind the parts that are on their way, if any. */
+static bool push_droppable(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                           enum gateway_entry_kind kind, struct gateway_payload *payload) {
+    struct gateway_conn *conn = subscriber->conn;
+    struct gateway_entry entry = {.payload = payload, .doc = subscriber->handle, .kind = kind};
+    enum gateway_subscriber_state state = subscriber->state;
+    if (!gateway_conn_make_room(gateway, conn, gateway_entry_size(&entry)) || subscriber->state != state)
+        return false;
+    if (subscriber->stream != NULL && !gateway_stream_is_complete(subscriber->stream)) return false;
+    gateway_payload_retain(payload);
+    if (subscriber->stream != NULL) {
+        gateway_stream_hold(subscriber->stream, entry);
+    } else {
+        gateway_outbox_push(&conn->outbox, entry);
+        gateway_conn_announce(gateway, conn);
+    }
+    return true;
+}
+
+void gateway_deliver_commit(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                            struct gateway_payload *commit, uint64_t author) {
+    bool is_author = subscriber->by_id.key == author;
+    if (is_author && commit->client_seq >= subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
+    if (subscriber->conn->state == GATEWAY_CONN_CLOSING) return;
+    if (subscriber->state != GATEWAY_SUBSCRIBER_LIVE && subscriber->state != GATEWAY_SUBSCRIBER_STREAMING)
+        return;
+    if (subscriber->stream != NULL && !gateway_stream_is_complete(subscriber->stream)) return;
+    if (commit->seq <= subscriber->queued_seq) return; /* was part of Opened */
+    bool is_queued =
+        commit->seq == subscriber->queued_seq + 1 &&
+        push_droppable(gateway, subscriber, is_author ? GATEWAY_ENTRY_ACK : GATEWAY_ENTRY_COMMITTED, commit);
+    if (is_queued) {
+        subscriber->queued_seq = commit->seq;
+        gateway->stats.commits_delivered++;
+    } else {
+        gateway_subscriber_fell_behind(gateway, subscriber);
+    }
+}
+
+void gateway_deliver_presence(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                              struct gateway_payload *presence) {
+    struct gateway_conn *conn = subscriber->conn;
+    bool is_live =
+        subscriber->state == GATEWAY_SUBSCRIBER_LIVE || subscriber->state == GATEWAY_SUBSCRIBER_STREAMING;
+    if (!is_live || !subscriber->wants_presence || conn->state == GATEWAY_CONN_CLOSING) return;
+    /* First to be dropped: it takes no room that ops may need soon. */
+    if (conn->outbox.size + conn->held_size + presence->size > gateway->config.outbox_size_max / 2) return;
+    (void)push_droppable(gateway, subscriber, GATEWAY_ENTRY_PRESENCE, presence);
+}
+
+void gateway_deliver_sent(struct gateway_subscriber *subscriber, const struct gateway_entry *entry) {
+    if (entry->kind == GATEWAY_ENTRY_PRESENCE) return;
+    subscriber->sent_seq = entry->payload->seq;
+    if (entry->payload->lineage != 0) subscriber->lineage = entry->payload->lineage;
+}
