@@ -232,7 +232,19 @@ bool sim_client_release(struct sim *sim, uint32_t index) {
     return true;
 }
 
-static void nacked(struct sim *sim, struct sim_client *client, const Ordo__V1__Nack *nack) {
+/* Nacks of ops that the client gave up meanwhile mean nothing to it. */
+static bool is_in_flight(struct sim_client *client, struct watch_doc *watched, uint64_t client_seq) {
+    for (uint32_t i = 0; watched != NULL && i < client->doc_count; i++) {
+        uint64_t seq, base_seq;
+        if (client->docs[i].doc != watched->doc) continue;
+        return ordo_client_doc_in_flight(client->docs[i].core, &seq, &base_seq) && seq == client_seq;
+    }
+    return false;
+}
+
+static void nacked(struct sim *sim, struct sim_client *client, struct watch_doc *watched,
+                   const Ordo__V1__Nack *nack) {
+    if (!is_in_flight(client, watched, nack->client_seq)) return;
     bool is_fatal = nack->code == (int)ORDO_NACK_INVALID_OP || nack->code == (int)ORDO_NACK_FORBIDDEN ||
                     nack->code == (int)ORDO_NACK_TOO_LARGE;
     bool is_odd = nack->code == (int)ORDO_NACK_REPLAYED || nack->code == (int)ORDO_NACK_FUTURE_BASE ||
@@ -254,7 +266,9 @@ static void received(struct sim *sim, struct sim_client *client, struct sim_conn
         Ordo__V1__ServerMessage *message = frame->messages[i];
         sim_log_received(sim, conn, message);
         watch_received(&conn->watch, message);
-        if (message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_NACK) nacked(sim, client, message->nack);
+        if (message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_NACK) {
+            nacked(sim, client, watch_doc_of(&conn->watch, message->doc), message->nack);
+        }
         bool is_op = message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_ACK ||
                      message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_COMMITTED;
         if (client->holds && is_op) {

@@ -186,7 +186,9 @@ static void act(struct sim *sim, uint32_t index) {
     } else if (dice < 50) { /* again, byte for byte */
         submit = &raw->submits[sim_below(sim, raw->submit_count)];
         submit->allowed |= BIT(ORDO_NACK_REPLAYED) | BIT(ORDO_NACK_PIPELINED);
-        submit->is_late = submit->is_late && conn->is_ended;
+        for (size_t i = 0; i < raw->submit_count && !conn->is_ended; i++) {
+            if (raw->submits[i].client_seq == submit->client_seq) raw->submits[i].is_late = false;
+        }
         send_submit(sim, conn, submit);
     } else if (dice < 62) { /* another op under a client_seq that is taken */
         uint64_t client_seq = raw->submits[sim_below(sim, raw->submit_count)].client_seq;
