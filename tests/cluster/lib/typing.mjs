@@ -16,7 +16,7 @@ export async function typeALot(random, clients, count, betweenMs = 2) {
 export function keepTyping(random, clients, betweenMs = 10) {
   let isStopping = false;
   const done = (async () => {
-    while (!isStopping) {
+    while (!isStopping && clients.some((client) => !client.stopped)) { // a failed test closes them all
       const client = random.pick(clients);
       // Texts stay small: what is tested is the order, and a long text only makes it slow.
       const [position, deleteCount, text] = randomSplice(random, client.text);
