@@ -1,5 +1,5 @@
-# ordo_pure(target): a test that the library asks for no clock, no randomness, no file, no socket and no thread: that its
-# undefined symbols name none of these. Memory, strings, and printing into memory are all that a core may use.
+# ordo_pure(target): a test that the library asks for no clock, no randomness, no file, no socket and no thread: that
+# its undefined symbols name none of these. Memory, strings, and printing into memory are all that a core may use.
 function(ordo_pure target)
   add_test(NAME pure_${target}
     COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DLIBRARY=$<TARGET_FILE:${target}>

@@ -8,12 +8,13 @@ list(LENGTH symbols count)
 if(count EQUAL 0)
   message(FATAL_ERROR "nm listed nothing: the check would pass whatever the library does")
 endif()
-set(impure
-  "time|clock|gettimeofday|clock_gettime|nanosleep|usleep|sleep|alarm|timer_.*|rand|srand|random|rand_r|drand48|getrandom|\
-getentropy|arc4random.*|ordo_random_.*|ordo_clock_.*|ordo_log.*|open|openat|creat|close|read|write|pread|pwrite|fopen|fdopen|\
-fread|fwrite|fputs|fputc|puts|printf|vprintf|fprintf|vfprintf|perror|stdout|stderr|fflush|fsync|fdatasync|unlink|rename|mkdir|\
-socket|connect|accept|send|recv|sendmsg|recvmsg|poll|select|epoll_.*|ioctl|fcntl|fork|exec.*|kill|signal|sigaction|getenv|\
-setenv|getpid|syscall|pthread_.*|zmq_.*|rocksdb_.*|lws_.*")
+set(clock "time|clock|gettimeofday|clock_gettime|nanosleep|usleep|sleep|alarm|timer_.*|ordo_clock_.*")
+set(chance "rand|srand|random|rand_r|drand48|getrandom|getentropy|arc4random.*|ordo_random_.*")
+set(files "open|openat|creat|close|read|write|pread|pwrite|fsync|fdatasync|unlink|rename|mkdir|ioctl|fcntl|f(d)?open")
+set(print "fread|fwrite|fputs|fputc|puts|v?f?printf|perror|stdout|stderr|fflush|ordo_log.*")
+set(net "socket|connect|accept|send|recv|sendmsg|recvmsg|poll|select|epoll_.*")
+set(process "fork|exec.*|kill|signal|sigaction|getenv|setenv|getpid|syscall|pthread_.*|zmq_.*|rocksdb_.*|lws_.*")
+set(impure "${clock}|${chance}|${files}|${print}|${net}|${process}")
 set(found "")
 foreach(symbol ${symbols})
   string(REGEX REPLACE " U$" "" name "${symbol}")

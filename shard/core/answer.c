@@ -56,8 +56,8 @@ void ordo_answer_refused(struct ordo_shard *shard, struct ordo_peer *peer, uint6
     ordo_answer(shard, peer, &message);
 }
 
-void ordo_answer_history_error(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t subscriber, uint32_t request,
-                               uint32_t code, const char *text) {
+void ordo_answer_history_error(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t subscriber,
+                               uint32_t request, uint32_t code, const char *text) {
     Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
     Ordo__Cluster__V1__HistoryAnswer history = ORDO__CLUSTER__V1__HISTORY_ANSWER__INIT;
     history.subscriber = subscriber;

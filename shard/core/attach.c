@@ -1,5 +1,5 @@
-/* Opening: an Attach makes a subscriber, waits for the document and for the client's dedupe entry, and is answered with
- * the content, or with the ops that the client lacks. From then on the subscriber gets commits. */
+/* Opening: an Attach makes a subscriber, waits for the document and for the client's dedupe entry, and is answered
+ * with the content, or with the ops that the client lacks. From then on the subscriber gets commits. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,118 +10,6 @@
 #include "shard/core/state.h"
 
 enum { BUSY_RETRY_MS = 200, DISK_FULL_RETRY_MS = 1000, OPENED_OPS = 6, CATCH_UP_SMALL = 4096, OPS_JOBS_MAX = 256 };
-
-static uint64_t hash_u64(uint64_t value) { return ordo_hash(ordo_slice(&value, sizeof value)); }
-
-/* ---- audiences */
-
-static struct ordo_audience *audience_get(struct ordo_doc *doc, struct ordo_peer *peer) {
-    for (struct ordo_audience *audience = doc->audiences; audience != NULL; audience = audience->next)
-        if (audience->peer == peer) return audience;
-    struct ordo_audience *audience = ordo_alloc(sizeof *audience);
-    audience->doc = doc;
-    audience->peer = peer;
-    audience->next = doc->audiences;
-    doc->audiences = audience;
-    return audience;
-}
-
-static void audience_destroy(struct ordo_audience *audience) {
-    ordo_audience_leave_starved(audience);
-    for (struct ordo_audience **link = &audience->doc->audiences; *link != NULL; link = &(*link)->next) {
-        if (*link != audience) continue;
-        *link = audience->next;
-        break;
-    }
-    free(audience);
-}
-
-static void subscriber_move(struct ordo_subscriber *subscriber, enum ordo_subscriber_state next) {
-    struct ordo_audience *audience = subscriber->audience;
-    if (subscriber->state == ORDO_SUBSCRIBER_ATTACHED) {
-        audience->attached_count--;
-        audience->presence_count -= subscriber->wants_presence;
-    }
-    if (next == ORDO_SUBSCRIBER_ATTACHED) {
-        audience->attached_count++;
-        audience->presence_count += subscriber->wants_presence;
-    }
-    subscriber->state = next;
-}
-
-static void unpark(struct ordo_subscriber *subscriber) {
-    if (subscriber->state != ORDO_SUBSCRIBER_OPENING) return;
-    struct ordo_doc *doc = subscriber->audience->doc;
-    for (struct ordo_subscriber **link = &doc->parked; *link != NULL; link = &(*link)->next_parked) {
-        if (*link != subscriber) continue;
-        *link = subscriber->next_parked;
-        break;
-    }
-    subscriber->next_parked = NULL;
-    subscriber->job = NULL;
-}
-
-static void park(struct ordo_subscriber *subscriber, struct ordo_job *job) {
-    struct ordo_doc *doc = subscriber->audience->doc;
-    subscriber_move(subscriber, ORDO_SUBSCRIBER_OPENING);
-    subscriber->job = job;
-    subscriber->next_parked = doc->parked;
-    doc->parked = subscriber;
-}
-
-static void release_author(struct ordo_subscriber *subscriber) {
-    struct ordo_author *author = subscriber->author;
-    if (author == NULL) return;
-    subscriber->author = NULL;
-    if (author->holder == subscriber) author->holder = NULL;
-    author->pin_count--;
-    ordo_authors_let_go(&subscriber->audience->doc->authors, author);
-}
-
-static struct ordo_subscriber *subscriber_create(struct ordo_peer *peer, struct ordo_doc *doc, uint64_t id,
-                                                 struct ordo_slice user) {
-    struct ordo_subscriber *subscriber = ordo_alloc(sizeof *subscriber + user.size);
-    subscriber->id = id;
-    subscriber->peer = peer;
-    subscriber->audience = audience_get(doc, peer);
-    subscriber->user_size = (uint8_t)user.size;
-    if (user.size > 0) memcpy(subscriber->user, user.data, user.size);
-    struct ordo_audience *audience = subscriber->audience;
-    subscriber->next = audience->first;
-    subscriber->link = &audience->first;
-    if (subscriber->next != NULL) subscriber->next->link = &subscriber->next;
-    audience->first = subscriber;
-    audience->count++;
-    ordo_table_insert(&peer->subscribers, hash_u64(id), subscriber);
-    return subscriber;
-}
-
-void ordo_detach(struct ordo_shard *shard, struct ordo_subscriber *subscriber) {
-    struct ordo_audience *audience = subscriber->audience;
-    struct ordo_doc *doc = audience->doc;
-    ordo_presence_end(shard, subscriber);
-    unpark(subscriber);
-    ordo_doc_forget_inputs(doc, subscriber);
-    subscriber_move(subscriber, ORDO_SUBSCRIBER_STALE);
-    release_author(subscriber);
-    *subscriber->link = subscriber->next;
-    if (subscriber->next != NULL) subscriber->next->link = subscriber->link;
-    ordo_table_remove(&subscriber->peer->subscribers, hash_u64(subscriber->id), subscriber);
-    free(subscriber);
-    shard->stats.subscribers--;
-    if (--audience->count > 0) return;
-    audience_destroy(audience);
-    if (doc->audiences == NULL && !doc->is_loading) {
-        doc->empty_ms = shard->now_ms;
-        ordo_doc_set_timer(shard, doc);
-    }
-}
-
-void ordo_attach_refuse(struct ordo_shard *shard, struct ordo_subscriber *subscriber, uint32_t code, const char *text,
-                        uint32_t retry_after_ms) {
-    ordo_answer_refused(shard, subscriber->peer, subscriber->id, code, text, retry_after_ms);
-    ordo_detach(shard, subscriber);
-}
 
 /* ---- an Attach arrives */
 
@@ -138,8 +26,8 @@ static const char *what_is_wrong(const Ordo__Cluster__V1__Attach *attach) {
     return NULL;
 }
 
-/* A gateway may attach a subscriber again that we know, after Dropped. Then it stays the same one, presence and all; any
- * other use of its number begins a new one. */
+/* A gateway may attach a subscriber again that we know, after Dropped. Then it stays the same one, presence and all;
+ * any other use of its number begins a new one. */
 static struct ordo_subscriber *subscriber_for(struct ordo_shard *shard, struct ordo_peer *peer, struct ordo_doc *doc,
                                               const Ordo__Cluster__V1__Attach *attach) {
     struct ordo_subscriber *known = ordo_peer_subscriber(peer, attach->subscriber);
@@ -147,12 +35,11 @@ static struct ordo_subscriber *subscriber_for(struct ordo_shard *shard, struct o
                    ordo_slice_equal(ordo_author_client_id(known->author), ordo_slice_of_binary(attach->client_id)) &&
                    ordo_slice_equal(ordo_subscriber_user(known), ordo_slice_of_binary(attach->user));
     if (is_same) {
-        unpark(known);
-        subscriber_move(known, ORDO_SUBSCRIBER_WAITING);
+        ordo_subscriber_unpark(known);
+        ordo_subscriber_move(known, ORDO_SUBSCRIBER_WAITING);
     } else {
-        if (known != NULL) ordo_detach(shard, known);
-        known = subscriber_create(peer, doc, attach->subscriber, ordo_slice_of_binary(attach->user));
-        shard->stats.subscribers++;
+        if (known != NULL) ordo_subscriber_destroy(shard, known);
+        known = ordo_subscriber_create(shard, peer, doc, attach->subscriber, ordo_slice_of_binary(attach->user));
     }
     known->permission = (uint8_t)attach->permission;
     known->wants_presence = attach->presence;
@@ -185,7 +72,7 @@ void ordo_attach(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__C
     bool must_wait = ordo_attach_must_wait(shard, doc, ordo_slice_of_binary(attach->client_id));
     if (!must_wait && subscriber->queued_count == 0) ordo_attach_known(shard, doc, subscriber, attach);
     else if (!ordo_doc_wait(shard, doc, subscriber, message))
-        ordo_attach_refuse(shard, subscriber, 503, "too much is waiting for this document: open it again",
+        ordo_subscriber_refuse(shard, subscriber, 503, "too much is waiting for this document: open it again",
                            BUSY_RETRY_MS);
 }
 
@@ -232,8 +119,8 @@ static void append_recent_ops(const struct ordo_doc *doc, uint64_t from_seq, str
         ordo_field_append_bytes(out, OPENED_OPS, ordo_recent_record(&doc->recent, seq).committed);
 }
 
-/* Content (NULL: none, the ops continue from have_seq; `has_content` alone: deleted) at content_seq, and ops from there to
- * the head. Takes the ops' buffer. */
+/* Content (NULL: none, the ops continue from have_seq; `has_content` alone: deleted) at content_seq, and ops from
+ * there to the head. Takes the ops' buffer. */
 static void finish_attach(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
                           bool has_content, struct ordo_blob *content, uint64_t content_seq, bool is_deleted,
                           struct ordo_buffer *ops) {
@@ -257,7 +144,7 @@ static void finish_attach(struct ordo_shard *shard, struct ordo_doc *doc, struct
     message.attached = &attached;
     ordo_answer(shard, subscriber->peer, &message);
     ordo_blob_release(ops_blob);
-    subscriber_move(subscriber, ORDO_SUBSCRIBER_ATTACHED);
+    ordo_subscriber_move(subscriber, ORDO_SUBSCRIBER_ATTACHED);
     if (subscriber->wants_presence) ordo_presence_greet(shard, doc, subscriber);
 }
 
@@ -266,13 +153,6 @@ static void answer_with_content(struct ordo_shard *shard, struct ordo_doc *doc, 
     struct ordo_buffer ops = {0};
     append_recent_ops(doc, seq + 1, &ops);
     finish_attach(shard, doc, subscriber, true, content, seq, is_deleted, &ops);
-}
-
-/* A kept content serves while all ops behind it are in memory and do not outgrow it. */
-static bool kept_content_serves(const struct ordo_doc *doc) {
-    if (doc->content == NULL || !ordo_recent_reaches(&doc->recent, doc->content_seq)) return false;
-    size_t ops_size = ordo_recent_size_from(&doc->recent, doc->content_seq + 1);
-    return ops_size <= doc->content->bytes.size + ORDO_INLINE_SIZE_MAX;
 }
 
 static void open_with_content(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber) {
@@ -284,7 +164,7 @@ static void open_with_content(struct ordo_shard *shard, struct ordo_doc *doc, st
         answer_with_content(shard, doc, subscriber, NULL, doc->state.seq, false);
         return;
     }
-    if (kept_content_serves(doc)) {
+    if (ordo_doc_kept_content_serves(doc)) {
         doc->content_used_ms = shard->now_ms;
         answer_with_content(shard, doc, subscriber, doc->content, doc->content_seq, false);
         return;
@@ -295,7 +175,7 @@ static void open_with_content(struct ordo_shard *shard, struct ordo_doc *doc, st
         doc->content_job->pin_seq = doc->state.seq + 1;
         ordo_shard_start_job(shard, doc, doc->content_job);
     }
-    park(subscriber, doc->content_job);
+    ordo_subscriber_park(subscriber, doc->content_job);
 }
 
 static void open_with_ops(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
@@ -307,7 +187,7 @@ static void open_with_ops(struct ordo_shard *shard, struct ordo_doc *doc, struct
         return;
     }
     if (doc->job_count >= OPS_JOBS_MAX) {
-        ordo_attach_refuse(shard, subscriber, 503, "too many are catching up on this document: open it again",
+        ordo_subscriber_refuse(shard, subscriber, 503, "too many are catching up on this document: open it again",
                            BUSY_RETRY_MS);
         return;
     }
@@ -318,11 +198,11 @@ static void open_with_ops(struct ordo_shard *shard, struct ordo_doc *doc, struct
     job->ops.field = OPENED_OPS;
     job->pin_seq = doc->recent.first_seq;
     ordo_shard_start_job(shard, doc, job);
-    park(subscriber, job);
+    ordo_subscriber_park(subscriber, job);
 }
 
-/* DESIGN "Content or ops": an op made before stays STALE_BASE wherever it still travels, so content goes out only where
- * ops could not follow, or where nothing of this client is under way. */
+/* DESIGN "Content or ops": an op made before stays STALE_BASE wherever it still travels, so content goes out only
+ * where ops could not follow, or where nothing of this client is under way. */
 static bool content_is_called_for(const struct ordo_doc *doc, const Ordo__Cluster__V1__Attach *attach) {
     if (!attach->has_have) return true;
     if (attach->have_seq < doc->horizon || attach->have_seq > doc->state.seq) return true;
@@ -337,22 +217,24 @@ static bool content_is_called_for(const struct ordo_doc *doc, const Ordo__Cluste
 static bool create(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
                    const Ordo__Cluster__V1__Attach *attach) {
     const struct ordo_type *type = ordo_type_of(ordo_slice_of_binary(attach->create_type));
-    struct ordo_slice op = attach->has_create_content ? ordo_slice_of_binary(attach->create_content) : ordo_slice(NULL, 0);
+    struct ordo_slice op =
+        attach->has_create_content ? ordo_slice_of_binary(attach->create_content) : ordo_slice(NULL, 0);
     uint64_t length = 0;
     if (type == NULL) {
-        ordo_attach_refuse(shard, subscriber, 415, "this server knows no document type of that name", 0);
+        ordo_subscriber_refuse(shard, subscriber, 415, "this server knows no document type of that name", 0);
     } else if (subscriber->permission != ORDO__V1__PERMISSION__WRITE) {
-        ordo_attach_refuse(shard, subscriber, 403, "creating the document needs permission to write", 0);
+        ordo_subscriber_refuse(shard, subscriber, 403, "creating the document needs permission to write", 0);
     } else if (op.size > shard->config.op_size_max) {
-        ordo_attach_refuse(shard, subscriber, 413, "the initial content is larger than one op may be", 0);
+        ordo_subscriber_refuse(shard, subscriber, 413, "the initial content is larger than one op may be", 0);
     } else if (type->validate(op, 0, &length) != ORDO_OP_VALID) {
-        ordo_attach_refuse(shard, subscriber, 400, "the initial content is not a valid op of that type", 0);
+        ordo_subscriber_refuse(shard, subscriber, 400, "the initial content is not a valid op of that type", 0);
     } else if (length > shard->config.document_length_max) {
-        ordo_attach_refuse(shard, subscriber, 413, "the initial content is larger than a document may be", 0);
+        ordo_subscriber_refuse(shard, subscriber, 413, "the initial content is larger than a document may be", 0);
     } else if (shard->disk_is_full) {
-        ordo_attach_refuse(shard, subscriber, 503, "the disk of this shard is full: try again", DISK_FULL_RETRY_MS);
+        ordo_subscriber_refuse(shard, subscriber, 503, "the disk of this shard is full: try again",
+                               DISK_FULL_RETRY_MS);
     } else {
-        ordo_sequence_create(shard, doc, subscriber, type, op);
+        ordo_commit_create_of_open(shard, doc, subscriber, type, op);
         return true;
     }
     return false;
@@ -367,21 +249,11 @@ void ordo_attach_known(struct ordo_shard *shard, struct ordo_doc *doc, struct or
         subscriber->was_created = true;
     }
     if (doc->state.seq == 0) {
-        ordo_attach_refuse(shard, subscriber, 404, "there is no such document", 0);
+        ordo_subscriber_refuse(shard, subscriber, 404, "there is no such document", 0);
         return;
     }
     if (content_is_called_for(doc, attach)) open_with_content(shard, doc, subscriber);
     else open_with_ops(shard, doc, subscriber, attach->have_seq);
-}
-
-/* The next that was parked for this job, taken out. */
-static struct ordo_subscriber *next_parked(struct ordo_doc *doc, const struct ordo_job *job) {
-    for (struct ordo_subscriber *subscriber = doc->parked; subscriber != NULL; subscriber = subscriber->next_parked) {
-        if (subscriber->job != job) continue;
-        unpark(subscriber);
-        return subscriber;
-    }
-    return NULL;
 }
 
 static void refuse_parked(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_job *job) {
@@ -391,7 +263,8 @@ static void refuse_parked(struct ordo_shard *shard, struct ordo_doc *doc, const 
                     ordo_shard_doc_name(shard, doc), job->message);
     shard->stats.documents_damaged++;
     struct ordo_subscriber *subscriber;
-    while ((subscriber = next_parked(doc, job)) != NULL) ordo_attach_refuse(shard, subscriber, 503, text, 5000);
+    while ((subscriber = ordo_subscriber_next_parked(doc, job)) != NULL)
+        ordo_subscriber_refuse(shard, subscriber, 503, text, 5000);
 }
 
 void ordo_attach_content_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job) {
@@ -404,7 +277,7 @@ void ordo_attach_content_done(struct ordo_shard *shard, struct ordo_doc *doc, st
     struct ordo_blob *blob = ordo_blob_create(&job->content.bytes);
     bool is_deleted = !ordo_doc_exists(&job->content.state);
     struct ordo_subscriber *subscriber;
-    while ((subscriber = next_parked(doc, job)) != NULL)
+    while ((subscriber = ordo_subscriber_next_parked(doc, job)) != NULL)
         answer_with_content(shard, doc, subscriber, blob, job->content.seq, is_deleted);
     if (!is_deleted) ordo_doc_keep_content(shard, doc, blob, job->content.seq);
     ordo_blob_release(blob);
@@ -415,7 +288,7 @@ void ordo_attach_ops_done(struct ordo_shard *shard, struct ordo_doc *doc, struct
         refuse_parked(shard, doc, job);
         return;
     }
-    struct ordo_subscriber *subscriber = next_parked(doc, job);
+    struct ordo_subscriber *subscriber = ordo_subscriber_next_parked(doc, job);
     if (subscriber == NULL) return; /* gone meanwhile */
     append_recent_ops(doc, job->ops.end_seq, &job->ops.bytes);
     finish_attach(shard, doc, subscriber, false, NULL, 0, false, &job->ops.bytes);

@@ -1,8 +1,8 @@
 /* shard/core/authors.h: who wrote to a document: the dedupe entries, and who may write now.
  *
  * Per client_id the newest client_seq with its server_seq, hash and user: what recognises an op that comes again. In
- * memory are the entries that the log behind the newest snapshot yields (not yet on disk in `clients`: dirty), and those
- * of attached clients. An entry with client_seq 0 says: known to have written nothing. */
+ * memory are the entries that the log behind the newest snapshot yields (not yet on disk in `clients`: dirty), and
+ * those of attached clients. An entry with client_seq 0 says: known to have written nothing. */
 #ifndef ORDO_SHARD_CORE_AUTHORS_H
 #define ORDO_SHARD_CORE_AUTHORS_H
 

@@ -1,8 +1,8 @@
 /* shard/core/bulk.h: contents and histories that are too large for the data link, fetched piece by piece.
  *
- * The shard publishes an immutable blob under an id and names it in a message; gateways fetch pieces of it on the side
- * link and release it. What nobody fetched from for ORDO_BULK_AGE_MS is gone. Pure table: the edge guards it with a
- * mutex, since the sequencing thread publishes and the side thread fetches.
+ * The shard publishes an immutable blob under an id and names it in a message; gateways fetch pieces of it on the
+ * side link and release it. What nobody fetched from for ORDO_BULK_AGE_MS is gone. Pure table: the edge guards it
+ * with a mutex, since the sequencing thread publishes and the side thread fetches.
  *
  * Blobs are reference counted (atomically) and shared: by several ids, and with the shard's own cache of contents. */
 #ifndef ORDO_SHARD_CORE_BULK_H
@@ -41,8 +41,8 @@ struct ordo_bulk {
 void ordo_bulk_finish(struct ordo_bulk *bulk);
 /* Takes the item's reference to its blob. An id that is there already gets `references` more. */
 void ordo_bulk_publish(struct ordo_bulk *bulk, const struct ordo_bulk_item *item, uint64_t monotonic_ms);
-/* Borrows at most `size` bytes from `offset` on, until the table changes; cut at the blob's end. Empty: no such id, or
- * nothing at that offset. */
+/* Borrows at most `size` bytes from `offset` on, until the table changes; cut at the blob's end. Empty: no such id,
+ * or nothing at that offset. */
 struct ordo_slice ordo_bulk_fetch(struct ordo_bulk *bulk, uint64_t id, uint64_t offset, size_t size,
                                   uint64_t monotonic_ms);
 void ordo_bulk_release(struct ordo_bulk *bulk, uint64_t id);

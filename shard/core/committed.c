@@ -34,7 +34,8 @@ static bool take_field(struct ordo_reader *reader, struct field *field) {
 }
 
 void ordo_committed_encode(const struct ordo_committed *committed, struct ordo_buffer *out) {
-    size_t size_max = committed->client_id.size + committed->user.size + committed->op.size + 16 * ORDO_PUT_VARINT_MAX;
+    size_t size_max =
+        committed->client_id.size + committed->user.size + committed->op.size + 16 * ORDO_PUT_VARINT_MAX;
     uint8_t *start = ordo_buffer_reserve(out, size_max), *at = start;
     at = ordo_put_varint_field(at, FIELD_SERVER_SEQ, committed->server_seq);
     at = ordo_put_bytes_field(at, FIELD_CLIENT_ID, committed->client_id);

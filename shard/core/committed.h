@@ -1,8 +1,8 @@
 /* shard/core/committed.h: one committed op in its one encoding, an ordo.v1.Committed.
  *
- * The same bytes stand in memory, in a run on disk, in broadcasts and in catch-up answers: encoded once when the op is
- * sequenced, copied ever after. Decoding here borrows instead of allocating; it checks bounds like any decoder, though
- * what it reads came from our own encoder and had a checksum. */
+ * The same bytes stand in memory, in a run on disk, in broadcasts and in catch-up answers: encoded once when the op
+ * is sequenced, copied ever after. Decoding here borrows instead of allocating; it checks bounds like any decoder,
+ * though what it reads came from our own encoder and had a checksum. */
 #ifndef ORDO_SHARD_CORE_COMMITTED_H
 #define ORDO_SHARD_CORE_COMMITTED_H
 

@@ -1,5 +1,5 @@
-/* The life of a document in memory: loaded by a job when somebody opens it, its inputs waiting meanwhile; let go when
- * nobody has had it open for a while and everything it committed is durable. */
+/* The life of a document in memory: loaded by a job when somebody opens it, its inputs waiting meanwhile (waiting.c);
+ * let go when nobody has had it open for a while and everything it committed is durable. */
 #include "shard/core/state.h"
 
 #include <stdio.h>
@@ -9,8 +9,6 @@
 #include "common/hash.h"
 #include "common/memory.h"
 #include "shard/core/key.h"
-
-enum { RETRY_MS = 200, RETRY_DAMAGED_MS = 5000 };
 
 static bool doc_is(const void *item, const void *key) {
     return ordo_slice_equal(ordo_doc_key(item), *(const struct ordo_slice *)key);
@@ -56,151 +54,6 @@ void ordo_doc_destroy(struct ordo_shard *shard, struct ordo_doc *doc) {
     free(doc);
 }
 
-/* ---- inputs that wait */
-
-bool ordo_doc_wait(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
-                   const Ordo__Cluster__V1__ToShard *message) {
-    size_t size = ordo__cluster__v1__to_shard__get_packed_size(message);
-    bool is_detach = message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_DETACH; /* small, and must not be lost */
-    if (!is_detach && doc->queue_size + size > shard->config.doc_queue_size_max) return false;
-    bool is_attach = message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_ATTACH;
-    struct ordo_slice client_id = is_attach ? ordo_slice_of_binary(message->attach->client_id) : ordo_slice(NULL, 0);
-    struct ordo_input *input = ordo_alloc(sizeof *input + size + client_id.size);
-    ordo__cluster__v1__to_shard__pack(message, input->message);
-    if (is_attach) memcpy(input->message + size, client_id.data, client_id.size);
-    input->client_size = (uint8_t)client_id.size;
-    input->peer = subscriber->peer;
-    input->subscriber = subscriber->id;
-    input->is_attach = is_attach;
-    input->size = size;
-    *doc->queue_tail = input;
-    doc->queue_tail = &input->next;
-    doc->queue_size += size;
-    input->peer->waiting_size += size;
-    subscriber->queued_count++;
-    return true;
-}
-
-static void unlink_input(struct ordo_doc *doc, struct ordo_input **link) {
-    struct ordo_input *input = *link;
-    *link = input->next;
-    if (input->next == NULL) doc->queue_tail = link;
-    doc->queue_size -= input->size;
-    input->peer->waiting_size -= input->size;
-}
-
-void ordo_doc_forget_inputs(struct ordo_doc *doc, struct ordo_subscriber *subscriber) {
-    if (subscriber->queued_count == 0) return;
-    for (struct ordo_input **link = &doc->queue; *link != NULL;) {
-        struct ordo_input *input = *link;
-        if (input->peer != subscriber->peer || input->subscriber != subscriber->id) {
-            link = &input->next;
-            continue;
-        }
-        unlink_input(doc, link);
-        free(input);
-    }
-    subscriber->queued_count = 0;
-}
-
-static const Ordo__Cluster__V1__ToShard *input_message(struct ordo_shard *shard, const struct ordo_input *input) {
-    ordo_arena_reset(&shard->wait_arena);
-    const Ordo__Cluster__V1__ToShard *message = ordo_message_decode(
-        &ordo__cluster__v1__to_shard__descriptor, ordo_slice(input->message, input->size), &shard->wait_arena);
-    ORDO_ASSERT(message != NULL); /* our own encoding of what was decoded before */
-    return message;
-}
-
-static struct ordo_slice input_client_id(const struct ordo_input *input) {
-    return ordo_slice(input->message + input->size, input->client_size);
-}
-
-static void handle_known(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
-                         const Ordo__Cluster__V1__ToShard *message) {
-    switch (message->body_case) {
-    case ORDO__CLUSTER__V1__TO_SHARD__BODY_DETACH: ordo_detach(shard, subscriber); break;
-    case ORDO__CLUSTER__V1__TO_SHARD__BODY_SUBMIT:
-        ordo_sequence_submit(shard, doc, subscriber, message->submit);
-        break;
-    case ORDO__CLUSTER__V1__TO_SHARD__BODY_PRESENCE:
-        ordo_presence_set(shard, doc, subscriber, ordo_slice_of_binary(message->presence->update));
-        break;
-    case ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY: ordo_history(shard, doc, subscriber, message->history); break;
-    default: ORDO_ASSERT(false); /* peer.c sends nothing else here */
-    }
-}
-
-/* Whether the first of these inputs may go on; asking may start the job that it waits for. */
-static bool is_ready(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_input *input,
-                     const struct ordo_subscriber *subscriber) {
-    if (!input->is_attach) return subscriber->state != ORDO_SUBSCRIBER_WAITING;
-    return !ordo_attach_must_wait(shard, doc, input_client_id(input));
-}
-
-void ordo_doc_drain(struct ordo_shard *shard, struct ordo_doc *doc) {
-    ORDO_ASSERT(!doc->is_loading);
-    /* What is handled may end subscribers, and with them inputs further on: so look from the front again each time
-     * something was handled, but for inputs that were found waiting in this round: their number is kept. */
-    size_t skip_count = 0;
-    for (;;) {
-        struct ordo_input **link = &doc->queue;
-        for (size_t i = 0; i < skip_count && *link != NULL; i++) link = &(*link)->next;
-        struct ordo_input *input = *link;
-        if (input == NULL) break;
-        struct ordo_subscriber *subscriber = ordo_peer_subscriber(input->peer, input->subscriber);
-        ORDO_ASSERT(subscriber != NULL && subscriber->audience->doc == doc);
-        if (!is_ready(shard, doc, input, subscriber)) {
-            skip_count++;
-            continue;
-        }
-        unlink_input(doc, link);
-        subscriber->queued_count--;
-        const Ordo__Cluster__V1__ToShard *message = input_message(shard, input);
-        size_t left_before = doc->queue_size;
-        if (input->is_attach) ordo_attach_known(shard, doc, subscriber, message->attach);
-        else handle_known(shard, doc, subscriber, message);
-        free(input);
-        if (doc->queue_size != left_before) skip_count = 0;
-    }
-}
-
-static void answer_busy(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message) {
-    if (message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_SUBMIT) {
-        ordo_answer_nack(shard, peer, message->submit->subscriber, message->submit->client_seq,
-                         ORDO__V1__NACK_CODE__UNAVAILABLE, "too much is waiting for this document: send again",
-                         RETRY_MS, 0);
-    } else if (message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY) {
-        ordo_answer_history_error(shard, peer, message->history->subscriber, message->history->request, 503,
-                                  "too much is waiting for this document: ask again");
-    }
-}
-
-static uint64_t subscriber_of(const Ordo__Cluster__V1__ToShard *message) {
-    switch (message->body_case) {
-    case ORDO__CLUSTER__V1__TO_SHARD__BODY_DETACH: return message->detach->subscriber;
-    case ORDO__CLUSTER__V1__TO_SHARD__BODY_SUBMIT: return message->submit->subscriber;
-    case ORDO__CLUSTER__V1__TO_SHARD__BODY_PRESENCE: return message->presence->subscriber;
-    case ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY: return message->history->subscriber;
-    default: return 0;
-    }
-}
-
-void ordo_doc_handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message) {
-    struct ordo_subscriber *subscriber = ordo_peer_subscriber(peer, subscriber_of(message));
-    if (subscriber == NULL) {
-        if (message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_SUBMIT)
-            ordo_answer_nack(shard, peer, message->submit->subscriber, message->submit->client_seq,
-                             ORDO__V1__NACK_CODE__NOT_OPEN, "the document is not open here: open it again", 0, 0);
-        if (message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY)
-            ordo_answer_history_error(shard, peer, message->history->subscriber, message->history->request, 409,
-                                      "the document is not open here: open it first");
-        return;
-    }
-    struct ordo_doc *doc = subscriber->audience->doc;
-    if (subscriber->queued_count == 0) handle_known(shard, doc, subscriber, message);
-    else if (!ordo_doc_wait(shard, doc, subscriber, message)) answer_busy(shard, peer, message);
-}
-
 /* ---- loading */
 
 static void take_load(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_load *load) {
@@ -227,17 +80,7 @@ static void fail_load(struct ordo_shard *shard, struct ordo_doc *doc, const stru
     ordo_shard_note(shard, ORDO_NOTE_ERROR, "event=document_unreadable %s reason=\"%s\"",
                     ordo_shard_doc_name(shard, doc), job->message);
     shard->stats.documents_damaged++;
-    while (doc->queue != NULL) {
-        struct ordo_input *input = doc->queue;
-        struct ordo_subscriber *subscriber = ordo_peer_subscriber(input->peer, input->subscriber);
-        const Ordo__Cluster__V1__ToShard *message = input_message(shard, input);
-        unlink_input(doc, &doc->queue);
-        subscriber->queued_count--;
-        if (input->is_attach) ordo_answer_refused(shard, input->peer, input->subscriber, 503, text, RETRY_DAMAGED_MS);
-        else answer_busy(shard, input->peer, message);
-        if (subscriber->queued_count == 0) ordo_detach(shard, subscriber);
-        free(input);
-    }
+    ordo_doc_refuse_waiting(shard, doc, text);
     ordo_doc_destroy(shard, doc);
 }
 
@@ -260,14 +103,7 @@ static void refuse_client(struct ordo_shard *shard, struct ordo_doc *doc, struct
     ordo_shard_note(shard, ORDO_NOTE_ERROR, "event=client_unreadable %s reason=\"%s\"",
                     ordo_shard_doc_name(shard, doc), reason);
     shard->stats.documents_damaged++;
-    for (struct ordo_input *input = doc->queue; input != NULL;) {
-        if (!input->is_attach || !ordo_slice_equal(input_client_id(input), client_id)) {
-            input = input->next;
-            continue;
-        }
-        ordo_attach_refuse(shard, ordo_peer_subscriber(input->peer, input->subscriber), 503, text, RETRY_DAMAGED_MS);
-        input = doc->queue; /* the subscriber's inputs went with it */
-    }
+    ordo_doc_refuse_waiting_client(shard, doc, client_id, text);
 }
 
 static void client_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job) {
@@ -317,36 +153,6 @@ void ordo_doc_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct or
     ordo_doc_set_timer(shard, doc);
 }
 
-/* ---- kept contents */
-
-void ordo_doc_drop_content(struct ordo_shard *shard, struct ordo_doc *doc) {
-    if (doc->content == NULL) return;
-    shard->contents_size -= doc->content->bytes.size;
-    ordo_blob_release(doc->content);
-    doc->content = NULL;
-    *doc->content_link = doc->content_next;
-    if (doc->content_next != NULL) doc->content_next->content_link = doc->content_link;
-}
-
-void ordo_doc_keep_content(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_blob *blob, uint64_t seq) {
-    ordo_doc_drop_content(shard, doc);
-    if (blob->bytes.size > shard->config.content_cache_size_max / 4) return;
-    doc->content = ordo_blob_retain(blob);
-    doc->content_seq = seq;
-    doc->content_used_ms = shard->now_ms;
-    doc->content_next = shard->contents;
-    doc->content_link = &shard->contents;
-    if (doc->content_next != NULL) doc->content_next->content_link = &doc->content_next;
-    shard->contents = doc;
-    shard->contents_size += blob->bytes.size;
-    while (shard->contents_size > shard->config.content_cache_size_max) {
-        struct ordo_doc *oldest = shard->contents;
-        while (oldest->content_next != NULL) oldest = oldest->content_next;
-        ordo_doc_drop_content(shard, oldest);
-    }
-    ordo_timers_set_by(&shard->timers, &doc->timer, shard->now_ms + shard->config.idle_ms);
-}
-
 /* ---- time */
 
 uint64_t ordo_doc_pinned_seq(const struct ordo_shard *shard, const struct ordo_doc *doc) {
@@ -385,7 +191,8 @@ void ordo_doc_set_timer(struct ordo_shard *shard, struct ordo_doc *doc) {
 
 static void trim(struct ordo_shard *shard, struct ordo_doc *doc) {
     size_t before = ordo_recent_size(&doc->recent);
-    if (before <= shard->config.recent_idle_size_max && doc->recent.bytes.capacity == before) return; /* done already */
+    if (before <= shard->config.recent_idle_size_max && doc->recent.bytes.capacity == before)
+        return; /* done already */
     ordo_recent_trim(&doc->recent, shard->config.recent_idle_size_max, ordo_doc_pinned_seq(shard, doc), true);
     shard->stats.recent_bytes -= before - ordo_recent_size(&doc->recent);
 }

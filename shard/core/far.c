@@ -1,5 +1,5 @@
-/* Submits that cannot be decided from memory: jobs search or rebase through the log on disk, and what they find out goes
- * through all the checks again, since the document went on meanwhile. */
+/* Submits that cannot be decided from memory: jobs search or rebase through the log on disk, and what they find out
+ * goes through all the checks again, since the document went on meanwhile. */
 #include "common/assert.h"
 #include "shard/core/state.h"
 
@@ -24,8 +24,8 @@ static void set_requester(struct ordo_job *job, const struct ordo_subscriber *su
 
 /* ---- an op_id older than what is in memory */
 
-/* The job that already reads the log for an op of this client, if any: a client has one op in flight, so more than one
- * search at a time is not worth a helper's while. */
+/* The job that already reads the log for an op of this client, if any: a client has one op in flight, so more than
+ * one search at a time is not worth a helper's while. */
 static struct ordo_job *find_search(const struct ordo_doc *doc, struct ordo_slice client_id) {
     for (struct ordo_job *job = doc->jobs; job != NULL; job = job->next)
         if (job->kind == ORDO_JOB_FIND && ordo_slice_equal(ordo_buffer_slice(&job->find.client_id), client_id))

@@ -1,7 +1,7 @@
 /* shard/core/job_impl.h: what a job holds. For the shard's core only; edges see job.h.
  *
- * The shard fills in `in` and the requester, a helper thread runs `ordo_job_run`, which fills in `err` and `out`, and the
- * shard takes over what it needs from `out` before it destroys the job. */
+ * The shard fills in `in` and the requester, a helper thread runs `ordo_job_run`, which fills in `err` and `out`, and
+ * the shard takes over what it needs from `out` before it destroys the job. */
 #ifndef ORDO_SHARD_CORE_JOB_IMPL_H
 #define ORDO_SHARD_CORE_JOB_IMPL_H
 
@@ -12,12 +12,12 @@
 #include "shard/core/replay.h"
 
 enum ordo_job_kind {
-    ORDO_JOB_LOAD,     /* what sequencing needs of a document: state, recent ops, dedupe entries behind the snapshot */
-    ORDO_JOB_CLIENT,   /* the dedupe entry of one client_id */
-    ORDO_JOB_FIND,     /* an op_id in the log, older than what is in memory */
-    ORDO_JOB_CONTENT,  /* the content at a seq */
-    ORDO_JOB_OPS,      /* a range of ops, encoded for Opened */
-    ORDO_JOB_REBASE,   /* one op over many */
+    ORDO_JOB_LOAD,    /* what sequencing needs of a document: state, recent ops, dedupe entries behind the snapshot */
+    ORDO_JOB_CLIENT,  /* the dedupe entry of one client_id */
+    ORDO_JOB_FIND,    /* an op_id in the log, older than what is in memory */
+    ORDO_JOB_CONTENT, /* the content at a seq */
+    ORDO_JOB_OPS,     /* a range of ops, encoded for Opened */
+    ORDO_JOB_REBASE,  /* one op over many */
     ORDO_JOB_SNAPSHOT, /* the content at a seq, to be written in pieces */
     ORDO_JOB_HISTORY,  /* what ReadHistory asks for */
 };

@@ -4,7 +4,8 @@
 #include "shard/core/job_impl.h"
 #include "shard/core/key.h"
 
-/* Sorts all snapshots that have keys: the two newest valid ones are kept, all else (older, or never finished) is stale. */
+/* Sorts all snapshots that have keys: the two newest valid ones are kept, all else (older, or never finished) is
+ * stale. */
 static ordo_err list_snapshots(struct ordo_job *job, struct ordo_view *view, struct ordo_slice end) {
     struct ordo_load *load = &job->load;
     struct ordo_slice doc_key = ordo_buffer_slice(&job->doc_key);

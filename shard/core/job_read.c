@@ -74,8 +74,8 @@ static void read_content(struct ordo_job *job, struct ordo_view *view, struct or
 
 void ordo_job_run_content(struct ordo_job *job, struct ordo_view *view) { read_content(job, view, &job->content); }
 
-/* The newest op at or before a time: timestamps never go backwards, so halving works on runs, then one is read through.
- * 0: the document did not exist yet. */
+/* The newest op at or before a time: timestamps never go backwards, so halving works on runs, then one is read
+ * through. 0: the document did not exist yet. */
 static ordo_err find_seq_at(struct ordo_job *job, struct ordo_view *view, uint64_t at_ms, uint64_t head,
                             uint64_t *seq_out) {
     uint64_t low = 0, high = head; /* the answer lies in low..high, and low is at or before the time */

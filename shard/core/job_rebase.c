@@ -2,8 +2,8 @@
 #include "shard/core/key.h"
 #include "shard/core/tie.h"
 
-/* Moves a length over one op, if the op is of this type or begins a document of it. What comes before a create is of no
- * consequence, and may be of another type. */
+/* Moves a length over one op, if the op is of this type or begins a document of it. What comes before a create is of
+ * no consequence, and may be of another type. */
 static uint64_t length_over(const struct ordo_type *type, const struct ordo_committed *op, uint64_t length) {
     struct ordo_create create;
     const struct ordo_type *created;

@@ -1,7 +1,7 @@
 /* shard/core/key.h: the keys of the store (docs/storage.md).
  *
- * A document's key is slot (2 bytes, big endian), collection, NUL, id, NUL; everything of a document has it as prefix,
- * so a slot and a document are each one contiguous range in every column family:
+ * A document's key is slot (2 bytes, big endian), collection, NUL, id, NUL; everything of a document has it as
+ * prefix, so a slot and a document are each one contiguous range in every column family:
  *   docs       document
  *   ops        document, first server_seq (8 bytes, big endian)
  *   snapshots  document, seq (8, big endian), piece (4, big endian); piece ORDO_PIECE_VALID makes the snapshot valid

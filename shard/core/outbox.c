@@ -1,8 +1,8 @@
 /* What is said to gateways, held back until the turn that it depends on is durable.
  *
- * Answers are appended to the open turn as encoded Envelope.to_gateway fields, one chunk per gateway and turn (more when
- * it grows beyond CHUNK_SIZE_MAX). A closed turn's chunks wait in one list, in order; releasing takes from its front.
- * Only then do they become Envelopes: numbers and credit are those of the moment of sending. */
+ * Answers are appended to the open turn as encoded Envelope.to_gateway fields, one chunk per gateway and turn (more
+ * when it grows beyond CHUNK_SIZE_MAX). A closed turn's chunks wait in one list, in order; releasing takes from its
+ * front. Only then do they become Envelopes: numbers and credit are those of the moment of sending. */
 #include <stdlib.h>
 
 #include "common/assert.h"

@@ -40,13 +40,13 @@ struct ordo_subscriber *ordo_peer_subscriber(const struct ordo_peer *peer, uint6
 
 static void end_session(struct ordo_shard *shard, struct ordo_peer *peer, const char *why) {
     if (!peer->is_linked) return;
-    ordo_shard_note(shard, ORDO_NOTE_INFO, "event=link_ended session=%016" PRIx64 " reason=\"%s\"", peer->link.session,
-                    why);
+    ordo_shard_note(shard, ORDO_NOTE_INFO, "event=link_ended session=%016" PRIx64 " reason=\"%s\"",
+                    peer->link.session, why);
     peer->is_linked = false; /* from here on nothing more is said to it */
     ordo_outbox_drop(shard, peer);
     while (peer->subscribers.count > 0) {
         uint32_t cursor = 0;
-        ordo_detach(shard, ordo_table_next(&peer->subscribers, &cursor));
+        ordo_subscriber_destroy(shard, ordo_table_next(&peer->subscribers, &cursor));
     }
     ORDO_ASSERT(peer->starved == NULL && peer->waiting_size == 0);
 }
@@ -159,7 +159,8 @@ void ordo_peers_received(struct ordo_shard *shard, struct ordo_slice id, struct 
     bool is_known = peer->is_linked && peer->link.session == envelope->session;
     if (!is_known && is_hello(envelope) && envelope->session != peer->refused_session) {
         end_session(shard, peer, "the gateway began another session");
-        /* The same gateway after a broken link: its subscribers of before must not stand in their own way (holders). */
+        /* The same gateway after a broken link: its subscribers of before must not stand in their own way
+         * (holders). */
         struct ordo_peer *previous = ordo_peers_find_session(shard, envelope->to_shard[0]->hello->previous);
         if (previous != NULL) end_session(shard, previous, "the gateway began another session");
         /* The same session over another socket: the old socket's is over. */

@@ -1,9 +1,9 @@
 /* Presence: cursors and names of those who have a document open; ephemeral, never in the log (DESIGN 14).
  *
  * Kept per document, the newest per user and client_id. Changes are gathered and sent in ticks: at least
- * presence_tick_ms apart, and so far apart that a document sends at most presence_rate updates per second. What changes
- * several times within a tick is sent once. It leaves with the turn's other outputs, behind the ops: whoever gets it has
- * got all commits up to its base_seq. */
+ * presence_tick_ms apart, and so far apart that a document sends at most presence_rate updates per second. What
+ * changes several times within a tick is sent once. It leaves with the turn's other outputs, behind the ops: whoever
+ * gets it has got all commits up to its base_seq. */
 #include "shard/core/state.h"
 
 #include <stdlib.h>

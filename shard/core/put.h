@@ -1,6 +1,7 @@
 /* shard/core/put.h: protobuf fields written straight into memory that was reserved, for what is written per op.
  *
- * The caller reserves enough: a field takes at most ORDO_PUT_VARINT_MAX (twice that, plus its bytes, if it is sized). */
+ * The caller reserves enough: a field takes at most ORDO_PUT_VARINT_MAX (twice that, plus its bytes, if it is
+ * sized). */
 #ifndef ORDO_SHARD_CORE_PUT_H
 #define ORDO_SHARD_CORE_PUT_H
 

@@ -40,7 +40,8 @@ static void compact(struct ordo_recent *recent) {
 void ordo_recent_append(struct ordo_recent *recent, uint64_t hash, uint8_t flags, struct ordo_slice committed,
                         const struct ordo_committed *op, uint64_t length_after) {
     ORDO_ASSERT(op->server_seq == ordo_recent_end_seq(recent));
-    /* Half empty at the front: move the rest there rather than grow; each byte is moved at most once per own length. */
+    /* Half empty at the front: move the rest there rather than grow; each byte is moved at most once per own
+     * length. */
     if (recent->byte_start > recent->bytes.size / 2) compact(recent);
     if (recent->item_start + recent->item_count == recent->item_capacity) {
         if (recent->item_start > recent->item_count) compact(recent);

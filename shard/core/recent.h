@@ -1,11 +1,11 @@
 /* shard/core/recent.h: the newest committed ops of a document, in contiguous memory, with the length after each.
  *
- * What sequencing needs of the past: ops to rebase over, lengths to validate against, op_ids to recognise, bytes to catch
- * readers up with and to write to disk. Records are those of a run (run.h), so the ops of a turn go to the disk by one
- * copy. Trimmed from the old end; always holds the length at `first_seq - 1`.
+ * What sequencing needs of the past: ops to rebase over, lengths to validate against, op_ids to recognise, bytes to
+ * catch readers up with and to write to disk. Records are those of a run (run.h), so the ops of a turn go to the disk
+ * by one copy. Trimmed from the old end; always holds the length at `first_seq - 1`.
  *
- * Ownership: owns copies; slices are good until the next append or trim. Zeroed memory plus `init` is an empty one. An
- * empty one allocates nothing. */
+ * Ownership: owns copies; slices are good until the next append or trim. Zeroed memory plus `init` is an empty one.
+ * An empty one allocates nothing. */
 #ifndef ORDO_SHARD_CORE_RECENT_H
 #define ORDO_SHARD_CORE_RECENT_H
 

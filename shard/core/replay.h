@@ -1,7 +1,7 @@
 /* shard/core/replay.h: what a document is at a seq, from its newest snapshot and the ops behind it.
  *
- * `ordo_doc_state` is what sequencing keeps of a document; each committed op moves it one step. Materialising adds the
- * content. Everything here trusts checksums and still checks that each step fits the last. */
+ * `ordo_doc_state` is what sequencing keeps of a document; each committed op moves it one step. Materialising adds
+ * the content. Everything here trusts checksums and still checks that each step fits the last. */
 #ifndef ORDO_SHARD_CORE_REPLAY_H
 #define ORDO_SHARD_CORE_REPLAY_H
 
@@ -24,8 +24,8 @@ static inline bool ordo_doc_exists(const struct ordo_doc_state *state) {
 /* Moves the state over the next op. CORRUPT: the op does not follow; VERSION: of a type that we do not know. */
 ORDO_MUST_USE ordo_err ordo_doc_state_step(struct ordo_doc_state *state, const struct ordo_committed *op);
 
-/* Looks for the newest valid snapshot at or below `seq`. NOT_FOUND: there is none. A damaged validity record is passed
- * over as if it were not there. `type` in the row is copied to a static table's name. */
+/* Looks for the newest valid snapshot at or below `seq`. NOT_FOUND: there is none. A damaged validity record is
+ * passed over as if it were not there. `type` in the row is copied to a static table's name. */
 ORDO_MUST_USE ordo_err ordo_snapshot_find(struct ordo_view *view, struct ordo_slice doc_key, uint64_t seq,
                                           struct ordo_snapshot_row *row);
 ORDO_MUST_USE ordo_err ordo_doc_state_of_snapshot(const struct ordo_snapshot_row *row, struct ordo_doc_state *state);
@@ -40,6 +40,7 @@ ORDO_MUST_USE ordo_err ordo_materialise(struct ordo_view *view, struct ordo_slic
                                         struct ordo_materialised *out, uint64_t *bad_seq);
 void ordo_materialised_finish(struct ordo_materialised *materialised);
 /* Moves content and state over the next op. */
-ORDO_MUST_USE ordo_err ordo_materialised_step(struct ordo_materialised *materialised, const struct ordo_committed *op);
+ORDO_MUST_USE ordo_err ordo_materialised_step(struct ordo_materialised *materialised,
+                                              const struct ordo_committed *op);
 
 #endif

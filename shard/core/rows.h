@@ -1,7 +1,7 @@
 /* shard/core/rows.h: the small values of the store: document rows, client rows, snapshots, the turn row.
  *
- * Rows of `docs` and `clients` are as of the newest valid snapshot or later; what stands behind the snapshot in the log
- * overrides them. Encoders replace what `out` holds; decoders borrow. CORRUPT and VERSION as in value.h. */
+ * Rows of `docs` and `clients` are as of the newest valid snapshot or later; what stands behind the snapshot in the
+ * log overrides them. Encoders replace what `out` holds; decoders borrow. CORRUPT and VERSION as in value.h. */
 #ifndef ORDO_SHARD_CORE_ROWS_H
 #define ORDO_SHARD_CORE_ROWS_H
 

@@ -3,7 +3,8 @@
  *     version u8 | first server_seq varint | op count varint | length before the first op varint | records | checksum
  *     record = hash64 of what was submitted (8 bytes, little endian) | flags u8 | size varint | ordo.v1.Committed
  *
- * The length (in the type's units) lets an op made long ago be validated against its base without replaying all before. */
+ * The length (in the type's units) lets an op made long ago be validated against its base without replaying all
+ * before. */
 #ifndef ORDO_SHARD_CORE_RUN_H
 #define ORDO_SHARD_CORE_RUN_H
 

@@ -1,16 +1,13 @@
-/* The sequencer: a submit goes through the checks in the order that the wire promises (docs/protocol.md), is rebased over
- * what was committed since its base, and becomes the next op. */
-#include <stdlib.h>
-
+/* The sequencer: a submit goes through the checks in the order that the wire promises (docs/protocol.md), is rebased
+ * over what was committed since its base, and becomes the next op. */
 #include "common/assert.h"
-#include "common/memory.h"
-#include "shard/core/key.h"
 #include "shard/core/state.h"
 #include "shard/core/tie.h"
 
 enum {
     DISK_FULL_RETRY_MS = 1000,
-    /* What one commit costs a rebase at least, in the units of rebase_budget (bytes of ops looked at, about 10 ns). */
+    /* What one commit costs a rebase at least, in the units of rebase_budget (bytes of ops looked at, about 10
+     * ns). */
     REBASE_COMMIT_COST = 32,
 };
 
@@ -70,7 +67,8 @@ static bool is_new(struct ordo_shard *shard, struct ordo_doc *doc, const struct 
     const struct ordo_author *author = submit->subscriber->author;
     struct ordo_slice client_id = ordo_author_client_id(author);
     uint64_t server_seq = author->server_seq, timestamp_ms = author->timestamp_ms;
-    enum arrival arrival = submit->is_exact ? ARRIVAL_UNKNOWN : classify_arrival(author, submit->client_seq, submit->hash);
+    enum arrival arrival =
+        submit->is_exact ? ARRIVAL_UNKNOWN : classify_arrival(author, submit->client_seq, submit->hash);
     struct ordo_run_op found;
     if (arrival == ARRIVAL_UNKNOWN &&
         ordo_recent_find(&doc->recent, submit->base_seq + 1, client_id, submit->client_seq,
@@ -104,9 +102,11 @@ static bool base_is_good(struct ordo_shard *shard, struct ordo_doc *doc, const s
     is_pipelined = false; /* it would refuse what the broken dedupe lets through */
 #endif
     if (submit->base_seq > doc->state.seq)
-        nack(shard, doc, submit, ORDO__V1__NACK_CODE__FUTURE_BASE, "base_seq is above the document's head: open it again");
+        nack(shard, doc, submit, ORDO__V1__NACK_CODE__FUTURE_BASE,
+             "base_seq is above the document's head: open it again");
     else if (submit->base_seq < doc->horizon)
-        nack(shard, doc, submit, ORDO__V1__NACK_CODE__STALE_BASE, "base_seq is below the horizon: open the document again");
+        nack(shard, doc, submit, ORDO__V1__NACK_CODE__STALE_BASE,
+             "base_seq is below the horizon: open the document again");
     else if (is_pipelined)
         nack(shard, doc, submit, ORDO__V1__NACK_CODE__PIPELINED,
              "base_seq is below this client's own newest op: one op in flight at a time");
@@ -128,8 +128,8 @@ static enum ordo_op_kind submit_kind(const struct ordo_submit *submit) {
     return submit->op_field == ORDO_SUBMIT_CREATE ? ORDO_OP_CREATE : ORDO_OP_EDIT;
 }
 
-/* What the op was made against is not what stands at the head: it was deleted since (and perhaps created anew), or was
- * not there at base_seq. */
+/* What the op was made against is not what stands at the head: it was deleted since (and perhaps created anew), or
+ * was not there at base_seq. */
 static bool base_is_gone(const struct ordo_doc *doc, const struct ordo_submit *submit) {
     return !ordo_doc_exists(&doc->state) || submit->base_seq < doc->state.created_seq;
 }
@@ -137,27 +137,10 @@ static bool base_is_gone(const struct ordo_doc *doc, const struct ordo_submit *s
 static void sequence_delete(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit) {
     const struct ordo_doc_state *state = &doc->state;
     if (!base_is_gone(doc, submit))
-        ordo_sequence_commit(shard, doc, submit, ORDO_COMMITTED_DELETE, ordo_slice(NULL, 0), 0);
+        ordo_commit(shard, doc, submit, ORDO_COMMITTED_DELETE, ordo_slice(NULL, 0), 0);
     else if (state->deleted_seq > 0) /* delete against delete; what was created since was not meant */
-        ordo_sequence_commit(shard, doc, submit, state->type->committed_field, ordo_slice(NULL, 0), state->length);
+        ordo_commit(shard, doc, submit, state->type->committed_field, ordo_slice(NULL, 0), state->length);
     else nack(shard, doc, submit, ORDO__V1__NACK_CODE__INVALID_OP, "there was no document at base_seq");
-}
-
-static uint64_t draw_lineage(struct ordo_shard *shard) {
-    uint64_t lineage;
-    do lineage = ordo_prng_next(&shard->prng) & ORDO_NUMBER_MAX;
-    while (lineage == 0);
-    return lineage;
-}
-
-static void commit_create(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit,
-                          const struct ordo_type *type, struct ordo_slice op, uint64_t length) {
-    struct ordo_create create = {.type = ordo_slice_of(type->name), .op = op, .lineage = draw_lineage(shard)};
-    doc->state.type = type;
-    doc->state.lineage = create.lineage;
-    ordo_buffer_clear(&shard->op);
-    ordo_create_encode(&create, &shard->op);
-    ordo_sequence_commit(shard, doc, submit, ORDO_COMMITTED_CREATE, ordo_buffer_slice(&shard->op), length);
 }
 
 static void sequence_create(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit) {
@@ -165,12 +148,13 @@ static void sequence_create(struct ordo_shard *shard, struct ordo_doc *doc, cons
     const struct ordo_type *type;
     uint64_t length = 0;
     enum ordo_op_fault fault = ORDO_OP_MALFORMED;
-    if (ordo_create_decode(submit->op, &create, &type) == ORDO_CREATE_VALID) fault = type->validate(create.op, 0, &length);
+    if (ordo_create_decode(submit->op, &create, &type) == ORDO_CREATE_VALID)
+        fault = type->validate(create.op, 0, &length);
     if (fault == ORDO_OP_VALID && length > shard->config.document_length_max) fault = ORDO_OP_TOO_LARGE;
     if (fault != ORDO_OP_VALID) nack_fault(shard, doc, submit, fault);
     else if (ordo_doc_exists(&doc->state))
         nack(shard, doc, submit, ORDO__V1__NACK_CODE__EXISTS, "the document exists");
-    else commit_create(shard, doc, submit, type, create.op, length);
+    else ordo_commit_create(shard, doc, submit, type, create.op, length);
 }
 
 /* ---- rebase */
@@ -204,14 +188,15 @@ static void rebase_from(const struct ordo_doc *doc, struct ordo_live_op *live, u
     }
 }
 
-static struct ordo_slice rebase(struct ordo_shard *shard, const struct ordo_doc *doc, const struct ordo_submit *submit,
-                                struct ordo_job *far) {
+static struct ordo_slice rebase(struct ordo_shard *shard, const struct ordo_doc *doc,
+                                const struct ordo_submit *submit, struct ordo_job *far) {
     const struct ordo_type *type = doc->state.type;
     if (far == NULL && submit->base_seq == doc->state.seq) return submit->op;
     if (far == NULL && submit->base_seq + 1 == doc->state.seq) return rebase_over_one(shard, doc, submit);
     struct ordo_tie_id memory;
     struct ordo_live_op *live = far != NULL ? far->rebase.live : live_op(shard, type);
-    if (far == NULL) type->live_load(live, submit->op, ordo_tie(ordo_author_client_id(submit->subscriber->author), &memory));
+    if (far == NULL)
+        type->live_load(live, submit->op, ordo_tie(ordo_author_client_id(submit->subscriber->author), &memory));
     rebase_from(doc, live, far != NULL ? far->rebase.from_seq : submit->base_seq + 1);
     ordo_buffer_clear(&shard->op);
     type->live_encode(live, &shard->op);
@@ -259,7 +244,7 @@ static void sequence_edit(struct ordo_shard *shard, struct ordo_doc *doc, const 
     uint64_t length_after = type->length_after(op, doc->state.length);
     if (length_after > shard->config.document_length_max && length_after > doc->state.length)
         nack(shard, doc, submit, ORDO__V1__NACK_CODE__TOO_LARGE, "the document would grow beyond its limit");
-    else ordo_sequence_commit(shard, doc, submit, type->committed_field, op, length_after);
+    else ordo_commit(shard, doc, submit, type->committed_field, op, length_after);
 }
 
 /* ---- all together */
@@ -277,7 +262,8 @@ void ordo_sequence(struct ordo_shard *shard, struct ordo_doc *doc, const struct 
         return;
     }
     if (shard->disk_is_full) {
-        nack(shard, doc, submit, ORDO__V1__NACK_CODE__UNAVAILABLE, "the disk of this shard is full: send again later");
+        nack(shard, doc, submit, ORDO__V1__NACK_CODE__UNAVAILABLE,
+             "the disk of this shard is full: send again later");
         return;
     }
     /* For other protocols' dedupe all ops behind the base must have been looked at. */
@@ -305,71 +291,4 @@ void ordo_sequence_submit(struct ordo_shard *shard, struct ordo_doc *doc, struct
     };
     submit.hash = ordo_submit_hash(submit.base_seq, submit.op_field, submit.op);
     ordo_sequence(shard, doc, &submit, NULL);
-}
-
-/* ---- commit */
-
-static void append_recent(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit,
-                          struct ordo_slice committed, const struct ordo_committed *op, uint64_t length_after) {
-    size_t before = ordo_recent_size(&doc->recent);
-    ordo_recent_append(&doc->recent, submit->hash, submit->is_exact ? ORDO_RUN_EXACT : 0, committed, op, length_after);
-    doc->log_size += ordo_recent_size(&doc->recent) - before;
-    if (doc->turn_first_seq == 0) {
-        doc->turn_first_seq = op->server_seq;
-        doc->next_touched = shard->touched;
-        shard->touched = doc;
-        /* Once per document and turn is often enough to forget what is too old. */
-        if (before > shard->config.recent_size_max)
-            ordo_recent_trim(&doc->recent, shard->config.recent_size_max / 2, ordo_doc_pinned_seq(shard, doc), false);
-    }
-    shard->stats.recent_bytes += ordo_recent_size(&doc->recent) - before;
-}
-
-uint64_t ordo_sequence_commit(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit,
-                              uint32_t committed_field, struct ordo_slice op, uint64_t length_after) {
-    struct ordo_author *author = submit->subscriber->author;
-    struct ordo_doc_state *state = &doc->state;
-    struct ordo_committed committed = {
-        .server_seq = state->seq + 1,
-        .client_seq = submit->client_seq,
-        .base_seq = submit->base_seq,
-        .timestamp_ms = shard->wall_ms > state->timestamp_ms ? shard->wall_ms : state->timestamp_ms,
-        .client_id = ordo_author_client_id(author),
-        .user = ordo_subscriber_user(submit->subscriber),
-        .op_field = committed_field,
-        .op = op,
-    };
-    ordo_buffer_clear(&shard->committed);
-    ordo_committed_encode(&committed, &shard->committed);
-    struct ordo_slice bytes = ordo_buffer_slice(&shard->committed);
-    struct ordo_committed decoded;
-    ORDO_ASSERT(ordo_committed_decode(bytes, &decoded) && decoded.server_seq == committed.server_seq);
-
-    if (state->seq == 0) ordo_recent_init(&doc->recent, 1, 0);
-    append_recent(shard, doc, submit, bytes, &decoded, length_after);
-    state->seq = committed.server_seq;
-    state->length = length_after;
-    state->timestamp_ms = committed.timestamp_ms;
-    if (committed_field == ORDO_COMMITTED_DELETE) state->deleted_seq = state->seq;
-    if (committed_field == ORDO_COMMITTED_CREATE) state->created_seq = state->seq;
-    if (submit->client_seq > 0)
-        ordo_authors_note(&doc->authors, author,
-                          &(struct ordo_client_row){.client_seq = submit->client_seq, .server_seq = state->seq,
-                                                    .hash = submit->hash, .timestamp_ms = state->timestamp_ms,
-                                                    .user = committed.user});
-    doc->written_turn = shard->turn + 1; /* the open turn will be written, now that it has this */
-    doc->active_ms = shard->now_ms;
-    if (doc->timer.due_ms == 0) ordo_timers_set(&shard->timers, &doc->timer, shard->now_ms + shard->config.idle_ms);
-    shard->stats.ops_committed++;
-    ordo_answer_commit(shard, doc, submit->client_seq > 0 ? submit->subscriber : NULL, &decoded, bytes);
-    ordo_snapshots_consider(shard, doc, false);
-    return state->seq;
-}
-
-void ordo_sequence_create(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *opener,
-                          const struct ordo_type *type, struct ordo_slice op) {
-    struct ordo_submit submit = {.subscriber = opener, .base_seq = doc->state.seq};
-    submit.hash = ordo_submit_hash(submit.base_seq, ORDO_SUBMIT_CREATE, op);
-    uint64_t length = type->length_after(op, 0);
-    commit_create(shard, doc, &submit, type, op, length);
 }

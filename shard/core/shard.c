@@ -65,7 +65,7 @@ static void drop_docs(struct ordo_shard *shard) {
         peer->is_linked = false;
         while (peer->subscribers.count > 0) {
             uint32_t cursor = 0;
-            ordo_detach(shard, ordo_table_next(&peer->subscribers, &cursor));
+            ordo_subscriber_destroy(shard, ordo_table_next(&peer->subscribers, &cursor));
         }
     }
     while (shard->docs.count > 0) {

@@ -6,23 +6,24 @@
  *     TURN_END                                          closes the turn: everything it committed is one batch
  *
  * and DURABLE says that a turn's batch is on disk. Nothing that depends on a commit leaves before that: acks, nacks,
- * answers, commits and presence form one ordered stream per gateway, cut into turns, and a turn's part is let go when it
- * and all turns before it are durable. A turn without writes and without an undurable predecessor is let go at TURN_END.
- * How long a write takes, who performs it, and how many turns are on their way is the edge's affair.
+ * answers, commits and presence form one ordered stream per gateway, cut into turns, and a turn's part is let go when
+ * it and all turns before it are durable. A turn without writes and without an undurable predecessor is let go at
+ * TURN_END. How long a write takes, who performs it, and how many turns are on their way is the edge's affair.
  *
  * Effects are carried out in this order (effects of one step):
  *   1. `publish` the blobs (they are named by messages below);
- *   2. write `batch` with sync if `turn` is not 0, then `background` without sync (if not empty). All writes of a shard
- *      go through one writer in this order. If a write fails, its outcome is unknown: never retry, never step DURABLE;
- *      stop the process and recover from the log. (A full disk is to be seen coming: DISK {is_full}.);
- *   3. start `jobs` on helper threads. The store already holds all that they must see (they are given out only once the
- *      turns that they depend on are durable), so a view opened at any later moment will do;
+ *   2. write `batch` with sync if `turn` is not 0, then `background` without sync (if not empty). All writes of a
+ *      shard go through one writer in this order. If a write fails, its outcome is unknown: never retry, never step
+ *      DURABLE; stop the process and recover from the log. (A full disk is to be seen coming: DISK {is_full}.)
+ *   3. start `jobs` on helper threads. The store already holds all that they must see (they are given out only once
+ *      the turns that they depend on are durable), so a view opened at any later moment will do.
  *   4. give `sends` to the socket, in order. If the socket does not take one, step LOST {peer}.
  *   5. log the `notes`.
  *
- * Ownership: effects own their bytes until cleared; jobs belong to the edge until JOB_DONE gives them back. Threads: one
- * for all steps; jobs touch nothing of the shard. Times: wall_ms only becomes timestamps (which never go backwards per
- * document, whatever the clock does); monotonic_ms drives every timer. Randomness: from the seed in the config. */
+ * Ownership: effects own their bytes until cleared; jobs belong to the edge until JOB_DONE gives them back. Threads:
+ * one for all steps; jobs touch nothing of the shard. Times: wall_ms only becomes timestamps (which never go
+ * backwards per document, whatever the clock does); monotonic_ms drives every timer. Randomness: from the seed in the
+ * config. */
 #ifndef ORDO_SHARD_CORE_SHARD_H
 #define ORDO_SHARD_CORE_SHARD_H
 
@@ -34,31 +35,31 @@
 
 struct ordo_shard_config {
     uint8_t store_id[ORDO_STORE_ID_SIZE];
-    uint64_t incarnation;            /* of the store, raised durably at each start; never 0 */
-    uint64_t turn, term;             /* of the newest batch in the store (rows.h, turn row); 0, 0 for a new one */
-    uint64_t seed;                   /* lineages, bulk ids; differs at every start */
-    char name[64];                   /* told to gateways, for logs and status */
+    uint64_t incarnation;          /* of the store, raised durably at each start; never 0 */
+    uint64_t turn, term;           /* of the newest batch in the store (rows.h, turn row); 0, 0 for a new one */
+    uint64_t seed;                 /* lineages, bulk ids; differs at every start */
+    char name[64];                 /* told to gateways, for logs and status */
 
-    size_t op_size_max;              /* bytes of one submitted op */
-    uint64_t document_length_max;    /* in the type's units (text: code points) */
-    size_t presence_size_max;        /* bytes of one presence update */
-    size_t recent_size_max;          /* bytes of committed ops kept in memory per document that is in use … */
-    size_t recent_idle_size_max;     /* … and per document that nobody has edited for `idle_ms` */
-    size_t doc_queue_size_max;       /* bytes of inputs waiting for one document's job */
-    uint64_t rebase_budget;          /* components × commits that one input may cost a turn (about 1 ms); beyond: a job */
-    size_t history_size_max;         /* bytes of ops in one answer; the asker asks on from where it ends */
-    size_t content_cache_size_max;   /* bytes of materialised contents kept for the next to join, over all documents */
+    size_t op_size_max;            /* bytes of one submitted op */
+    uint64_t document_length_max;  /* in the type's units (text: code points) */
+    size_t presence_size_max;      /* bytes of one presence update */
+    size_t recent_size_max;        /* bytes of committed ops kept in memory per document that is in use … */
+    size_t recent_idle_size_max;   /* … and per document that nobody has edited for `idle_ms` */
+    size_t doc_queue_size_max;     /* bytes of inputs waiting for one document's job */
+    uint64_t rebase_budget;        /* what one input may cost a turn in bytes of ops looked at; beyond: a job */
+    size_t history_size_max;       /* bytes of ops in one answer; the asker asks on from where it ends */
+    size_t content_cache_size_max; /* bytes of contents kept for the next to join, over all documents */
 
-    size_t snapshot_log_size_min;    /* a snapshot is made when the log since the last exceeds max(this, half of it) */
-    size_t snapshot_idle_size_min;   /* … or this, once the document is idle */
-    size_t snapshot_rate;            /* bytes per second written in the background */
+    size_t snapshot_log_size_min;  /* a snapshot is made when the log behind the last exceeds max(this, half of it) */
+    size_t snapshot_idle_size_min; /* … or this, once the document is idle */
+    size_t snapshot_rate;          /* bytes per second written in the background */
     uint32_t snapshots_at_once_max;
-    uint32_t idle_ms;                /* a document without commits for so long is idle */
-    uint32_t unload_ms;              /* a document without subscribers for so long leaves the memory */
+    uint32_t idle_ms;              /* a document without commits for so long is idle */
+    uint32_t unload_ms;            /* a document without subscribers for so long leaves the memory */
 
-    uint32_t presence_tick_ms;       /* at least so long between two sends of a document's presence */
-    uint32_t presence_rate;          /* updates per second and document; the tick lengthens to keep to it */
-    uint32_t presence_age_ms;        /* presence that nobody renewed ends */
+    uint32_t presence_tick_ms;     /* at least so long between two sends of a document's presence */
+    uint32_t presence_rate;        /* updates per second and document; the tick lengthens to keep to it */
+    uint32_t presence_age_ms;      /* presence that nobody renewed ends */
 };
 
 /* Fills in all limits; the caller sets store_id, incarnation, turn, term, seed and name. */
@@ -79,12 +80,25 @@ struct ordo_shard_event {
     enum ordo_shard_event_kind kind;
     uint64_t wall_ms, monotonic_ms; /* read once per turn */
     union {
-        struct { struct ordo_slice peer, message; } received; /* routing id (1–255 bytes), encoded Envelope; borrowed */
-        struct { struct ordo_slice peer; } lost;
-        struct { struct ordo_job *job; } job_done; /* taken */
-        struct { uint64_t turn; } durable;         /* this turn and all before it */
-        struct { uint64_t session; } heard;
-        struct { bool is_full; } disk;             /* full: submits get a retryable nack, reads go on */
+        struct {
+            struct ordo_slice peer;    /* routing id, 1–255 bytes; borrowed */
+            struct ordo_slice message; /* an encoded Envelope; borrowed */
+        } received;
+        struct {
+            struct ordo_slice peer;
+        } lost;
+        struct {
+            struct ordo_job *job; /* taken */
+        } job_done;
+        struct {
+            uint64_t turn; /* this turn and all before it */
+        } durable;
+        struct {
+            uint64_t session;
+        } heard;
+        struct {
+            bool is_full; /* submits get a retryable nack, reads go on */
+        } disk;
     };
 };
 
@@ -99,8 +113,8 @@ struct ordo_shard_note {
     struct ordo_slice text; /* key=value, one line, no NUL */
 };
 
-/* Zeroed memory is empty effects. Steps append; the caller carries out and clears, after every step or after some (but
- * after every TURN_END). */
+/* Zeroed memory is empty effects. Steps append; the caller carries out and clears, after every step or after some
+ * (but after every TURN_END). */
 struct ordo_shard_effects {
     uint64_t turn;                   /* 0: nothing to write with sync; else the dense number of `batch` */
     struct ordo_batch batch;
@@ -118,7 +132,7 @@ struct ordo_shard_effects {
  * started the jobs (published the blobs) sets job_count (publish_count) to 0. */
 void ordo_shard_effects_clear(struct ordo_shard_effects *effects);
 void ordo_shard_effects_finish(struct ordo_shard_effects *effects);
-/* Step through the sends (notes): start with reader = ordo_reader(slice of send_bytes (note_bytes)). False: no more. */
+/* Step through the sends (notes): start with reader = ordo_reader(slice of send_bytes or note_bytes). False: no more. */
 bool ordo_shard_effects_next_send(struct ordo_reader *reader, struct ordo_shard_send *send);
 bool ordo_shard_effects_next_note(struct ordo_reader *reader, struct ordo_shard_note *note);
 

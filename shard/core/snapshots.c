@@ -90,8 +90,8 @@ static size_t write_piece(struct ordo_shard *shard, struct ordo_doc *doc) {
     return shard->value.size;
 }
 
-/* Entries whose newest op the snapshot covers will not be found in the log behind it: they go to disk. Those with a newer
- * op will. Returns the bytes written; `is_done` tells whether that was all. */
+/* Entries whose newest op the snapshot covers will not be found in the log behind it: they go to disk. Those with a
+ * newer op will. Returns the bytes written; `is_done` tells whether that was all. */
 static size_t write_clients(struct ordo_shard *shard, struct ordo_doc *doc, size_t size_max, bool *is_done) {
     size_t size = 0;
     uint32_t cursor = 0;
@@ -188,7 +188,8 @@ void ordo_snapshots_start(struct ordo_shard *shard) {
         start(shard, pop(&shard->snapshot_queued));
 }
 
-void ordo_snapshots_delete(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_snapshot_keys *snapshot) {
+void ordo_snapshots_delete(struct ordo_shard *shard, struct ordo_doc *doc,
+                           const struct ordo_snapshot_keys *snapshot) {
     /* One atomic batch, so that no half of a snapshot ever looks valid. */
     struct ordo_batch *batch = &shard->effects->background;
     ordo_key_snapshot(&shard->key, ordo_doc_key(doc), snapshot->seq, ORDO_PIECE_VALID);

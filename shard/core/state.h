@@ -3,10 +3,11 @@
  *   shard ─┬─ peers (gateways) ── subscribers by id
  *          └─ documents by key ── audiences (one per gateway) ── subscribers
  *
- * A subscriber is one connection's opening of one document; it belongs to its peer's session and to its document. Files:
- * shard.c (events, turns), peer.c (links), outbox.c (what waits for a turn to be durable), answer.c (messages), doc.c
- * (loading, waiting inputs, unloading), attach.c (opening), sequence.c (submits), far.c (what a job has to look up or
- * rebase first), presence.c, snapshots.c, history.c. */
+ * A subscriber is one connection's opening of one document; it belongs to its peer's session and to its document.
+ * Files: shard.c (events, turns), peer.c (links), outbox.c (what waits for a turn to be durable), answer.c
+ * (messages), doc.c (loading, unloading), waiting.c (inputs of a document that loads), subscriber.c, attach.c
+ * (opening), contents.c (kept for the next to join), sequence.c (checks and rebase of a submit), far.c (what a job
+ * has to look up or rebase first), commit.c, presence.c, snapshots.c, history.c. */
 #ifndef ORDO_SHARD_CORE_STATE_H
 #define ORDO_SHARD_CORE_STATE_H
 
@@ -128,7 +129,7 @@ struct ordo_doc {
 
     struct ordo_blob *content;      /* kept for the next to join; as of content_seq */
     uint64_t content_seq, content_used_ms;
-    struct ordo_doc *content_next, **content_link; /* in the shard's list of these */
+    struct ordo_doc *content_older, *content_newer; /* in the shard's list of these */
 
     struct ordo_presence *presence; /* NULL: none was ever set */
 
@@ -170,7 +171,7 @@ struct ordo_shard {
     struct ordo_timers timers;
     uint32_t doc_number;
     uint64_t bulk_id;
-    struct ordo_doc *contents;          /* with a kept content */
+    struct ordo_doc *contents_newest, *contents_oldest; /* documents with a kept content */
     size_t contents_size;
 
     struct ordo_snapshot_queue snapshot_queued, snapshot_writing, snapshot_valid;
@@ -183,7 +184,9 @@ struct ordo_shard {
     struct ordo_shard_stats stats;
 };
 
-static inline struct ordo_slice ordo_doc_key(const struct ordo_doc *doc) { return ordo_slice(doc->key, doc->key_size); }
+static inline struct ordo_slice ordo_doc_key(const struct ordo_doc *doc) {
+    return ordo_slice(doc->key, doc->key_size);
+}
 static inline struct ordo_slice ordo_subscriber_user(const struct ordo_subscriber *subscriber) {
     return ordo_slice(subscriber->user, subscriber->user_size);
 }
@@ -217,15 +220,15 @@ void ordo_answer_duplicate(struct ordo_shard *shard, struct ordo_peer *peer, uin
                            uint64_t server_seq, uint64_t timestamp_ms);
 void ordo_answer_refused(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t subscriber, uint32_t code,
                          const char *text, uint32_t retry_after_ms);
-void ordo_answer_history_error(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t subscriber, uint32_t request,
-                               uint32_t code, const char *text);
+void ordo_answer_history_error(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t subscriber,
+                               uint32_t request, uint32_t code, const char *text);
 /* Sends a commit to all audiences of the document. `author` may be NULL. */
 void ordo_answer_commit(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_subscriber *author,
                         const struct ordo_committed *op, struct ordo_slice committed);
 /* Dropped, to audiences of this peer that missed commits, as soon as there is credit again. */
 void ordo_answer_dropped(struct ordo_shard *shard, struct ordo_peer *peer);
-/* The audience gets commits again, because one of its subscribers attached; the others are told first that they missed
- * some. */
+/* The audience gets commits again, because one of its subscribers attached; the others are told first that they
+ * missed some. */
 void ordo_audience_revive(struct ordo_shard *shard, struct ordo_audience *audience);
 void ordo_audience_leave_starved(struct ordo_audience *audience);
 /* Fills in a Bulk: inline if it is small, else published (a reference of its own is taken). Borrows from `blob`. */
@@ -247,6 +250,22 @@ struct ordo_doc *ordo_doc_find(struct ordo_shard *shard, struct ordo_slice key);
 /* Finds it in memory, or starts to load it. */
 struct ordo_doc *ordo_doc_get(struct ordo_shard *shard, struct ordo_slice key);
 void ordo_doc_destroy(struct ordo_shard *shard, struct ordo_doc *doc);
+void ordo_doc_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+void ordo_doc_due(struct ordo_shard *shard, struct ordo_doc *doc);
+/* Looks whether the document can go now, or when to look again. */
+void ordo_doc_set_timer(struct ordo_shard *shard, struct ordo_doc *doc);
+/* The smallest seq from which on ops must stay in memory. */
+uint64_t ordo_doc_pinned_seq(const struct ordo_shard *shard, const struct ordo_doc *doc);
+
+/* ---- contents.c */
+void ordo_doc_keep_content(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_blob *blob, uint64_t seq);
+void ordo_doc_drop_content(struct ordo_shard *shard, struct ordo_doc *doc);
+/* Whether the kept content will do: all ops behind it are in memory, and do not outgrow it. */
+bool ordo_doc_kept_content_serves(const struct ordo_doc *doc);
+
+/* ---- waiting.c */
+/* One message about a document from a gateway that is linked. */
+void ordo_doc_handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message);
 /* Puts an input behind the others that wait. False: there is no room, nothing was taken. */
 bool ordo_doc_wait(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
                    const Ordo__Cluster__V1__ToShard *message);
@@ -254,16 +273,28 @@ bool ordo_doc_wait(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_s
 void ordo_doc_drain(struct ordo_shard *shard, struct ordo_doc *doc);
 /* Drops the waiting inputs of one subscriber. */
 void ordo_doc_forget_inputs(struct ordo_doc *doc, struct ordo_subscriber *subscriber);
-void ordo_doc_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
-void ordo_doc_due(struct ordo_shard *shard, struct ordo_doc *doc);
-/* Looks whether the document can go now, or when to look again. */
-void ordo_doc_set_timer(struct ordo_shard *shard, struct ordo_doc *doc);
-/* The smallest seq from which on ops must stay in memory. */
-uint64_t ordo_doc_pinned_seq(const struct ordo_shard *shard, const struct ordo_doc *doc);
-void ordo_doc_keep_content(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_blob *blob, uint64_t seq);
-void ordo_doc_drop_content(struct ordo_shard *shard, struct ordo_doc *doc);
-/* One message about a document from a gateway that is linked. */
-void ordo_doc_handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message);
+/* Refuses all who wait to open, nacks all that waits to be sequenced. */
+void ordo_doc_refuse_waiting(struct ordo_shard *shard, struct ordo_doc *doc, const char *text);
+/* Refuses those who wait to open as this client. */
+void ordo_doc_refuse_waiting_client(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_slice client_id,
+                                    const char *text);
+
+/* ---- subscriber.c */
+/* WAITING. The id must be free on this peer. */
+struct ordo_subscriber *ordo_subscriber_create(struct ordo_shard *shard, struct ordo_peer *peer, struct ordo_doc *doc,
+                                               uint64_t id, struct ordo_slice user);
+/* Takes the subscriber out of everything and frees it. */
+void ordo_subscriber_destroy(struct ordo_shard *shard, struct ordo_subscriber *subscriber);
+/* A refusal that ends the subscriber. */
+void ordo_subscriber_refuse(struct ordo_shard *shard, struct ordo_subscriber *subscriber, uint32_t code,
+                            const char *text, uint32_t retry_after_ms);
+/* The only function that writes its state; keeps the audience's counts in step. */
+void ordo_subscriber_move(struct ordo_subscriber *subscriber, enum ordo_subscriber_state next);
+/* OPENING, until `job` is done; out of that list again (if it is in it). */
+void ordo_subscriber_park(struct ordo_subscriber *subscriber, struct ordo_job *job);
+void ordo_subscriber_unpark(struct ordo_subscriber *subscriber);
+/* One that waits for this job, unparked; NULL: no more. */
+struct ordo_subscriber *ordo_subscriber_next_parked(struct ordo_doc *doc, const struct ordo_job *job);
 
 /* ---- attach.c */
 void ordo_attach(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message);
@@ -274,11 +305,6 @@ void ordo_attach_known(struct ordo_shard *shard, struct ordo_doc *doc, struct or
 bool ordo_attach_must_wait(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_slice client_id);
 void ordo_attach_content_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
 void ordo_attach_ops_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
-/* Takes the subscriber out of everything and frees it. */
-void ordo_detach(struct ordo_shard *shard, struct ordo_subscriber *subscriber);
-/* A refusal that ends the subscriber. */
-void ordo_attach_refuse(struct ordo_shard *shard, struct ordo_subscriber *subscriber, uint32_t code, const char *text,
-                        uint32_t retry_after_ms);
 
 /* ---- sequence.c */
 /* A submit on its way through the checks. Slices are borrowed. */
@@ -294,12 +320,17 @@ void ordo_sequence_submit(struct ordo_shard *shard, struct ordo_doc *doc, struct
 /* All checks, rebase, commit. `far` (NULL: none) has already been through the log up to its from_seq - 1. */
 void ordo_sequence(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit,
                    struct ordo_job *far);
-/* Commits an op that passed all checks; `create` is encoded already. Returns its server_seq. */
-uint64_t ordo_sequence_commit(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit,
-                              uint32_t committed_field, struct ordo_slice op, uint64_t length_after);
-/* Commits the create that an Open makes. */
-void ordo_sequence_create(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *opener,
-                          const struct ordo_type *type, struct ordo_slice op);
+
+/* ---- commit.c */
+/* Commits an op that passed all checks. Returns its server_seq. */
+uint64_t ordo_commit(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit,
+                     uint32_t committed_field, struct ordo_slice op, uint64_t length_after);
+/* Commits a create with a lineage of its own; `op` makes the first content. */
+void ordo_commit_create(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit,
+                        const struct ordo_type *type, struct ordo_slice op, uint64_t length);
+/* The create that an Open makes: client_seq 0, by the opener. */
+void ordo_commit_create_of_open(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *opener,
+                                const struct ordo_type *type, struct ordo_slice op);
 
 /* ---- far.c: submits that a job has to look up or rebase first */
 void ordo_far_find(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit);

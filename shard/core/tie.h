@@ -9,7 +9,8 @@ struct ordo_tie_id {
     uint8_t bytes[ORDO_CLIENT_ID_SIZE_MAX];
 };
 
-/* The client_id itself. With ORDO_BREAK_TIE its complement, which turns every tie around: the simulator has to notice. */
+/* The client_id itself. With ORDO_BREAK_TIE its complement, which turns every tie around: the simulator has to
+ * notice. */
 static inline struct ordo_slice ordo_tie(struct ordo_slice client_id, struct ordo_tie_id *memory) {
 #ifdef ORDO_BREAK_TIE
     for (size_t i = 0; i < client_id.size; i++) memory->bytes[i] = (uint8_t)~client_id.data[i];

@@ -60,7 +60,8 @@ static void check_op_id(struct verify *verify, struct replayed *replayed, const 
                                                 .user = op->op.user});
 }
 
-static void check_client_row(struct verify *verify, const struct replayed *replayed, const struct ordo_author *author) {
+static void check_client_row(struct verify *verify, const struct replayed *replayed,
+                             const struct ordo_author *author) {
     struct ordo_buffer key = {0}, value = {0};
     struct ordo_client_row row;
     ordo_key_client(&key, ordo_buffer_slice(&verify->doc_key), ordo_author_client_id(author));
@@ -113,7 +114,8 @@ static void check_snapshot(struct verify *verify, const struct replayed *replaye
     ordo_buffer_finish(&value);
 }
 
-/* The oldest valid snapshot at or above `seq`; its seq, 0 if there is none. Damaged records are reported elsewhere. */
+/* The oldest valid snapshot at or above `seq`; its seq, 0 if there is none. Damaged records are reported
+ * elsewhere. */
 static uint64_t next_snapshot(struct verify *verify, uint64_t seq, struct ordo_snapshot_row *row,
                               struct ordo_buffer *memory) {
     struct ordo_buffer key = {0};
@@ -127,7 +129,8 @@ static uint64_t next_snapshot(struct verify *verify, uint64_t seq, struct ordo_s
         struct ordo_slice at = iterator->ops->key(iterator);
         uint64_t at_seq;
         uint32_t piece;
-        if (!ordo_key_parse_piece(ordo_slice(at.data + doc_key.size, at.size - doc_key.size), &at_seq, &piece)) continue;
+        if (!ordo_key_parse_piece(ordo_slice(at.data + doc_key.size, at.size - doc_key.size), &at_seq, &piece))
+            continue;
         if (piece != ORDO_PIECE_VALID) continue;
         ordo_buffer_clear(memory);
         ordo_buffer_append_slice(memory, iterator->ops->value(iterator));
@@ -216,8 +219,10 @@ static void check_doc_row(struct verify *verify, const struct replayed *replayed
     } else if (err) {
         report(verify, 0, "the document's row is damaged");
     } else {
-        if (row.head > replayed->now.state.seq) report(verify, row.head, "the log ends before the head that its row knows of");
-        if (row.head != replayed->snapshot_seq) report(verify, row.head, "the row's head is not that of the newest snapshot");
+        if (row.head > replayed->now.state.seq)
+            report(verify, row.head, "the log ends before the head that its row knows of");
+        if (row.head != replayed->snapshot_seq)
+            report(verify, row.head, "the row's head is not that of the newest snapshot");
         if (row.horizon > row.head) report(verify, row.horizon, "the horizon is above the head");
     }
     ordo_buffer_finish(&value);
@@ -259,7 +264,8 @@ static void check_document(struct verify *verify) {
 
 /* The next document at or behind `from` (by key) that this column family knows of. */
 static bool next_document(struct verify *verify, enum ordo_cf cf, struct ordo_slice from, struct ordo_buffer *out) {
-    struct ordo_iterator *iterator = verify->view->ops->iterate(verify->view, cf, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
+    struct ordo_iterator *iterator =
+        verify->view->ops->iterate(verify->view, cf, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
     bool found = false;
     for (bool more = iterator->ops->seek(iterator, from); more && !found; more = iterator->ops->next(iterator)) {
         struct ordo_key key;
@@ -289,7 +295,8 @@ struct ordo_verify_counts ordo_verify(struct ordo_view *view, ordo_verify_found 
         bool has_next = false;
         for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
             if (!next_document(&verify, families[i], ordo_buffer_slice(&from), &candidate)) continue;
-            if (has_next && ordo_slice_compare(ordo_buffer_slice(&candidate), ordo_buffer_slice(&verify.doc_key)) >= 0)
+            if (has_next &&
+                ordo_slice_compare(ordo_buffer_slice(&candidate), ordo_buffer_slice(&verify.doc_key)) >= 0)
                 continue;
             ordo_buffer_clear(&verify.doc_key);
             ordo_buffer_append_slice(&verify.doc_key, ordo_buffer_slice(&candidate));

@@ -1,8 +1,8 @@
 /* A gateway may say anything: the shard answers or ends the link, and what it commits stays sound.
  *
  * The input is a list of (size u16, bytes): each is a ToShard message put into a well-numbered Envelope, or, with the
- * highest bit of the size set, the raw bytes of an Envelope. Turns end and jobs run in between; in the end the store is
- * verified. */
+ * highest bit of the size set, the raw bytes of an Envelope. Turns end and jobs run in between; in the end the store
+ * is verified. */
 #include <stdlib.h>
 
 #include "proto/message.h"
@@ -27,7 +27,8 @@ static void step(struct fuzz *fuzz, struct ordo_shard_event event) {
     uint64_t turn = fuzz->effects.turn;
     struct ordo_job *jobs[64];
     size_t job_count = 0;
-    for (; job_count < fuzz->effects.job_count && job_count < 64; job_count++) jobs[job_count] = fuzz->effects.jobs[job_count];
+    for (; job_count < fuzz->effects.job_count && job_count < 64; job_count++)
+        jobs[job_count] = fuzz->effects.jobs[job_count];
     if (job_count < fuzz->effects.job_count) abort(); /* one message starts at most a few */
     fuzz->effects.job_count = 0;
     ordo_shard_effects_clear(&fuzz->effects);

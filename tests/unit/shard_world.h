@@ -1,8 +1,8 @@
 /* tests/unit/shard_world.h: one shard on a store in memory, and gateways that are lists of what they were told.
  *
  * Time is a variable. `world_turn` ends the turn, writes, says durable and runs the jobs until nothing is left to do;
- * with `hold_durable` set, turns are written but not said to be durable until `world_durable`; with `hold_jobs`, jobs wait for
- * `world_run_jobs`. */
+ * with `hold_durable` set, turns are written but not said to be durable until `world_durable`; with `hold_jobs`, jobs
+ * wait for `world_run_jobs`. */
 #ifndef ORDO_TESTS_SHARD_WORLD_H
 #define ORDO_TESTS_SHARD_WORLD_H
 
@@ -66,7 +66,8 @@ static inline void gateway_take(struct world *w, struct ordo_shard_send *send) {
         bool is_reset = envelope->n_to_gateway == 1 &&
                         envelope->to_gateway[0]->body_case == ORDO__CLUSTER__V1__TO_GATEWAY__BODY_RESET;
         if (!is_reset && gateway->is_up) {
-            assert_int_equal(ordo_link_receive(&gateway->link, envelope, send->message.size, w->now_ms), ORDO_LINK_NEXT);
+            assert_int_equal(ordo_link_receive(&gateway->link, envelope, send->message.size, w->now_ms),
+                             ORDO_LINK_NEXT);
             ordo_link_grant(&gateway->link, gateway->bytes_waiting);
         }
         assert_true(gateway->envelope_count < TOLD_MAX);
@@ -255,7 +256,8 @@ static inline told *next_told(struct world *w, int g, int kind) {
     told *message = gateway->told[gateway->read_count++];
     if ((int)message->body_case != kind) {
         if (message->body_case == ORDO__CLUSTER__V1__TO_GATEWAY__BODY_NACK)
-            fail_msg("told Nack %u %.*s", message->nack->code, (int)message->nack->message.len, message->nack->message.data);
+            fail_msg("told Nack %u %.*s", message->nack->code, (int)message->nack->message.len,
+                     message->nack->message.data);
         if (message->body_case == ORDO__CLUSTER__V1__TO_GATEWAY__BODY_REFUSED)
             fail_msg("told Refused %u %.*s", message->refused->code, (int)message->refused->message.len,
                      message->refused->message.data);
@@ -263,9 +265,9 @@ static inline told *next_told(struct world *w, int g, int kind) {
     }
     return message;
 }
-#define NEXT_OF(KIND, member, type)                                                                                    \
-    static inline Ordo__Cluster__V1__##type *next_##member(struct world *w, int g) {                                   \
-        return next_told(w, g, ORDO__CLUSTER__V1__TO_GATEWAY__BODY_##KIND)->member;                                    \
+#define NEXT_OF(KIND, member, type)                                                                                  \
+    static inline Ordo__Cluster__V1__##type *next_##member(struct world *w, int g) {                                 \
+        return next_told(w, g, ORDO__CLUSTER__V1__TO_GATEWAY__BODY_##KIND)->member;                                  \
     }
 NEXT_OF(WELCOME, welcome, LinkWelcome)
 NEXT_OF(RESET, reset, LinkReset)

@@ -1,4 +1,5 @@
-/* Keys, runs and rows read back as written; damaged bytes are refused; the bytes themselves never change by accident. */
+/* Keys, runs and rows read back as written; damaged bytes are refused; the bytes themselves never change by
+ * accident. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* What a shard has helper threads do: loading, far rebases, snapshots, catching up, history; and damage on the disk. */
+/* What a shard has helper threads do: loading, far rebases, snapshots, catching up, history; and damage on the
+ * disk. */
 #include "shard_world.h"
 
 #include "common/random.h"
@@ -39,7 +40,8 @@ static struct ordo_verify_counts verify(struct world *w, ordo_verify_found found
 }
 
 /* Writes `count` ops of one letter, each in a turn of its own; returns the head. */
-static uint64_t type_letters(struct world *w, uint64_t subscriber, uint64_t client_seq, uint64_t base_seq, int count) {
+static uint64_t type_letters(struct world *w, uint64_t subscriber, uint64_t client_seq, uint64_t base_seq,
+                             int count) {
     for (int i = 0; i < count; i++) {
         say_insert(w, 0, subscriber, client_seq + (uint64_t)i, base_seq++, 0, "x");
         world_turn(w);
@@ -377,8 +379,9 @@ static void near_and_far_rebases_agree_with_the_naive_way(void **state) {
     for (int i = 0; i < OPS; i++) {
         uint64_t c = ordo_prng_below(&prng, CLIENTS);
         uint64_t low = newest[c] > 1 ? newest[c] : 1;
-        uint64_t base = ordo_prng_below(&prng, 3) ? head - ordo_prng_below(&prng, head - low + 1 < 4 ? head - low + 1 : 4)
-                                                  : low + ordo_prng_below(&prng, head - low + 1);
+        uint64_t base = ordo_prng_below(&prng, 3)
+                            ? head - ordo_prng_below(&prng, head - low + 1 < 4 ? head - low + 1 : 4)
+                            : low + ordo_prng_below(&prng, head - low + 1);
         struct ordo_buffer op = {0}, other = {0};
         uint64_t length = lengths[base], position = ordo_prng_below(&prng, length + 1);
         uint64_t deleted = ordo_prng_below(&prng, 3) ? 0 : ordo_prng_below(&prng, length - position + 1);
@@ -393,8 +396,8 @@ static void near_and_far_rebases_agree_with_the_naive_way(void **state) {
         for (uint64_t seq = base + 1; seq <= head; seq++) {
             char other_client[] = {'c', clients[seq]};
             ordo_buffer_clear(&other);
-            ordo_type_text.transform(ordo_buffer_slice(&op), ordo_slice(client, 2), ordo_buffer_slice(&committed[seq]),
-                                     ordo_slice(other_client, 2), true, &other);
+            ordo_type_text.transform(ordo_buffer_slice(&op), ordo_slice(client, 2),
+                                     ordo_buffer_slice(&committed[seq]), ordo_slice(other_client, 2), true, &other);
             struct ordo_buffer swap = op;
             op = other;
             other = swap;

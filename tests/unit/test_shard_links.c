@@ -238,8 +238,8 @@ static void documents_of_one_turn_make_one_batch_with_one_key_each(void **state)
 
 /* ---- presence */
 
-static void say_presence(struct world *w, int g, uint64_t subscriber, const char *data, uint64_t base_seq, uint64_t at,
-                         bool clear) {
+static void say_presence(struct world *w, int g, uint64_t subscriber, const char *data, uint64_t base_seq,
+                         uint64_t at, bool clear) {
     Ordo__V1__PresenceUpdate update = ORDO__V1__PRESENCE_UPDATE__INIT;
     Ordo__V1__Range range = ORDO__V1__RANGE__INIT, *ranges[] = {&range};
     range.anchor = range.head = at;
