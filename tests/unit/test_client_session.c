@@ -19,7 +19,7 @@ struct session {
     struct ordo_arena arena;
     uint32_t next_handle;
     size_t wake_count, error_count, hello_count, open_count, submit_count, leave_count, ping_count, frame_count;
-    uint32_t error_code, last_request, last_doc;
+    uint32_t error_code, last_request, last_doc, presence_request;
     uint8_t client_id[16];
     size_t history_count, history_op_count;
     uint32_t history_error;
@@ -148,6 +148,7 @@ static void take(struct session *s, bool answers) {
                 break;
             case ORDO__V1__CLIENT_MESSAGE__BODY_HISTORY: s->last_request = message->request; break;
             case ORDO__V1__CLIENT_MESSAGE__BODY_SUBMIT: s->submit_count++; break;
+            case ORDO__V1__CLIENT_MESSAGE__BODY_PRESENCE: s->presence_request = message->request; break;
             case ORDO__V1__CLIENT_MESSAGE__BODY_LEAVE: s->leave_count++; break;
             case ORDO__V1__CLIENT_MESSAGE__BODY_PING: s->ping_count++; break;
             default: break;
@@ -387,6 +388,58 @@ static void a_refused_hello_is_told_and_tried_again(void **state) {
     reconnect_when_due(s);
 }
 
+static void say_closed(struct session *s, uint32_t doc, uint32_t code) {
+    Ordo__V1__Error body = ORDO__V1__ERROR__INIT;
+    body.code = code;
+    Ordo__V1__ServerMessage message = ORDO__V1__SERVER_MESSAGE__INIT;
+    message.doc = doc;
+    message.body_case = ORDO__V1__SERVER_MESSAGE__BODY_ERROR;
+    message.error = &body;
+    say(s, &message);
+}
+
+static void a_document_that_the_server_closes_is_opened_again_after_ever_longer_pauses(void **state) {
+    struct session *s = *state;
+    connect(s);
+    open_docs(s, 2);
+    type(s->docs[0], "x");
+    take(s, false);
+    uint64_t pause_ms = 0;
+    for (int i = 0; i < 4; i++) {
+        say_closed(s, i == 0 ? 1 : s->next_handle, 409);
+        assert_false(ordo_client_doc_is_open(s->docs[0]));
+        assert_int_equal(s->error_count, 0);
+        s->open_count = 0;
+        take(s, true);
+        assert_int_equal(s->open_count, 0);
+        uint64_t due_ms = ordo_client_connection_timer_ms(s->connection);
+        assert_true(due_ms - s->now_ms > pause_ms);
+        pause_ms = due_ms - s->now_ms;
+        s->now_ms = due_ms;
+        ordo_client_connection_tick(s->connection, s->now_ms);
+        take(s, true);
+        assert_true(ordo_client_doc_is_open(s->docs[0]));
+        assert_true(ordo_client_doc_is_open(s->docs[1]));
+        take(s, false);
+    }
+    assert_int_equal(s->submit_count, 5); /* the same op after each opening */
+}
+
+static void a_refused_presence_does_not_close_its_document(void **state) {
+    struct session *s = *state;
+    connect(s);
+    open_docs(s, 1);
+    assert_int_equal(ordo_client_doc_set_presence(s->docs[0], ordo_slice_of("me"), NULL, 0), ORDO_OK);
+    take(s, false);
+    assert_int_equal(s->presence_request, UINT32_MAX);
+    say_error(s, s->presence_request, 413);
+    assert_true(ordo_client_doc_is_open(s->docs[0]));
+    assert_int_equal(s->error_code, 413);
+    static const uint8_t large[4096];
+    assert_int_equal(ordo_client_doc_set_presence(s->docs[0], ordo_slice(large, sizeof large), NULL, 0),
+                     ORDO_ERR_TOO_LARGE);
+}
+
 static void an_opened_for_a_document_closed_meanwhile_is_left(void **state) {
     struct session *s = *state;
     connect(s);
@@ -475,6 +528,8 @@ int main(void) {
         TEST(a_new_client_id_waits_until_all_documents_are_settled),
         TEST(a_lost_connection_under_renewal_settles_the_others_first),
         TEST(a_refused_hello_is_told_and_tried_again),
+        TEST(a_document_that_the_server_closes_is_opened_again_after_ever_longer_pauses),
+        TEST(a_refused_presence_does_not_close_its_document),
         TEST(an_opened_for_a_document_closed_meanwhile_is_left),
         TEST(a_handle_used_twice_is_a_protocol_error),
         TEST(history_comes_in_parts_and_fails_with_the_connection),

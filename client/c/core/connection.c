@@ -307,28 +307,32 @@ uint16_t ordo_client_connection_close_code(const struct ordo_client_connection *
     return connection->close_code;
 }
 
-static void leave(struct ordo_client_connection *connection, struct ordo_client_doc *doc) {
+void connection_leave(struct ordo_client_connection *connection, struct ordo_client_doc *doc) {
     if (doc->handle == 0) return;
     ordo_wire_write_leave(&connection->out, doc->handle);
     connection_unbind(connection, doc);
 }
 
+uint32_t connection_next_request(struct ordo_client_connection *connection) {
+    if (++connection->next_request == ORDO_WIRE_REQUEST_PRESENCE) connection->next_request = 1;
+    return connection->next_request;
+}
+
 static void open_doc(struct ordo_client_connection *connection, struct ordo_client_doc *doc) {
-    if (++connection->next_request == 0) connection->next_request = 1;
-    ordo_client_doc_write_open(doc, connection->next_request, &connection->out);
+    ordo_client_doc_write_open(doc, connection_next_request(connection), &connection->out);
 }
 
 static void serve_doc(struct ordo_client_connection *connection, struct ordo_client_doc *doc) {
     switch (ordo_client_doc_wants(doc, connection->now_ms)) {
     case ORDO_CLIENT_DOC_NOTHING:
-        if (doc->has_failed) leave(connection, doc);
+        if (doc->has_failed) connection_leave(connection, doc);
         else if (doc->handle != 0)
             ordo_client_doc_flush(doc, doc->handle, connection->op_size_max, !connection->is_renewing,
                                   connection->now_ms, &connection->out);
         break;
     case ORDO_CLIENT_DOC_OPEN: open_doc(connection, doc); break;
     case ORDO_CLIENT_DOC_REOPEN:
-        leave(connection, doc);
+        connection_leave(connection, doc);
         open_doc(connection, doc);
         break;
     case ORDO_CLIENT_DOC_CLIENT_ID: connection->is_renewing = true; break;
@@ -408,7 +412,7 @@ struct ordo_client_doc *ordo_client_connection_open(struct ordo_client_connectio
 }
 
 void ordo_client_connection_close(struct ordo_client_connection *connection, struct ordo_client_doc *doc) {
-    if (connection->state == ORDO_CLIENT_READY) leave(connection, doc);
+    if (connection->state == ORDO_CLIENT_READY) connection_leave(connection, doc);
     connection_fail_history(connection, doc, 499, ordo_slice_of("the document was closed"));
     for (size_t i = 0; i < connection->queue_count; i++) {
         if (connection->queue[i] == doc) connection->queue[i--] = connection->queue[--connection->queue_count];

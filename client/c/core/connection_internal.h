@@ -66,6 +66,9 @@ struct ordo_client_doc *connection_doc_by_handle(const struct ordo_client_connec
 /* False: the handle is 0 or taken. */
 bool connection_bind(struct ordo_client_connection *connection, struct ordo_client_doc *doc, uint32_t handle);
 void connection_unbind(struct ordo_client_connection *connection, struct ordo_client_doc *doc);
+/* Says Leave, if it is open on this connection. */
+void connection_leave(struct ordo_client_connection *connection, struct ordo_client_doc *doc);
+uint32_t connection_next_request(struct ordo_client_connection *connection);
 
 /* connection_messages.c */
 void connection_dispatch(struct ordo_client_connection *connection, const struct ordo_wire_message *message);

@@ -107,7 +107,7 @@ ordo_err ordo_client_connection_read_history(struct ordo_client_connection *conn
                                              const struct ordo_client_history_request *request,
                                              ordo_client_history_listener listener, void *user) {
     if (connection->state != ORDO_CLIENT_READY || doc->handle == 0) return ORDO_ERR_UNAVAILABLE;
-    if (++connection->next_request == 0) connection->next_request = 1;
+    connection_next_request(connection);
     connection->history = connection_grow(connection->history, connection->history_count,
                                           &connection->history_capacity, sizeof *connection->history);
     connection->history[connection->history_count++] = (struct history_request){
@@ -138,8 +138,13 @@ void ordo_client_connection_cancel_history(struct ordo_client_connection *connec
 
 static void error(struct ordo_client_connection *connection, const struct ordo_wire_message *message) {
     struct ordo_client_doc *doc = doc_by_request(connection, message->request);
+    struct ordo_client_doc *ended = message->request == 0 ? connection_doc_by_handle(connection, message->doc) : NULL;
     struct history_request request;
-    if (doc != NULL) {
+    if (ended != NULL) {
+        connection_leave(connection, ended); /* should it be open after all, it is not in the way of the next Open */
+        ordo_client_doc_ended(ended, connection->now_ms);
+        connection_queue(connection, ended);
+    } else if (doc != NULL) {
         doc->open_request = 0;
         if (doc->handle != 0) connection_unbind(connection, doc); /* refused after its first part */
         ordo_client_doc_open_refused(doc, &message->error, connection->now_ms);

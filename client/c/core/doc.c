@@ -88,8 +88,8 @@ static enum ordo_client_status status_of(const struct ordo_client_doc *doc) {
     if (doc->has_failed) return ORDO_CLIENT_ERROR;
     bool is_saving = doc->in_flight.is_set || doc_has_pending(doc);
     if (doc->phase == DOC_CLOSED) return doc->was_open ? ORDO_CLIENT_OFFLINE : ORDO_CLIENT_CONNECTING;
-    if (doc->phase == DOC_OPENING) return is_saving ? ORDO_CLIENT_SAVING : ORDO_CLIENT_CONNECTING;
     if (is_saving) return ORDO_CLIENT_SAVING;
+    if (doc->phase == DOC_OPENING || doc->is_unavailable) return ORDO_CLIENT_CONNECTING;
     return doc->permission < 2 || doc->is_deleted ? ORDO_CLIENT_READ_ONLY : ORDO_CLIENT_SYNCED;
 }
 

@@ -93,6 +93,8 @@ void ordo_client_doc_document_status(struct ordo_client_doc *doc, const struct o
 void ordo_client_doc_presence(struct ordo_client_doc *doc, const struct ordo_wire_presence *presence);
 /* The Open was answered with an Error. 429 and 503 are tried again, all others put the document in error. */
 void ordo_client_doc_open_refused(struct ordo_client_doc *doc, const struct ordo_wire_error *error, uint64_t now_ms);
+/* The server closed the document on this connection, unasked: it is opened again after a pause. */
+void ordo_client_doc_ended(struct ordo_client_doc *doc, uint64_t now_ms);
 /* The connection is gone: what is in flight will be sent again after the next Opened. */
 void ordo_client_doc_disconnected(struct ordo_client_doc *doc);
 

@@ -7,6 +7,8 @@
 #include "common/ot/text.h"
 #include "common/ot/text_codec.h"
 
+enum { PRESENCE_SIZE_PER_RANGE = 20, PRESENCE_SIZE_REST = 16 };
+
 void doc_presence_finish(struct ordo_client_doc *doc) {
     struct doc_presence *presence = &doc->presence;
     ordo_buffer_finish(&presence->data);
@@ -47,7 +49,9 @@ static uint64_t min(uint64_t a, uint64_t b) { return a < b ? a : b; }
 ordo_err ordo_client_doc_set_presence(struct ordo_client_doc *doc, struct ordo_slice data,
                                       const struct ordo_client_range *ranges, size_t range_count) {
     struct doc_presence *presence = &doc->presence;
-    if (range_count > ORDO_WIRE_RANGES_MAX || data.size > ORDO_PRESENCE_SIZE_MAX) return ORDO_ERR_TOO_LARGE;
+    /* The limit holds for the whole message, as it is encoded. */
+    size_t size = data.size + PRESENCE_SIZE_REST + range_count * PRESENCE_SIZE_PER_RANGE;
+    if (range_count > ORDO_WIRE_RANGES_MAX || size > ORDO_PRESENCE_SIZE_MAX) return ORDO_ERR_TOO_LARGE;
     if (doc->has_failed) return ORDO_ERR_CLOSED;
     ordo_buffer_clear(&presence->data);
     ordo_buffer_append_slice(&presence->data, data);

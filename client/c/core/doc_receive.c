@@ -3,7 +3,7 @@
 #include "common/assert.h"
 #include "common/ot/text.h"
 
-enum { REOPENS_MAX = 3, RETRY_MIN_MS = 100, RETRY_MAX_MS = 5000, PERMISSION_WRITE = 2 };
+enum { REOPENS_MAX = 3, RETRY_MIN_MS = 100, RETRY_MAX_MS = 5000, OPEN_RETRY_MS = 500 };
 
 static bool has_failed_or_closed(const struct ordo_client_doc *doc) {
     return doc->has_failed || doc->phase == DOC_CLOSED || doc->need == DOC_NEEDS_RECONNECT;
@@ -308,6 +308,7 @@ void ordo_client_doc_nack(struct ordo_client_doc *doc, const struct ordo_wire_na
 
 void ordo_client_doc_document_status(struct ordo_client_doc *doc, const struct ordo_wire_status *status) {
     doc->is_unavailable = status->state != 0;
+    doc_tell_status(doc);
 }
 
 /* --- Opened ----------------------------------------------------------------------------------------------------- */
@@ -391,6 +392,7 @@ static void answer_settle(struct ordo_client_doc *doc) {
     struct doc_in_flight *flight = &doc->in_flight;
     const struct ordo_wire_opened *header = &doc->answer.header;
     if (header->last_client_seq >= doc->next_client_seq) doc->next_client_seq = header->last_client_seq + 1;
+    doc->retry_at_ms = 0; /* a pause was asked for by a server that is not the same any more */
     if (!flight->is_set) return;
     if (header->last_client_seq >= flight->client_seq || fate_is_unknown(doc)) {
         if (flight->is_overtaken) {
@@ -406,7 +408,6 @@ static void answer_settle(struct ordo_client_doc *doc) {
     if (flight->base_seq < header->horizon) flight->is_refused = true;
     if (flight->is_refused) doc_unfreeze(doc);
     flight->is_sent = false;
-    doc->retry_at_ms = 0;
 }
 
 static void answer_end(struct ordo_client_doc *doc) {
@@ -463,8 +464,20 @@ void ordo_client_doc_open_refused(struct ordo_client_doc *doc, const struct ordo
     if (doc->has_failed) return;
     doc->phase = DOC_CLOSED;
     answer_drop(doc);
-    if (error->code == 429 || error->code == 503) doc->retry_at_ms = now_ms + 500;
+    if (error->code == 429 || error->code == 503) doc->retry_at_ms = now_ms + OPEN_RETRY_MS;
     else doc_fail(doc, error->code, error->message);
+    doc_tell_status(doc);
+}
+
+void ordo_client_doc_ended(struct ordo_client_doc *doc, uint64_t now_ms) {
+    if (doc->has_failed) return;
+    doc->phase = DOC_CLOSED;
+    if (doc->need == DOC_NEEDS_REOPEN) doc->need = DOC_NEEDS_NOTHING;
+    doc->in_flight.is_sent = false;
+    answer_drop(doc);
+    /* Two instances under one client_id end each other's openings: ever longer pauses keep that quiet. */
+    uint32_t doublings = doc->reopen_count < 5 ? doc->reopen_count++ : 5;
+    doc->retry_at_ms = now_ms + ((uint64_t)OPEN_RETRY_MS << doublings);
     doc_tell_status(doc);
 }
 

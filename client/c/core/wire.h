@@ -155,6 +155,9 @@ struct ordo_wire_read_history {
     uint64_t from_seq, to_seq, at_seq, at_time_ms;
     bool has_at_seq, has_at_time;
 };
+/* The request number of all presence updates. They have no answer, but a refusal must not look like an Error that
+ * nobody asked for, which would close the document. */
+#define ORDO_WIRE_REQUEST_PRESENCE UINT32_MAX
 enum { ORDO_WIRE_SUBMIT_TEXT = 3, ORDO_WIRE_SUBMIT_DELETE = 4, ORDO_WIRE_SUBMIT_CREATE = 5 };
 
 void ordo_wire_write_hello(struct ordo_buffer *frame, const struct ordo_wire_hello *hello);

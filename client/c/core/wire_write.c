@@ -107,7 +107,7 @@ void ordo_wire_write_presence(struct ordo_buffer *frame, uint32_t doc, struct or
         ordo_field_append_bytes(frame, 3, ordo_buffer_slice(&range));
     }
     append_flag(frame, 4, clear);
-    wrap(frame, start, 0, doc, BODY_PRESENCE);
+    wrap(frame, start, ORDO_WIRE_REQUEST_PRESENCE, doc, BODY_PRESENCE);
 }
 
 void ordo_wire_write_read_history(struct ordo_buffer *frame, uint32_t request, uint32_t doc,
