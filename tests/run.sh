@@ -25,6 +25,8 @@ done
 exec </dev/null
 
 if [ -n "$long" ]; then export ORDO_LONG=1; fi
+export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp exitcode=66 ${TSAN_OPTIONS:-}"
+export UBSAN_OPTIONS="print_stacktrace=1 ${UBSAN_OPTIONS:-}"
 fuzz_seconds=20
 [ -z "$long" ] || fuzz_seconds=600
 
@@ -37,6 +39,7 @@ clean_up() {
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
+trap 'exit 141' PIPE
 
 passed=0 failed=0 failures=()
 started=$SECONDS
@@ -76,12 +79,14 @@ count() { # STATUS PASSED FAILED
 launcher=()
 command -v ccache >/dev/null 2>&1 && launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
 
-# build NAME CMAKE_OPTIONS…: into $work/NAME.
+# build NAME CMAKE_OPTIONS…: into $work/NAME; all, or what `targets` holds.
+targets=()
 build() { step "build $1" configure_and_build "$@" || { failed=$((failed + 1)); return 1; }; }
 configure_and_build() {
     local folder="$work/$1"
     shift
-    cmake -S "$root" -B "$folder" -G Ninja ${launcher[@]+"${launcher[@]}"} "$@" && cmake --build "$folder"
+    cmake -S "$root" -B "$folder" -G Ninja ${launcher[@]+"${launcher[@]}"} "$@" &&
+        cmake --build "$folder" ${targets[@]+--target "${targets[@]}"}
 }
 
 # unit NAME CTEST_OPTIONS…: ctest of $work/NAME.
@@ -114,9 +119,13 @@ stage_sanitize() {
     unit sanitize
 }
 
+# The cores are single-threaded; the threads are the shard's. So: its edges' own tests, and the smoke test.
 stage_threads() {
+    local tests=(test_workers test_store_rocksdb test_folder test_shard_process)
+    targets=(ordo ordo-load ordo-shard ordo-gateway "${tests[@]}")
     build threads "${debug_options[@]}" -DORDO_SANITIZE=thread || return 0
-    unit threads -L threads
+    targets=()
+    unit threads -R "^($(IFS='|'; echo "${tests[*]}"))\$"
 }
 
 # The real programs under load, killed and restarted, with every sanitizer.
