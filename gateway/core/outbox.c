@@ -36,18 +36,6 @@ void gateway_payload_release(struct gateway_payload *payload) {
     if (payload != NULL && --payload->references == 0) free(payload);
 }
 
-bool gateway_entry_is_droppable(const struct gateway_entry *entry) {
-    switch (entry->kind) {
-    case GATEWAY_ENTRY_COMMITTED:
-    case GATEWAY_ENTRY_ACK:
-    case GATEWAY_ENTRY_PRESENCE: return true;
-    case GATEWAY_ENTRY_ANSWER:
-    case GATEWAY_ENTRY_PART: return false;
-    }
-    ORDO_ASSERT(false);
-    return false;
-}
-
 size_t gateway_entry_size(const struct gateway_entry *entry) {
     return PREFIX_SIZE_MAX + (entry->kind == GATEWAY_ENTRY_ACK ? ACK_SIZE_MAX : entry->payload->size);
 }

@@ -31,7 +31,7 @@ struct gateway_payload *gateway_payload_retain(struct gateway_payload *payload);
 void gateway_payload_release(struct gateway_payload *payload); /* NULL is fine */
 
 enum gateway_entry_kind {
-    GATEWAY_ENTRY_COMMITTED, /* may be dropped: the next three can be had again by a resync */
+    GATEWAY_ENTRY_COMMITTED, /* these three may be dropped: a resync replaces them */
     GATEWAY_ENTRY_ACK,       /* in the place of a Committed, whose payload it holds */
     GATEWAY_ENTRY_PRESENCE,
     GATEWAY_ENTRY_ANSWER, /* kept */
@@ -53,7 +53,9 @@ struct gateway_outbox {
     size_t part_size;
 };
 
-bool gateway_entry_is_droppable(const struct gateway_entry *entry);
+static inline bool gateway_entry_is_droppable(const struct gateway_entry *entry) {
+    return entry->kind <= GATEWAY_ENTRY_PRESENCE;
+}
 size_t gateway_entry_size(const struct gateway_entry *entry);
 /* Appends the entry as one field `messages` of a ServerFrame. */
 void gateway_entry_write(const struct gateway_entry *entry, struct ordo_buffer *frame);

@@ -79,6 +79,21 @@ test("a peer that answers no ping is closed, one that does is not", (t) =>
     living.close();
   }));
 
+test("connections over the limit are refused until one ends", (t) =>
+  withCluster(t, new Cluster({ gatewayArgs: ["--connections-max", "1"] }), async (cluster) => {
+    const first = await RawConnection.connect(cluster.url);
+    await assert.rejects(RawConnection.connect(cluster.url));
+    first.close();
+    const another = async () => {
+      try {
+        return await RawConnection.connect(cluster.url);
+      } catch {
+        return another(); // the gateway learns of the end a little later
+      }
+    };
+    (await another()).close();
+  }));
+
 test("a gateway that stops says so, closes in good order and exits with 0", (t) =>
   withCluster(t, new Cluster(), async (cluster) => {
     const raw = await RawConnection.connect(cluster.url);
