@@ -123,6 +123,14 @@ static void client_done(struct ordo_shard *shard, struct ordo_doc *doc, struct o
     ordo_authors_let_go(&doc->authors, author);
 }
 
+/* A snapshot could not be read, but an older one and the log could: nobody is refused, somebody should know. */
+static void note_damage(struct ordo_shard *shard, const struct ordo_doc *doc, const struct ordo_job *job) {
+    if (job->damaged_seq == 0) return;
+    ordo_shard_note(shard, ORDO_NOTE_WARN, "event=snapshot_damaged %s seq=%ju", ordo_shard_doc_name(shard, doc),
+                    (uintmax_t)job->damaged_seq);
+    shard->stats.documents_damaged++;
+}
+
 void ordo_doc_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job) {
     *job->link = job->next;
     if (job->next != NULL) job->next->link = job->link;
@@ -130,6 +138,7 @@ void ordo_doc_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct or
     job->link = NULL;
     doc->job_count--;
     shard->stats.jobs_running--;
+    note_damage(shard, doc, job);
     switch (job->kind) {
     case ORDO_JOB_LOAD:
         load_done(shard, doc, job);

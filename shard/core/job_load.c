@@ -35,6 +35,7 @@ static ordo_err list_snapshots(struct ordo_job *job, struct ordo_view *view, str
             load->stale[load->stale_count++] =
                 (struct ordo_snapshot_keys){seq, is_valid ? row.piece_count : piece + 1};
         }
+        if (!is_valid && piece == ORDO_PIECE_VALID) job->damaged_seq = seq;
         seq--;
     }
     ordo_err err = iterator->ops->status(iterator);

@@ -64,6 +64,7 @@ static void read_content(struct ordo_job *job, struct ordo_view *view, struct or
         return;
     }
     content->state = materialised.state;
+    job->damaged_seq = materialised.damaged_seq;
     if (materialised.content != NULL) {
         const struct ordo_type *type = materialised.state.type;
         ordo_buffer_reserve(&content->bytes, type->content_size(materialised.content));

@@ -114,6 +114,7 @@ static ordo_err start_from_snapshot(struct ordo_view *view, struct ordo_slice do
         }
         if (!err || err == ORDO_ERR_IO || err == ORDO_ERR_VERSION) return err;
         ordo_materialised_finish(out);
+        out->damaged_seq = row.seq;
         seq = row.seq - 1;
     }
 }

@@ -33,6 +33,7 @@ ORDO_MUST_USE ordo_err ordo_doc_state_of_snapshot(const struct ordo_snapshot_row
 struct ordo_materialised {
     struct ordo_doc_state state;
     struct ordo_content *content; /* NULL: no content at that seq (deleted, or never created) */
+    uint64_t damaged_seq;         /* of a snapshot that could not be read and was passed over; 0: none */
 };
 /* The document at `seq` (or at the head, if that is less). A damaged snapshot falls back to an older one and the log.
  * On an error nothing needs to be finished, and `bad_seq` says up to where the log was read. */

@@ -531,12 +531,14 @@ static void a_damaged_snapshot_falls_back_to_the_older_and_the_log(void **state)
     world_start(w);
     gateway_connect(w, 0);
     assert_text(w, 0, 9, "a", expected);
+    assert_non_null(strstr(w->last_note, "event=snapshot_damaged doc=docs/a"));
     world_stop(w);
     ordo_key_snapshot(&key, ordo_buffer_slice(&doc_key), seqs[1], ORDO_PIECE_VALID);
     flip(w, ORDO_CF_SNAPSHOTS, &key);
     world_start(w);
     gateway_connect(w, 0);
     assert_text(w, 0, 9, "a", expected);
+    assert_non_null(strstr(w->last_note, "event=snapshot_damaged doc=docs/a"));
     world_stop(w);
     ordo_key_snapshot(&key, ordo_buffer_slice(&doc_key), seqs[0], 0);
     flip(w, ORDO_CF_SNAPSHOTS, &key);
