@@ -105,7 +105,7 @@ struct ordo_job {
     /* The result: */
     ordo_err err;
     char message[160];             /* what is wrong, if err */
-    uint64_t damaged_seq;          /* of a snapshot that was passed over, though the job did what it should; 0: none */
+    uint64_t damaged_seq;          /* of a snapshot that was passed over, though the job succeeded; 0: none */
     union {
         struct ordo_load load;
         struct ordo_find_client client;

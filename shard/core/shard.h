@@ -132,7 +132,7 @@ struct ordo_shard_effects {
  * started the jobs (published the blobs) sets job_count (publish_count) to 0. */
 void ordo_shard_effects_clear(struct ordo_shard_effects *effects);
 void ordo_shard_effects_finish(struct ordo_shard_effects *effects);
-/* Step through the sends (notes): start with reader = ordo_reader(slice of send_bytes or note_bytes). False: no more. */
+/* Step through the sends (notes); start with an ordo_reader of send_bytes (note_bytes). False: no more. */
 bool ordo_shard_effects_next_send(struct ordo_reader *reader, struct ordo_shard_send *send);
 bool ordo_shard_effects_next_note(struct ordo_reader *reader, struct ordo_shard_note *note);
 
