@@ -9,9 +9,6 @@
 
 enum {
     PROTOCOL = 1,
-    CLOSE_NORMAL = 1000,
-    CLOSE_GOING_AWAY = 1001,
-    CLOSE_PROTOCOL_ERROR = 1002,
     LASTING_MS = 5000, /* a connection that lived so long was no failure */
 };
 
@@ -75,7 +72,7 @@ void connection_queue(struct ordo_client_connection *connection, struct ordo_cli
 
 /* --- the way down and up again ---------------------------------------------------------------------------------- */
 
-static bool has_socket(const struct ordo_client_connection *connection) {
+bool connection_has_socket(const struct ordo_client_connection *connection) {
     switch (connection->state) {
     case ORDO_CLIENT_DIALING:
     case ORDO_CLIENT_GREETING:
@@ -88,7 +85,7 @@ static bool has_socket(const struct ordo_client_connection *connection) {
 }
 
 void connection_close(struct ordo_client_connection *connection, uint16_t code) {
-    if (!has_socket(connection) || connection->state == ORDO_CLIENT_CLOSING) return;
+    if (!connection_has_socket(connection) || connection->state == ORDO_CLIENT_CLOSING) return;
     connection->state = ORDO_CLIENT_CLOSING;
     connection->close_code = code;
     connection_wake(connection);
@@ -103,7 +100,7 @@ static uint64_t backoff_ms(struct ordo_client_connection *connection) {
     return delay / 2 + ordo_prng_below(&connection->options.prng, delay / 2 + 1);
 }
 
-static bool anything_in_flight(const struct ordo_client_connection *connection) {
+bool connection_has_in_flight(const struct ordo_client_connection *connection) {
     for (size_t i = 0; i < connection->doc_count; i++) {
         if (!connection->docs[i]->has_failed && connection->docs[i]->in_flight.is_set) return true;
     }
@@ -147,7 +144,7 @@ void ordo_client_connection_connected(struct ordo_client_connection *connection,
 }
 
 void ordo_client_connection_disconnected(struct ordo_client_connection *connection, uint64_t now_ms) {
-    if (!has_socket(connection)) return;
+    if (!connection_has_socket(connection)) return;
     connection->now_ms = now_ms;
     bool has_lasted = connection->ready_since_ms != 0 && now_ms - connection->ready_since_ms >= LASTING_MS;
     connection->failure_count = has_lasted ? 1 : connection->failure_count + 1;
@@ -167,12 +164,12 @@ void ordo_client_connection_disconnected(struct ordo_client_connection *connecti
         ordo_client_doc_disconnected(connection->docs[i]);
     }
     connection_fail_history(connection, NULL, 503, ordo_slice_of("the connection was lost"));
-    if (connection->is_renewing && !anything_in_flight(connection)) renew_client_id(connection);
+    if (connection->is_renewing && !connection_has_in_flight(connection)) renew_client_id(connection);
 }
 
 void ordo_client_connection_stop(struct ordo_client_connection *connection) {
     connection->is_stopping = true;
-    if (has_socket(connection)) connection_close(connection, CLOSE_NORMAL);
+    if (connection_has_socket(connection)) connection_close(connection, CLOSE_NORMAL);
     else connection->state = ORDO_CLIENT_STOPPED;
 }
 
@@ -251,7 +248,7 @@ uint64_t ordo_client_connection_timer_ms(const struct ordo_client_connection *co
     return UINT64_MAX;
 }
 
-static void note_timer(struct ordo_client_connection *connection, const struct ordo_client_doc *doc) {
+void connection_note_timer(struct ordo_client_connection *connection, const struct ordo_client_doc *doc) {
     uint64_t timer_ms = ordo_client_doc_timer_ms(doc);
     if (timer_ms <= connection->now_ms) return; /* it was served, and what it still wants is not a matter of time */
     if (timer_ms < connection->docs_timer_ms) connection->docs_timer_ms = timer_ms;
@@ -263,7 +260,7 @@ static void tick_docs(struct ordo_client_connection *connection) {
     for (size_t i = 0; i < connection->doc_count; i++) {
         struct ordo_client_doc *doc = connection->docs[i];
         if (ordo_client_doc_timer_ms(doc) <= connection->now_ms) connection_queue(connection, doc);
-        else note_timer(connection, doc);
+        else connection_note_timer(connection, doc);
     }
 }
 
@@ -293,174 +290,6 @@ void ordo_client_connection_tick(struct ordo_client_connection *connection, uint
     case ORDO_CLIENT_CLOSING:
     case ORDO_CLIENT_STOPPED: break;
     }
-}
-
-/* --- sending ---------------------------------------------------------------------------------------------------- */
-
-enum ordo_client_wish ordo_client_connection_wish(const struct ordo_client_connection *connection, uint64_t now_ms) {
-    if (connection->state == ORDO_CLIENT_CLOSING) return ORDO_CLIENT_WISH_CLOSE;
-    bool is_due = connection->state == ORDO_CLIENT_WAITING && now_ms >= connection->reconnect_at_ms;
-    return is_due ? ORDO_CLIENT_WISH_CONNECT : ORDO_CLIENT_WISH_NOTHING;
-}
-
-uint16_t ordo_client_connection_close_code(const struct ordo_client_connection *connection) {
-    return connection->close_code;
-}
-
-void connection_leave(struct ordo_client_connection *connection, struct ordo_client_doc *doc) {
-    if (doc->handle == 0) return;
-    ordo_wire_write_leave(&connection->out, doc->handle);
-    connection_unbind(connection, doc);
-}
-
-uint32_t connection_next_request(struct ordo_client_connection *connection) {
-    if (++connection->next_request == ORDO_WIRE_REQUEST_PRESENCE) connection->next_request = 1;
-    return connection->next_request;
-}
-
-static void open_doc(struct ordo_client_connection *connection, struct ordo_client_doc *doc) {
-    ordo_client_doc_write_open(doc, connection_next_request(connection), &connection->out);
-}
-
-static void serve_doc(struct ordo_client_connection *connection, struct ordo_client_doc *doc) {
-    switch (ordo_client_doc_wants(doc, connection->now_ms)) {
-    case ORDO_CLIENT_DOC_NOTHING:
-        if (doc->has_failed) connection_leave(connection, doc);
-        else if (doc->handle != 0)
-            ordo_client_doc_flush(doc, doc->handle, connection->op_size_max, !connection->is_renewing,
-                                  connection->now_ms, &connection->out);
-        break;
-    case ORDO_CLIENT_DOC_OPEN: open_doc(connection, doc); break;
-    case ORDO_CLIENT_DOC_REOPEN:
-        connection_leave(connection, doc);
-        open_doc(connection, doc);
-        break;
-    case ORDO_CLIENT_DOC_CLIENT_ID: connection->is_renewing = true; break;
-    case ORDO_CLIENT_DOC_RECONNECT: connection_close(connection, CLOSE_PROTOCOL_ERROR); break;
-    }
-    note_timer(connection, doc);
-}
-
-static void serve_queue(struct ordo_client_connection *connection) {
-    /* A listener may queue more; those wait for the next call, which `wake` asks for. */
-    size_t count = connection->queue_count;
-    for (size_t i = 0; i < count && connection->state == ORDO_CLIENT_READY; i++) {
-        connection->queue[i]->is_queued = false;
-        serve_doc(connection, connection->queue[i]);
-    }
-    if (connection->state != ORDO_CLIENT_READY) {
-        for (size_t i = 0; i < connection->queue_count; i++) connection->queue[i]->is_queued = false;
-        connection->queue_count = 0;
-        return;
-    }
-    connection->queue_count -= count;
-    memmove(connection->queue, connection->queue + count, connection->queue_count * sizeof *connection->queue);
-    if (connection->is_renewing && !anything_in_flight(connection)) connection_close(connection, CLOSE_NORMAL);
-}
-
-/* Bytes of the first messages in `out` that fit into one frame; at least one message. */
-static size_t first_frame_size(const struct ordo_client_connection *connection) {
-    const struct ordo_buffer *out = &connection->out;
-    size_t taken = connection->out_taken;
-    struct ordo_reader reader = ordo_reader(ordo_slice(out->data + taken, out->size - taken));
-    const uint8_t *start = reader.next;
-    size_t size = 0;
-    while (ordo_reader_left(&reader) > 0) {
-        uint64_t tag;
-        struct ordo_slice message;
-        bool ok = ordo_take_varint(&reader, &tag) && ordo_take_sized(&reader, &message);
-        ORDO_ASSERT(ok); /* we wrote it */
-        size_t with_this = (size_t)(reader.next - start);
-        if (size > 0 && with_this > connection->frame_size_max) break;
-        size = with_this;
-    }
-    return size;
-}
-
-struct ordo_slice ordo_client_connection_take_frame(struct ordo_client_connection *connection, uint64_t now_ms) {
-    struct ordo_buffer *out = &connection->out;
-    connection->now_ms = now_ms;
-    connection->is_awake = false;
-    if (connection->out_taken == out->size) {
-        ordo_buffer_clear(out);
-        connection->out_taken = 0;
-    }
-    if (connection->state == ORDO_CLIENT_READY && connection->queue_count > 0) serve_queue(connection);
-    if (!has_socket(connection) || connection->state == ORDO_CLIENT_CLOSING || out->size == connection->out_taken)
-        return ordo_slice(NULL, 0);
-    size_t left = out->size - connection->out_taken;
-    size_t size = left <= connection->frame_size_max ? left : first_frame_size(connection);
-    struct ordo_slice frame = ordo_slice(out->data + connection->out_taken, size);
-    connection->out_taken += size;
-    return frame;
-}
-
-/* --- documents -------------------------------------------------------------------------------------------------- */
-
-static void doc_touched(void *owner, struct ordo_client_doc *doc) { connection_queue(owner, doc); }
-
-struct ordo_client_doc *ordo_client_connection_open(struct ordo_client_connection *connection,
-                                                    const struct ordo_client_doc_options *options) {
-    struct ordo_client_doc *doc = ordo_client_doc_create(options, connection->options.client_id);
-    doc->touched = doc_touched;
-    doc->owner = connection;
-    connection->docs =
-        connection_grow(connection->docs, connection->doc_count, &connection->doc_capacity, sizeof *connection->docs);
-    connection->docs[connection->doc_count++] = doc;
-    connection_queue(connection, doc);
-    return doc;
-}
-
-void ordo_client_connection_close(struct ordo_client_connection *connection, struct ordo_client_doc *doc) {
-    if (connection->state == ORDO_CLIENT_READY) connection_leave(connection, doc);
-    connection_fail_history(connection, doc, 499, ordo_slice_of("the document was closed"));
-    for (size_t i = 0; i < connection->queue_count; i++) {
-        if (connection->queue[i] == doc) connection->queue[i--] = connection->queue[--connection->queue_count];
-    }
-    for (size_t i = 0; i < connection->doc_count; i++) {
-        if (connection->docs[i] == doc) connection->docs[i--] = connection->docs[--connection->doc_count];
-    }
-    ordo_client_doc_destroy(doc);
-    connection_wake(connection);
-}
-
-/* Index of the first entry whose handle is not below. */
-static size_t handle_index(const struct ordo_client_connection *connection, uint32_t handle) {
-    size_t low = 0, high = connection->handle_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (connection->handles[middle].handle < handle) low = middle + 1;
-        else high = middle;
-    }
-    return low;
-}
-
-struct ordo_client_doc *connection_doc_by_handle(const struct ordo_client_connection *connection, uint32_t handle) {
-    size_t i = handle_index(connection, handle);
-    bool is_there = i < connection->handle_count && connection->handles[i].handle == handle;
-    return is_there ? connection->handles[i].doc : NULL;
-}
-
-bool connection_bind(struct ordo_client_connection *connection, struct ordo_client_doc *doc, uint32_t handle) {
-    size_t i = handle_index(connection, handle);
-    if (handle == 0 || (i < connection->handle_count && connection->handles[i].handle == handle)) return false;
-    connection->handles = connection_grow(connection->handles, connection->handle_count, &connection->handle_capacity,
-                                          sizeof *connection->handles);
-    memmove(connection->handles + i + 1, connection->handles + i,
-            (connection->handle_count - i) * sizeof *connection->handles);
-    connection->handles[i] = (struct handle_entry){.handle = handle, .doc = doc};
-    connection->handle_count++;
-    doc->handle = handle;
-    return true;
-}
-
-void connection_unbind(struct ordo_client_connection *connection, struct ordo_client_doc *doc) {
-    size_t i = handle_index(connection, doc->handle);
-    ORDO_ASSERT(i < connection->handle_count && connection->handles[i].doc == doc);
-    connection->handle_count--;
-    memmove(connection->handles + i, connection->handles + i + 1,
-            (connection->handle_count - i) * sizeof *connection->handles);
-    doc->handle = 0;
 }
 
 /* --- accessors -------------------------------------------------------------------------------------------------- */

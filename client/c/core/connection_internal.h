@@ -5,6 +5,8 @@
 
 #include "client/c/core/connection.h"
 
+enum { CLOSE_NORMAL = 1000, CLOSE_GOING_AWAY = 1001, CLOSE_PROTOCOL_ERROR = 1002 }; /* WebSocket status codes */
+
 struct handle_entry {
     uint32_t handle;
     struct ordo_client_doc *doc;
@@ -61,6 +63,9 @@ void *connection_grow(void *array, size_t count, size_t *capacity, size_t elemen
 void connection_wake(struct ordo_client_connection *connection);
 void connection_queue(struct ordo_client_connection *connection, struct ordo_client_doc *doc);
 void connection_close(struct ordo_client_connection *connection, uint16_t code);
+bool connection_has_socket(const struct ordo_client_connection *connection);
+bool connection_has_in_flight(const struct ordo_client_connection *connection); /* in any document that still lives */
+void connection_note_timer(struct ordo_client_connection *connection, const struct ordo_client_doc *doc);
 
 struct ordo_client_doc *connection_doc_by_handle(const struct ordo_client_connection *connection, uint32_t handle);
 /* False: the handle is 0 or taken. */

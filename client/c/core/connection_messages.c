@@ -3,8 +3,6 @@
 #include "client/c/core/doc_internal.h"
 #include "common/limits.h"
 
-enum { CLOSE_GOING_AWAY = 1001, CLOSE_PROTOCOL_ERROR = 1002 };
-
 static struct ordo_client_doc *doc_by_request(const struct ordo_client_connection *connection, uint32_t request) {
     for (size_t i = 0; request != 0 && i < connection->doc_count; i++) {
         if (connection->docs[i]->open_request == request) return connection->docs[i];

@@ -3,8 +3,8 @@
  * The state is `confirmed` (content at `seq` of a `lineage`), at most one op `in_flight` (frozen bytes, and a live
  * form rebased as the order grows) and one `pending` op that further edits are composed into. What is shown is
  * confirmed ∘ in_flight ∘ pending. Each op of others is applied to confirmed, rebased over both, and both over it,
- * op by op, exactly as the server does (DESIGN 7.4). How an op in flight is settled, and what is done about each
- * nack, is DESIGN 8.
+ * op by op, exactly as the server does. How an op in flight is settled, and what is done about each nack, is in
+ * docs/protocol.md; docs/client.md has the rest.
  *
  * The driver of a document is a connection (connection.h) or a test: it hands in decoded messages and asks for what
  * to send: `ordo_client_doc_wants` after each event, then `…_write_open` or `…_flush`.

@@ -26,8 +26,9 @@ struct doc_in_flight {
     bool is_stored;            /* the owner wrote the record that holds it */
     bool is_sent;              /* since the last Opened or retryable nack */
     /* A delete or create of ours, and somebody else deleted or created the document since: it has nothing to do with
-     * what is shown any more. But it may still commit (a create, if the document is deleted once more; a delete, as the
-     * empty op), so its answer is awaited before anything else is sent, and what it did is learnt from its body. */
+     * what is shown any more. But it may still commit (a create, if the document is deleted once more; a delete, as
+     * the empty op), so its answer is awaited before anything else is sent, and what it did is learnt from its
+     * body. */
     bool is_overtaken;
     bool is_refused;           /* it can never commit as it is: goes anew, under a new client_seq, after Opened */
     uint32_t attempt_count;    /* nacks in a row that asked for another try */
@@ -159,11 +160,24 @@ void doc_write_visible(const struct ordo_client_doc *doc, struct ordo_buffer *ou
 
 /* --- doc_receive.c ---------------------------------------------------------------------------------------------- */
 
+/* Nothing that arrives is of interest any more. */
+bool doc_is_deaf(const struct ordo_client_doc *doc);
+/* Start over on this connection; if that has not helped several times, on a new one, which backs off. */
+void doc_reopen(struct ordo_client_doc *doc);
+
+/* --- doc_place.c ------------------------------------------------------------------------------------------------ */
+
+/* An op at its place. False: the document cannot go on from here (it failed, or is to be opened again). */
+bool doc_place(struct ordo_client_doc *doc, const struct ordo_wire_committed *committed);
+/* The next place is our op in flight, as we know it. What is shown does not change. False: it does not fit. */
+bool doc_promote(struct ordo_client_doc *doc, struct ordo_slice op, uint64_t seq);
 /* The op in flight as it stands now; good until the next message. */
 struct ordo_slice doc_in_flight_now(struct ordo_client_doc *doc);
 /* Rebases an op of somebody else over the edits, and them over it, and shows it. Confirmed, its length and seq have
  * it already. An empty `client_id` goes left at every tie. */
 void doc_show(struct ordo_client_doc *doc, struct ordo_slice op, struct ordo_slice client_id);
+void doc_tell_acked(struct ordo_client_doc *doc, uint64_t client_seq, uint64_t server_seq);
+void doc_tell_committed(struct ordo_client_doc *doc, const struct ordo_client_commit *commit);
 
 /* --- doc_merge.c ------------------------------------------------------------------------------------------------ */
 

@@ -1,4 +1,5 @@
-/* Content that arrives where ops were expected (DESIGN 9), and edits that cannot be kept. */
+/* Content that arrives where ops were expected (docs/client.md, "Coming back from afar"), and edits that cannot be
+ * kept. */
 #include "client/c/core/doc_internal.h"
 #include "client/c/core/text_diff.h"
 #include "common/assert.h"

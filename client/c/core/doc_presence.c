@@ -1,5 +1,4 @@
-/* Presence: cursors that are positions at some seq, here turned into positions in what is shown and back (DESIGN
- * 14). */
+/* Presence: cursors that are positions at some seq, here turned into positions in what is shown and back. */
 #include <stdlib.h>
 
 #include "client/c/core/doc_internal.h"

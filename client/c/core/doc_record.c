@@ -1,4 +1,4 @@
-/* The one record per document that outlives the process: DESIGN 9.
+/* The one record per document that outlives the process (docs/client.md, "What is stored").
  *
  * Version, checksum of the rest, then: client_id, collection, id, type, next_client_seq, lineage, seq, flags,
  * content; the op in flight (kind, client_seq, base_seq, frozen, rebased) and the pending one (kind, op). Numbers
