@@ -12,9 +12,11 @@ void ordo_text_typing_splice(struct ordo_text_typing *typing, uint64_t position,
                              struct ordo_slice text, struct ordo_buffer *out) {
     uint64_t n = ordo_utf8_count(text);
     bool has_run = typing->start < typing->end;
+    /* Inside of the run both hold. It matters where part of the run is still pending: what is typed at the seam becomes
+     * one component with it, which keeps the hint of its outer side, and that is the seam's other side. */
     struct ordo_text_hints hints = {
-        .follows = has_run && n > 0 && position == typing->end,
-        .precedes = has_run && n > 0 && position + count == typing->start,
+        .follows = has_run && n > 0 && typing->start < position && position <= typing->end,
+        .precedes = has_run && n > 0 && typing->start <= position + count && position + count < typing->end,
     };
     ordo_text_splice(position, count, text, hints, out);
 

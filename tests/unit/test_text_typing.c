@@ -35,7 +35,7 @@ static void typing_on_has_hints_at_both_ends_of_the_run(void **state) {
     assert_int_equal(edit(&typing, 13, 0, "d"), FOLLOWS);
     assert_int_equal(edit(&typing, 10, 0, "😅"), PRECEDES); /* one code point */
     assert_int_equal(edit(&typing, 15, 0, "e"), FOLLOWS);
-    assert_int_equal(edit(&typing, 12, 0, "x"), NONE); /* inside: it belongs to the run */
+    assert_int_equal(edit(&typing, 12, 0, "x"), FOLLOWS | PRECEDES); /* inside: it belongs to the run */
     assert_int_equal(edit(&typing, 17, 0, "f"), FOLLOWS);
     assert_int_equal(edit(&typing, 3, 0, "y"), NONE); /* elsewhere: a run of its own */
     assert_int_equal(edit(&typing, 19, 0, "z"), NONE);
@@ -47,7 +47,7 @@ static void a_backspace_does_not_end_the_run_but_deleting_all_of_it_does(void **
     edit(&typing, 5, 0, "abc");
     assert_int_equal(edit(&typing, 7, 1, ""), -1);
     assert_int_equal(edit(&typing, 7, 0, "d"), FOLLOWS);
-    assert_int_equal(edit(&typing, 7, 1, "e"), NONE); /* replaced inside of the run */
+    assert_int_equal(edit(&typing, 7, 1, "e"), FOLLOWS); /* replaced at the end of the run */
     assert_int_equal(edit(&typing, 8, 0, "f"), FOLLOWS);
     assert_int_equal(edit(&typing, 2, 5, ""), -1); /* from before the run into it: "ef" is left */
     assert_int_equal(edit(&typing, 4, 0, "g"), FOLLOWS);
