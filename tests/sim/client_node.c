@@ -25,7 +25,23 @@ static void on_changed(void *user, struct ordo_client_doc *core, struct ordo_sli
     struct sim_client *client = user;
     struct sim_client_doc *doc = doc_of(client, core);
     if (client->sim->on_changed != NULL) client->sim->on_changed(client->sim->on_changed_user, client->index, op);
-    if (doc != NULL) doc->caret = ordo_text_position_after(op, doc->caret, false);
+    if (doc != NULL) doc->caret = ordo_text_position_after(op, doc->caret, doc->caret_moves_right);
+}
+
+/* Interleaving: the caret goes behind the last initial character in front of the common gap. */
+static void on_opened(void *user, struct ordo_client_doc *core) {
+    struct sim_client *client = user;
+    struct sim_client_doc *doc = doc_of(client, core);
+    if (client->sim->plan.profile != SIM_PROFILE_INTERLEAVING || doc == NULL || doc->has_caret) return;
+    struct ordo_buffer visible = {0};
+    ordo_client_doc_write_visible(core, &visible);
+    const uint8_t *next = visible.data, *end = visible.data + visible.size;
+    for (uint64_t at = 1; next < end; at++) {
+        const struct ledger_point *point = ledger_of(&client->sim->ledger, model_utf8_take(&next));
+        if (point != NULL && point - client->sim->ledger.points < client->sim->initial_caret) doc->caret = at;
+    }
+    doc->has_caret = true;
+    ordo_buffer_finish(&visible);
 }
 
 static void on_given_back(void *user, struct ordo_client_doc *core, const struct ordo_client_given_back *given) {
@@ -73,8 +89,9 @@ static void open_doc(struct sim *sim, struct sim_client *client, uint32_t index,
         .collection = doc->doc->collection,
         .id = doc->doc->id,
         .create_type = ordo_slice_of("text"),
+        .create_content = ordo_buffer_slice(&sim->initial),
         .presence = sim_chance(sim, 300),
-        .listener = {.changed = on_changed, .given_back = on_given_back, .status = on_status, .store = on_store},
+        .listener = {.opened = on_opened, .changed = on_changed, .given_back = on_given_back, .status = on_status, .store = on_store},
         .user = client,
     };
     doc->core = ordo_client_connection_open(client->core, &options);
@@ -119,7 +136,8 @@ void sim_client_start(struct sim *sim, uint32_t index) {
     start_core(sim, client, false);
     sim_client_pump(sim, index);
     if (sim->plan.profile != SIM_PROFILE_TRACE) {
-        sim_push(sim, sim->now_us + sim_between(sim, 0, sim->plan.active_us / 4),
+        uint64_t start_us = sim_between(sim, 0, sim->plan.active_us / (sim_chance(sim, 300) ? 1 : 4));
+        sim_push(sim, sim->now_us + start_us,
                  (struct sim_item){.kind = SIM_USER, .role = SIM_CLIENT, .to = index, .life = client->life});
     }
 }
@@ -300,6 +318,7 @@ static void type(struct sim *sim, struct sim_client *client, struct sim_client_d
                  doc->caret, ordo_err_text(err));
     }
     doc->caret += count;
+    doc->caret_moves_right = false;
     ordo_buffer_finish(&text);
     ordo_buffer_finish(&visible);
 }
@@ -317,6 +336,7 @@ static void act(struct sim *sim, struct sim_client *client, struct sim_client_do
     } else if (dice < 700) { /* backwards, as some scripts are typed */
         type(sim, client, doc, 1, 0);
         doc->caret--;
+        doc->caret_moves_right = true;
     } else if (dice < 880) {
         uint64_t count = sim_between(sim, 1, 6);
         if (doc->caret > count && sim_chance(sim, 500)) doc->caret -= count;
@@ -339,15 +359,29 @@ static void act(struct sim *sim, struct sim_client *client, struct sim_client_do
     }
 }
 
-/* Runs of typing at one place each; whoever only deletes takes what stands around the carets. */
+/* Deletes some of what stood there first, around everybody's carets. (Where runs themselves are deleted while they are
+ * typed, a caret may lose all that it stood next to, and end up amid somebody else's run.) */
+static void delete_initial(struct sim *sim, struct sim_client *client, struct sim_client_doc *doc) {
+    struct ordo_buffer visible = {0};
+    ordo_client_doc_write_visible(doc->core, &visible);
+    const uint8_t *next = visible.data, *end = visible.data + visible.size;
+    uint64_t pick = sim_below(sim, sim->initial_count), at = 0;
+    for (; next < end; at++) {
+        const struct ledger_point *point = ledger_of(&sim->ledger, model_utf8_take(&next));
+        if (point != NULL && (uint64_t)(point - sim->ledger.points) == pick) break;
+    }
+    if (next < end) {
+        doc->caret = at;
+        type(sim, client, doc, 0, 1);
+    }
+    ordo_buffer_finish(&visible);
+}
+
+/* Runs of typing at one place, forwards, backwards or mixed. */
 static void act_interleaving(struct sim *sim, struct sim_client *client, struct sim_client_doc *doc) {
-    uint64_t length = ordo_client_doc_length(doc->core);
     bool only_deletes = client->index >= 2 && client->typing_direction == 0;
     if (only_deletes) {
-        uint64_t from = sim_below(sim, length + 1), count = sim_between(sim, 1, 3);
-        if (count > length - from) count = length - from;
-        doc->caret = from;
-        if (count > 0) type(sim, client, doc, 0, count);
+        delete_initial(sim, client, doc);
         return;
     }
     if (doc->run == 0) doc->run = ++sim->run_count;
@@ -355,6 +389,7 @@ static void act_interleaving(struct sim *sim, struct sim_client *client, struct 
     uint64_t count = backwards ? 1 : sim_between(sim, 1, 2);
     type(sim, client, doc, count, 0);
     if (backwards) doc->caret -= count;
+    doc->caret_moves_right = backwards;
 }
 
 static void user(struct sim *sim, uint32_t index) {

@@ -158,8 +158,15 @@ void ledger_check_runs(struct ledger *ledger, const struct oracle_doc *doc, stru
     for (uint32_t a = 1; a < run_count; a++) {
         for (uint32_t b = 1; b < a; b++) {
             if (size[a] == 0 || size[b] == 0 || last[a] < first[b] || last[b] < first[a]) continue;
-            sim_fail(verdict, SIM_CHECK_INTERLEAVED, "runs %u (%zu..%zu) and %u (%zu..%zu) interleave", b, first[b],
-                     last[b], a, first[a], last[a]);
+            char order[200]; /* whose characters stand where */
+            size_t used = 0;
+            for (size_t k = 0; k < doc->text.count && used + 1 < sizeof order; k++) {
+                const struct ledger_point *point = ledger_of(ledger, doc->text.points[k]);
+                if (point != NULL) order[used++] = (char)('0' + point->run % 10);
+            }
+            order[used] = 0;
+            sim_fail(verdict, SIM_CHECK_INTERLEAVED, "runs %u (%zu..%zu) and %u (%zu..%zu) interleave: %s", b,
+                     first[b], last[b], a, first[a], last[a], order);
         }
     }
     free(first);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/memory.h"
+#include "common/ot/text.h"
 #include "shard/store_memory.h"
 
 #define WALL_START_MS UINT64_C(1767225600000)
@@ -224,6 +225,17 @@ void sim_rest(struct sim *sim) {
     sim_push(sim, sim->now_us, (struct sim_item){.kind = SIM_HEAL, .a = SIM_FAULT_COUNT});
 }
 
+static void make_initial(struct sim *sim) {
+    struct ordo_buffer text = {0};
+    sim->initial_count = (uint32_t)sim_between(sim, 1, 8);
+    sim->initial_caret = (uint32_t)sim_below(sim, sim->initial_count + 1);
+    for (uint32_t i = 0; i < sim->initial_count; i++) {
+        model_utf8_append(&text, ledger_type(&sim->ledger, sim->docs[0], UINT32_MAX, 0));
+    }
+    ordo_text_splice(0, 0, ordo_buffer_slice(&text), (struct ordo_text_hints){0}, &sim->initial);
+    ordo_buffer_finish(&text);
+}
+
 struct sim *sim_create(uint64_t seed, const struct sim_plan *plan, bool is_verbose) {
     struct sim *sim = ordo_alloc(sizeof *sim);
     sim->seed = seed;
@@ -237,6 +249,7 @@ struct sim *sim_create(uint64_t seed, const struct sim_plan *plan, bool is_verbo
         snprintf(name, sizeof name, "d%u", i);
         sim->docs[i] = oracle_doc_of(sim->oracle, ordo_slice_of("c"), ordo_slice_of(name));
     }
+    if (plan->profile == SIM_PROFILE_INTERLEAVING) make_initial(sim);
     sim_shard_init(sim);
     sim_shard_start(sim);
     for (uint32_t i = 0; i < plan->gateway_count; i++) sim_gateway_start(sim, i);
@@ -272,6 +285,7 @@ void sim_destroy(struct sim *sim) {
     }
     free(sim->conns);
     free(sim->links);
+    ordo_buffer_finish(&sim->initial);
     ledger_finish(&sim->ledger);
     oracle_destroy(sim->oracle);
     ordo_arena_finish(&sim->arena);

@@ -154,6 +154,8 @@ struct sim_client_doc {
     struct ordo_buffer record;
     bool has_record;
     uint64_t caret;
+    bool has_caret;            /* interleaving: it was put in its place */
+    bool caret_moves_right;    /* at an insert just there: it stays with what was typed last, which stands behind it */
     uint32_t run;              /* of typing */
 };
 
@@ -197,6 +199,9 @@ struct sim {
     struct sim_client clients[SIM_CLIENTS_MAX];
     struct sim_raw *raws[SIM_RAWS_MAX];
     uint32_t run_count;
+    struct ordo_buffer initial; /* interleaving: the op that makes the first content, */
+    uint32_t initial_count;     /* its characters, the first in the ledger, */
+    uint32_t initial_caret;     /* and the gap where everybody types */
     bool is_resting;           /* all is mended; everybody has to settle */
     uint64_t rest_until_us;    /* or else liveness is violated */
     uint64_t quiet_since_us;   /* 0: not yet */
