@@ -4,7 +4,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { Cluster, assertSameText, converge, withCluster } from "./lib/cluster.mjs";
 import { TcpProxy } from "./lib/proxies.mjs";
-import { eventually } from "./lib/process.mjs";
+import { Program, eventually } from "./lib/process.mjs";
 import { Random, seedOfRun } from "./lib/random.mjs";
 import { RawConnection, insertAtStart } from "./lib/raw.mjs";
 import { NackCode, Status } from "./lib/wire.mjs";
@@ -59,6 +59,25 @@ withLinks("a link that stalls in one direction loses and doubles nothing", async
   assertSameText((await cluster.join()).text, text, "a fresh client");
   assert.ok(clients.every((client) => client.reconnects === 0));
 });
+
+test("our own clients, through a network that breaks all the time, keep every promise", (t) =>
+  withCluster(t, new Cluster(), async (cluster) => {
+    const proxy = new TcpProxy(new URL(cluster.url).host);
+    cluster.closers.push(() => proxy.close());
+    const url = `ws://${await proxy.listen()}/v1/ws`;
+    const load = new Program("ordo-load");
+    cluster.programs.push(load);
+    load.start(["--url", url, "--docs", "3", "--clients", "3", "--duration", "8", "--verify"]);
+    for (const endMs = Date.now() + 8000; Date.now() < endMs;) {
+      await pause(random.below(500));
+      const stall = random.chance(30);
+      if (stall) proxy.hold(random.pick(["toServer", "toClient"]));
+      await pause(random.below(100));
+      proxy.cut();
+      if (stall) proxy.release();
+    }
+    assert.equal((await load.ended).code, 0, load.stderr);
+  }));
 
 withLinks("while the shard is away, submits are refused as retryable and the client is told", async (cluster) => {
   const raw = await RawConnection.connect(cluster.url);

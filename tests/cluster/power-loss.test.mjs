@@ -9,12 +9,14 @@ import { Random, seedOfRun } from "./lib/random.mjs";
 import { keepTyping, pause } from "./lib/typing.mjs";
 
 const MIB = 1024 * 1024;
+const lossCount = Number(process.env.ORDO_POWER_LOSSES ?? 15);
+const ROUND_S = 10; // the driver checks everything after each round
 const random = new Random(seedOfRun);
 
 const onForgetfulDisk = (name, act) => test(name, (t) => {
   const disk = new ForgetfulDisk();
   const prepare = (cluster) => disk.attach(cluster, random);
-  return withCluster(t, new Cluster({ prepare }), (cluster) => act(cluster, disk));
+  return withCluster(t, new Cluster({ prepare }), (cluster) => act(cluster, disk), 120_000 + lossCount * 3000);
 });
 
 /** The shard dies, and with it all that its disk had not been told to keep. */
@@ -44,16 +46,17 @@ async function typists(cluster, count = 3) {
 }
 
 onForgetfulDisk("whatever power loss takes, no acked op is among it", async (cluster, disk) => {
-  const lossCount = Number(process.env.ORDO_POWER_LOSSES ?? 15);
-  const finishLoad = startLoad(cluster, lossCount);
   const { clients, typing } = await typists(cluster);
-  for (let i = 0; i < lossCount; i++) {
-    await pause(50 + random.below(900));
-    await losePower(cluster, disk);
-    await cluster.startShard();
+  for (let i = 0; i < lossCount;) {
+    const finishLoad = startLoad(cluster, ROUND_S);
+    for (const endMs = Date.now() + ROUND_S * 1000; Date.now() < endMs; i++) {
+      await pause(50 + random.below(900));
+      await losePower(cluster, disk);
+      await cluster.startShard();
+    }
+    await finishLoad();
   }
   await typing.stop();
-  await finishLoad();
   const text = await converge(clients);
   await losePower(cluster, disk);
   await cluster.startShard();

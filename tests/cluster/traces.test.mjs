@@ -1,6 +1,6 @@
-// Real people's recorded editing, op by op through real processes, several recordings at once; then both processes are
+// Real people's recorded editing, op by op through real processes, all recordings at once; then both processes are
 // restarted and a fresh client must read exactly the recorded ends. The files are not part of the project: ORDO_TRACES
-// names their folder. The large ones run with ORDO_LONG=1 (./run --long).
+// names their folder.
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
@@ -9,7 +9,6 @@ import { basename, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { Cluster, assertSameText, withCluster } from "./lib/cluster.mjs";
 
-const LARGE_PATCH_COUNT = 50_000;
 const TIMEOUT_MS = 1_500_000;
 const traces = process.env.ORDO_TRACES ?? fileURLToPath(new URL("../../../shared/traces", import.meta.url));
 const folder = join(traces, "sequential");
@@ -21,29 +20,26 @@ const recorded = files.map((file) => {
   return { name: basename(file, ".json.gz"), path: join(folder, file), patchCount, endContent };
 });
 
-const replay = (title, some, skip) => test(title, { skip }, (t) => withCluster(t, new Cluster(), async (cluster) => {
-  await Promise.all(some.map(async ({ name, path, patchCount }) => {
-    const startMs = performance.now();
-    const load = await cluster.load(["--trace", path, "--doc", `traces/${name}`, "--verify", "--json"],
-                                    { timeoutMs: TIMEOUT_MS });
-    assert.equal(load.code, 0, `${name}: ${load.stderr}`);
-    t.diagnostic(`${name}: ${Math.round((patchCount / (performance.now() - startMs)) * 1000)} acked ops/s`);
-  }));
-  await cluster.restart();
-  for (const { name, patchCount, endContent } of some) {
-    assertSameText((await cluster.doc("cat", `traces/${name}`)).stdout, endContent, `ordo doc cat traces/${name}`);
-    const fresh = await cluster.join({ collection: "traces", id: name });
-    assertSameText(fresh.text, endContent, `a fresh independent client of ${name}`);
-    assert.ok(fresh.confirmed.seq >= patchCount, "an op per patch");
-  }
-  await cluster.gateway.stop();
-  await cluster.shard.stop();
-  const verified = await cluster.verify({ timeoutMs: 300_000 });
-  assert.equal(verified.code, 0, verified.stdout + verified.stderr);
-}, TIMEOUT_MS));
+const skip = files.length === 0 && `no traces in ${folder}: let ORDO_TRACES name the folder above it`;
 
-const large = recorded.filter(({ patchCount }) => patchCount > LARGE_PATCH_COUNT);
-const small = recorded.filter((one) => !large.includes(one));
-const absent = files.length === 0 && `no traces in ${folder}: let ORDO_TRACES name the folder above it`;
-replay("the small recordings end in the recorded text, also after a restart", small, absent);
-replay("so do the large ones", large, absent || (!process.env.ORDO_LONG && "only with ./run --long"));
+test("recorded sessions end in the recorded text, also after a restart", { skip }, (t) =>
+  withCluster(t, new Cluster({ inMemory: true }), async (cluster) => {
+    await Promise.all(recorded.map(async ({ name, path, patchCount }) => {
+      const startMs = performance.now();
+      const load = await cluster.load(["--trace", path, "--doc", `traces/${name}`, "--verify", "--json"],
+                                      { timeoutMs: TIMEOUT_MS });
+      assert.equal(load.code, 0, `${name}: ${load.stderr}`);
+      t.diagnostic(`${name}: ${Math.round((patchCount / (performance.now() - startMs)) * 1000)} acked ops/s`);
+    }));
+    await cluster.restart();
+    for (const { name, patchCount, endContent } of recorded) {
+      assertSameText((await cluster.doc("cat", `traces/${name}`)).stdout, endContent, `ordo doc cat traces/${name}`);
+      const fresh = await cluster.join({ collection: "traces", id: name });
+      assertSameText(fresh.text, endContent, `a fresh independent client of ${name}`);
+      assert.ok(fresh.confirmed.seq >= patchCount, "an op per patch");
+    }
+    await cluster.gateway.stop();
+    await cluster.shard.stop();
+    const verified = await cluster.verify({ timeoutMs: 300_000 });
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+  }, TIMEOUT_MS));

@@ -2,7 +2,7 @@
 // test decides what dies when, and can interpose libraries; `Supervised` is `ordo up`.
 //
 // Use them through `withCluster`, which prints the logs when the test fails and always cleans up.
-import { rmSync } from "node:fs";
+import { existsSync, rmSync, statfsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,13 @@ import { IndependentClient } from "./independent.mjs";
 import { Ledger } from "./ledger.mjs";
 import { Program, eventually, run } from "./process.mjs";
 import { seedOfRun } from "./random.mjs";
+
+const SHM = "/dev/shm", SHM_FREE_MIN = 2 * 1024 ** 3;
+function hasRoomInMemory() {
+  if (!existsSync(SHM)) return false;
+  const { bavail, bsize } = statfsSync(SHM);
+  return bavail * bsize >= SHM_FREE_MIN;
+}
 
 class Base {
   constructor() {
@@ -20,7 +27,7 @@ class Base {
   }
 
   async make() {
-    this.folder = await mkdtemp(join(tmpdir(), "ordo-cluster-"));
+    this.folder = await mkdtemp(join(this.inMemory && hasRoomInMemory() ? SHM : tmpdir(), "ordo-cluster-"));
     this.removeAtExit = () => rmSync(this.folder, { recursive: true, force: true });
     process.on("exit", this.removeAtExit);
     this.data = join(this.folder, "data");
@@ -51,11 +58,12 @@ class Base {
 }
 
 export class Cluster extends Base {
-  /** `prepare(cluster)` runs before the shard starts for the first time, when `cluster.data` is an empty folder. */
+  /** `prepare(cluster)` runs before the shard starts for the first time, when `cluster.data` is an empty folder.
+   * `inMemory`: for tests that only the speed of the disk would hold up. */
   constructor({ shardEnv = {}, gatewayEnv = {}, shardArgs = [], gatewayArgs = [],
-                prepare = async () => {} } = {}) {
+                prepare = async () => {}, inMemory = false } = {}) {
     super();
-    Object.assign(this, { shardEnv, gatewayEnv, shardArgs, gatewayArgs, prepare });
+    Object.assign(this, { shardEnv, gatewayEnv, shardArgs, gatewayArgs, prepare, inMemory });
     this.shard = new Program("ordo-shard");
     this.gateway = new Program("ordo-gateway");
     this.programs.push(this.shard, this.gateway);

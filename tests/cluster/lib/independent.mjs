@@ -15,7 +15,7 @@ const REOPEN = new Set([NackCode.STALE_BASE, NackCode.FUTURE_BASE, NackCode.NOT_
 const NEW_IDENTITY = new Set([NackCode.REPLAYED, NackCode.CLIENT_ID_TAKEN]);
 
 export class IndependentClient extends EventEmitter {
-  /** `delayMs()`: how long each message waits in each direction, order kept; ties and crossings come from that.
+  /** `url` may be a list: each reconnect goes to the next one. `delayMs()`: how long each message waits in each direction, order kept; ties and crossings come from that.
    * `ledger`: see ledger.mjs; every committed op that this client sees is noted there. */
   constructor({ url, collection, id, clientId = randomBytes(16), delayMs = null, ledger = null, presence = false,
                 wireOptions = {} }) {
@@ -99,7 +99,8 @@ export class IndependentClient extends EventEmitter {
   // ---- the connection
 
   #dial() {
-    const socket = new WebSocket(this.url, SUBPROTOCOL, { perMessageDeflate: false, ...this.wireOptions });
+    const urls = [this.url].flat();
+    const socket = new WebSocket(urls[this.reconnects % urls.length], SUBPROTOCOL, { perMessageDeflate: false, ...this.wireOptions });
     this.socket = socket;
     this.handle = 0;
     this.partial = null;
