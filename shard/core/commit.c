@@ -14,8 +14,10 @@ static void append_recent(struct ordo_shard *shard, struct ordo_doc *doc, const 
         doc->next_touched = shard->touched;
         shard->touched = doc;
         /* Once per document and turn is often enough to forget what is too old. */
-        if (before > shard->config.recent_size_max)
-            ordo_recent_trim(&doc->recent, shard->config.recent_size_max / 2, ordo_doc_pinned_seq(shard, doc), false);
+        bool is_tight = shard->stats.recent_bytes > shard->config.recent_total_size_max;
+        size_t size_max = is_tight ? shard->config.recent_idle_size_max : shard->config.recent_size_max / 2;
+        if (before > 2 * size_max)
+            ordo_recent_trim(&doc->recent, size_max, ordo_doc_pinned_seq(shard, doc), is_tight);
     }
     shard->stats.recent_bytes += ordo_recent_size(&doc->recent) - before;
 }

@@ -23,8 +23,9 @@ void ordo_shard_config_init(struct ordo_shard_config *config) {
         .op_size_max = ORDO_OP_SIZE_MAX,
         .document_length_max = ORDO_DOCUMENT_SIZE_MAX,
         .presence_size_max = ORDO_PRESENCE_SIZE_MAX,
-        .recent_size_max = 512 * 1024,
+        .recent_size_max = 256 * 1024,
         .recent_idle_size_max = 16 * 1024,
+        .recent_total_size_max = 128 * 1024 * 1024,
         .doc_queue_size_max = ORDO_DOC_QUEUE_SIZE_MAX,
         .rebase_budget = 128 * 1024,
         .history_size_max = 16 * 1024 * 1024,
@@ -83,9 +84,7 @@ void ordo_shard_destroy(struct ordo_shard *shard) {
     while (shard->jobs_first != NULL) { /* not handed out yet, so ours */
         struct ordo_job *job = shard->jobs_first;
         shard->jobs_first = job->next_waiting;
-        *job->link = job->next;
-        if (job->next != NULL) job->next->link = job->link;
-        ordo_job_destroy(job);
+        ordo_job_destroy(job); /* stays in its document's list, which nobody walks any more: others there may be gone */
     }
     drop_docs(shard);
     ordo_outbox_finish(shard);
@@ -178,13 +177,13 @@ static void turn_end(struct ordo_shard *shard) {
         shard->stats.turns++;
     }
     ordo_snapshots_start(shard);
-    ordo_snapshots_write(shard);
 #ifdef ORDO_BREAK_ACK_BEFORE_DURABLE
     ordo_outbox_close_turn(shard, 0);
 #else
     ordo_outbox_close_turn(shard, shard->turn > shard->durable_turn ? shard->turn : 0);
 #endif
     ordo_outbox_release(shard);
+    if (!has_writes) ordo_snapshots_write(shard); /* else once the turn is durable: no ack shall wait for pieces */
 }
 
 static void durable(struct ordo_shard *shard, uint64_t turn) {
@@ -194,6 +193,7 @@ static void durable(struct ordo_shard *shard, uint64_t turn) {
     ordo_outbox_release(shard);
     give_out_durable(shard);
     ordo_snapshots_durable(shard);
+    ordo_snapshots_write(shard);
 }
 
 static void tick(struct ordo_shard *shard) {

@@ -12,13 +12,14 @@
  *
  * Effects are carried out in this order (effects of one step):
  *   1. `publish` the blobs (they are named by messages below);
- *   2. write `batch` with sync if `turn` is not 0, then `background` without sync (if not empty). All writes of a
- *      shard go through one writer in this order. If a write fails, its outcome is unknown: never retry, never step
+ *   2. write `batch` with sync if `turn` is not 0. If a write fails, its outcome is unknown: never retry, never step
  *      DURABLE; stop the process and recover from the log. (A full disk is to be seen coming: DISK {is_full}.)
  *   3. start `jobs` on helper threads. The store already holds all that they must see (they are given out only once
  *      the turns that they depend on are durable), so a view opened at any later moment will do.
  *   4. give `sends` to the socket, in order. If the socket does not take one, step LOST {peer}.
- *   5. log the `notes`.
+ *   5. write `background` without sync (if not empty): last, so that nobody waits for it, but before any later write.
+ *      All writes of a shard go through one writer in this order;
+ *   6. log the `notes`.
  *
  * Ownership: effects own their bytes until cleared; jobs belong to the edge until JOB_DONE gives them back. Threads:
  * one for all steps; jobs touch nothing of the shard. Times: wall_ms only becomes timestamps (which never go
@@ -45,6 +46,7 @@ struct ordo_shard_config {
     size_t presence_size_max;      /* bytes of one presence update */
     size_t recent_size_max;        /* bytes of committed ops kept in memory per document that is in use … */
     size_t recent_idle_size_max;   /* … and per document that nobody has edited for `idle_ms` */
+    size_t recent_total_size_max;  /* beyond this over all documents, each keeps about recent_idle_size_max */
     size_t doc_queue_size_max;     /* bytes of inputs waiting for one document's job */
     uint64_t rebase_budget;        /* what one input may cost a turn in bytes of ops looked at; beyond: a job */
     size_t history_size_max;       /* bytes of ops in one answer; the asker asks on from where it ends */

@@ -363,7 +363,7 @@ bool ordo_snapshots_are_ready(const struct ordo_shard *shard);
 void ordo_snapshots_turn_end(struct ordo_shard *shard, uint64_t turn);
 /* Starts the jobs of queued snapshots, as many as may run. */
 void ordo_snapshots_start(struct ordo_shard *shard);
-/* Writes pieces in the background; after the turn's batch has been made. */
+/* Writes pieces in the background: after a turn's outputs were released. */
 void ordo_snapshots_write(struct ordo_shard *shard);
 void ordo_snapshots_durable(struct ordo_shard *shard);
 /* Deletes what an interrupted snapshot or deletion left behind. */

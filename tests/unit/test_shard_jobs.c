@@ -123,6 +123,26 @@ static void who_leaves_while_waiting_is_not_answered(void **state) {
     assert_text(w, 1, 9, "a", "kept");
 }
 
+static void a_shard_can_be_stopped_with_jobs_in_every_state(void **state) {
+    struct world *w = *state;
+    w->config.rebase_budget = 1000;
+    w->config.recent_size_max = w->config.recent_idle_size_max = 500;
+    restart_with_config(w);
+    open_doc(w, 0, 1, "a", "client-b");
+    open_doc(w, 0, 2, "a", "client-a");
+    uint64_t head = type_letters(w, 1, 1, 1, 60);
+    w->hold_jobs = w->hold_durable = true;
+    say_insert(w, 0, 2, 1, 2, 0, "far"); /* given out */
+    world_turn(w);
+    say_insert(w, 0, 1, 100, head, 0, "x");
+    Ordo__Cluster__V1__Attach attach = open_of(1, "a", "client-c", "");
+    say_attach(w, 1, &attach); /* waits for the op before it to be durable */
+    world_turn(w);
+    assert_int_equal(w->job_count, 1);
+    world_crash(w);
+    assert_int_equal(ordo_shard_stats(w->shard).documents, 0);
+}
+
 static void unused_documents_leave_the_memory_and_come_back(void **state) {
     struct world *w = *state;
     open_doc(w, 0, 1, "a", "client-a");
@@ -174,6 +194,22 @@ static size_t list_snapshots(struct world *w, const char *id, uint64_t seqs[8], 
     ordo_buffer_finish(&doc_key);
     ordo_buffer_finish(&end);
     return count;
+}
+
+static void all_documents_together_keep_no_more_recent_ops_than_their_share(void **state) {
+    struct world *w = *state;
+    w->config.recent_total_size_max = 20000;
+    w->config.recent_idle_size_max = 1000;
+    restart_with_config(w);
+    for (uint64_t d = 1; d <= 8; d++) {
+        char id[] = {'d', (char)('0' + d), 0};
+        open_doc(w, 0, d, id, "client-a");
+        type_letters(w, d, 1, 1, 100);
+        assert_true(ordo_shard_stats(w->shard).recent_bytes <= 20000 + 8 * 2200);
+    }
+    assert_true(ordo_shard_stats(w->shard).recent_bytes > 10000);
+    world_pass(w, 2 * w->config.idle_ms);
+    assert_true(ordo_shard_stats(w->shard).recent_bytes <= 8 * 1100);
 }
 
 static void snapshots_are_made_as_the_log_grows_and_two_are_kept(void **state) {
@@ -665,7 +701,9 @@ int main(void) {
         T(inputs_wait_in_order_while_their_document_loads_and_others_go_on),
         T(what_waits_for_a_document_is_bounded),
         T(who_leaves_while_waiting_is_not_answered),
+        T(a_shard_can_be_stopped_with_jobs_in_every_state),
         T(unused_documents_leave_the_memory_and_come_back),
+        T(all_documents_together_keep_no_more_recent_ops_than_their_share),
         T(snapshots_are_made_as_the_log_grows_and_two_are_kept),
         T(an_idle_document_with_a_tail_gets_a_snapshot),
         T(a_document_loaded_again_is_not_snapshotted_at_the_same_seq),
