@@ -41,6 +41,8 @@ bool client_parse_url(const char *text, struct url *out) {
         text = end;
     }
     if (*text != '\0' && *text != '/') return false;
+    bool is_ipv6 = strchr(out->host, ':') != NULL;
+    snprintf(out->authority, sizeof out->authority, is_ipv6 ? "[%s]:%d" : "%s:%d", out->host, out->port);
     int size = snprintf(out->path, sizeof out->path, "%s", *text ? text : "/v1/ws");
     return size > 0 && (size_t)size < sizeof out->path;
 }

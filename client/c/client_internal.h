@@ -27,6 +27,7 @@ struct ordo_client_loop {
 
 struct url {
     char host[256], path[512];
+    char authority[272]; /* host and port, as the Host header has them */
     int port;
     bool is_tls;
 };

@@ -70,7 +70,7 @@ static void dial(struct ordo_client *client, uint64_t now_ms) {
         .address = client->url.host,
         .port = client->url.port,
         .path = client->url.path,
-        .host = client->url.host,
+        .host = client->url.authority,
         .protocol = ordo_client_protocols[0].name,
         .local_protocol_name = ordo_client_protocols[0].name,
         .ssl_connection = client->url.is_tls ? LCCSCF_USE_SSL : 0,

@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <arpa/inet.h>
 #include <ev.h>
 #include <libwebsockets.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "client/c/ordo_client.h"
 #include "common/memory.h"
@@ -246,6 +249,26 @@ static void nobody_listening_is_told_and_tried_again(void **state) {
     ordo_client_disconnect(client);
 }
 
+static void a_server_that_never_answers_can_be_left(void **state) {
+    struct world *world = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    char url[64];
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d", ntohs(address.sin_port));
+    struct ordo_client *client = connect_to(world, url);
+    struct ordo_client_doc *doc = open_doc(client);
+    assert_int_equal(ordo_client_wait_open(doc, 100), ORDO_ERR_TIMEOUT);
+    ordo_client_drop_connection(client);
+    assert_int_equal(ordo_client_wait_open(doc, 200), ORDO_ERR_TIMEOUT);
+    ordo_client_disconnect(client);
+    close(fd);
+    assert_int_equal(world->up_count, 0);
+}
+
 static void a_text_frame_closes_the_connection(void **state) {
     struct world *world = *state;
     world->speaks_text = true;
@@ -297,6 +320,7 @@ int main(void) {
         TEST(a_server_that_closes_again_and_again_gets_every_op_once),
         TEST(documents_and_ops_larger_than_any_buffer_pass),
         TEST(nobody_listening_is_told_and_tried_again),
+        TEST(a_server_that_never_answers_can_be_left),
         TEST(a_text_frame_closes_the_connection),
         TEST(many_connections_share_one_loop),
         TEST(names_and_urls_that_are_none_are_refused),
