@@ -19,7 +19,7 @@ enum {
 struct world {
     struct ordo_gateway *gateway;
     uint64_t now_ms, session, number;
-    uint64_t head; /* most commits follow on the one before, so that some are passed on */
+    uint64_t heads[4]; /* by document: most commits follow on the one before, so that some are passed on */
     bool is_connected[CONNS];
 };
 
@@ -117,10 +117,13 @@ static void client_message(struct world *world, uint32_t conn, struct ordo_slice
     Ordo__V1__Submit submit = ORDO__V1__SUBMIT__INIT;
     Ordo__V1__Leave leave = ORDO__V1__LEAVE__INIT;
     Ordo__V1__ReadHistory history = ORDO__V1__READ_HISTORY__INIT;
+    Ordo__V1__PresenceUpdate presence = ORDO__V1__PRESENCE_UPDATE__INIT;
+    Ordo__V1__Ping ping = ORDO__V1__PING__INIT;
+    Ordo__V1__Authenticate authenticate = ORDO__V1__AUTHENTICATE__INIT;
     uint8_t name[] = {'a' + byte_at(bytes, 1) % 4};
     message.request = byte_at(bytes, 2);
     message.doc = byte_at(bytes, 1) % 8;
-    switch (byte_at(bytes, 0) % 4) {
+    switch (byte_at(bytes, 0) % 7) {
     case 0:
         open.collection = open.id = ordo_binary_of_slice(ordo_slice(name, 1));
         open.presence = byte_at(bytes, 3) & 1;
@@ -140,6 +143,18 @@ static void client_message(struct world *world, uint32_t conn, struct ordo_slice
         message.body_case = ORDO__V1__CLIENT_MESSAGE__BODY_HISTORY;
         message.history = &history;
         break;
+    case 4:
+        message.body_case = ORDO__V1__CLIENT_MESSAGE__BODY_PRESENCE;
+        message.presence = &presence;
+        break;
+    case 5:
+        message.body_case = ORDO__V1__CLIENT_MESSAGE__BODY_PING;
+        message.ping = &ping;
+        break;
+    case 6:
+        message.body_case = ORDO__V1__CLIENT_MESSAGE__BODY_AUTHENTICATE;
+        message.authenticate = &authenticate;
+        break;
     }
     client_say(world, conn, &message);
 }
@@ -153,15 +168,18 @@ static void shard_message(struct world *world, struct ordo_slice bytes) {
     Ordo__Cluster__V1__Nack nack = ORDO__CLUSTER__V1__NACK__INIT;
     Ordo__Cluster__V1__Presence presence = ORDO__CLUSTER__V1__PRESENCE__INIT;
     Ordo__Cluster__V1__HistoryAnswer answer = ORDO__CLUSTER__V1__HISTORY_ANSWER__INIT;
+    Ordo__Cluster__V1__DuplicateAck duplicate = ORDO__CLUSTER__V1__DUPLICATE_ACK__INIT;
+    Ordo__Cluster__V1__Dropped dropped = ORDO__CLUSTER__V1__DROPPED__INIT;
     uint8_t who = byte_at(bytes, 1) % 8, number = byte_at(bytes, 2) % 4, kilobytes = byte_at(bytes, 4);
-    uint64_t seq = byte_at(bytes, 3) % 4 != 0 ? world->head : world->head + byte_at(bytes, 3);
+    uint64_t *head = &world->heads[number],
+             seq = byte_at(bytes, 3) % 4 != 0 ? *head : *head + byte_at(bytes, 3);
     static const uint8_t filler[4096];
     content.id = 100 + who;
     content.size = (uint64_t)kilobytes << 10;
     ops.id = 200 + who;
     ops.size = byte_at(bytes, 5);
     ops.bytes = ordo_binary_of_slice(ordo_slice(bytes.data, bytes.size < ops.size ? bytes.size : ops.size));
-    switch (byte_at(bytes, 0) % 6) {
+    switch (byte_at(bytes, 0) % 8) {
     case 0:
         attached.subscriber = who;
         attached.doc = number;
@@ -181,7 +199,7 @@ static void shard_message(struct world *world, struct ordo_slice bytes) {
         break;
     case 2:
         commit.doc = number;
-        commit.seq = world->head = seq + 1;
+        commit.seq = *head = seq + 1;
         commit.author = who;
         commit.committed = ordo_binary_of_slice(ordo_slice(filler, (size_t)kilobytes * 16));
         message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_COMMIT;
@@ -207,6 +225,16 @@ static void shard_message(struct world *world, struct ordo_slice bytes) {
         message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_HISTORY;
         message.history = &answer;
         break;
+    case 6:
+        duplicate.subscriber = who;
+        message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_DUPLICATE;
+        message.duplicate = &duplicate;
+        break;
+    case 7:
+        dropped.doc = number;
+        message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_DROPPED;
+        message.dropped = &dropped;
+        break;
     }
     struct ordo_buffer field = {0};
     ordo_message_encode_field(ENVELOPE_TO_GATEWAY, &message.base, &field);
@@ -218,7 +246,7 @@ static void shard_message(struct world *world, struct ordo_slice bytes) {
 static void open_document(struct world *world, uint32_t conn, uint8_t who, uint8_t kilobytes) {
     client_message(world, conn, ordo_slice((const uint8_t[]){0, who, 1, 1}, 4));
     step(world, ORDO_GATEWAY_TURN_END, 0, ordo_slice(NULL, 0));
-    shard_message(world, ordo_slice((const uint8_t[]){0, who, 1, 1, kilobytes, 0}, 6));
+    shard_message(world, ordo_slice((const uint8_t[]){0, who, who, 1, kilobytes, 0}, 6));
 }
 
 static void shard_piece(struct world *world, struct ordo_slice bytes) {
