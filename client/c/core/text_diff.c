@@ -84,7 +84,7 @@ static struct points decode(struct ordo_slice text) {
 /* The furthest point of every diagonal after each number of edits: row `d` has 2d + 1 entries and starts at d². */
 struct trace {
     int32_t *rows;
-    int edits;
+    int edits, edits_max;
 };
 
 static int32_t *trace_row(const struct trace *trace, int d) { return trace->rows + (size_t)d * (size_t)d + d; }
@@ -99,7 +99,7 @@ static int32_t step_from(const int32_t *previous, int d, int k) {
 static bool trace_find(struct trace *trace, const struct points *a, const struct points *b) {
     int32_t n = (int32_t)a->count, m = (int32_t)b->count;
     int64_t steps = 0;
-    for (int d = 0; d <= EDITS_MAX; d++) {
+    for (int d = 0; d <= trace->edits_max; d++) {
         int32_t *row = trace_row(trace, d);
         const int32_t *previous = d > 0 ? trace_row(trace, d - 1) : NULL;
         for (int k = -d; k <= d; k += 2) {
@@ -163,8 +163,10 @@ static bool script_compare(struct script *script, struct ordo_slice from, struct
     if (from.size == 0 || to.size == 0) return false;
     if (from.size > MIDDLE_SIZE_MAX || to.size > MIDDLE_SIZE_MAX) return false;
     struct points a = decode(from), b = decode(to);
-    struct trace trace = {.rows = ordo_alloc_array((EDITS_MAX + 1) * (EDITS_MAX + 1) + EDITS_MAX + 1,
-                                                   sizeof *trace.rows)};
+    /* Deleting all of one and inserting all of the other is always a way. */
+    size_t edits_max = a.count + b.count < EDITS_MAX ? a.count + b.count : EDITS_MAX;
+    struct trace trace = {.edits_max = (int)edits_max};
+    trace.rows = ordo_alloc_array((edits_max + 1) * (edits_max + 1), sizeof *trace.rows);
     bool is_found = trace_find(&trace, &a, &b);
     if (is_found) script_follow(script, &trace, &a, &b);
     free(trace.rows);
