@@ -379,7 +379,7 @@ static inline char *text_of_attached(struct world *w, const Ordo__Cluster__V1__A
     uint64_t seq = attached->content_seq;
     while (ordo_reader_left(&reader) > 0) {
         uint8_t tag;
-        struct ordo_slice encoded;
+        struct ordo_slice encoded = {0};
         struct ordo_committed op;
         assert_true(ordo_take_u8(&reader, &tag) && tag == (6 << 3 | 2) && ordo_take_sized(&reader, &encoded));
         assert_true(ordo_committed_decode(encoded, &op));

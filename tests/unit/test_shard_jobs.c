@@ -676,7 +676,7 @@ static void history_is_read_by_range_by_seq_and_by_time(void **state) {
     struct ordo_reader reader = ordo_reader(ordo_slice_of_binary(answer->ops->bytes));
     for (uint64_t seq = 3; seq <= 10; seq++) {
         uint8_t tag;
-        struct ordo_slice encoded;
+        struct ordo_slice encoded = {0};
         struct ordo_committed op;
         assert_true(ordo_take_u8(&reader, &tag) && tag == (1 << 3 | 2) && ordo_take_sized(&reader, &encoded));
         assert_true(ordo_committed_decode(encoded, &op) && op.server_seq == seq);
