@@ -9,6 +9,7 @@ struct ordo_job *ordo_job_create(enum ordo_job_kind kind, struct ordo_slice doc_
     struct ordo_job *job = ordo_alloc(sizeof *job);
     job->kind = kind;
     job->pin_seq = UINT64_MAX;
+    job->is_urgent = kind == ORDO_JOB_LOAD || kind == ORDO_JOB_CLIENT;
     ordo_buffer_append_slice(&job->doc_key, doc_key);
     return job;
 }
@@ -66,7 +67,7 @@ const char *ordo_job_name(const struct ordo_job *job) {
 }
 
 bool ordo_job_is_urgent(const struct ordo_job *job) {
-    return job->kind == ORDO_JOB_LOAD || job->kind == ORDO_JOB_CLIENT;
+    return job->is_urgent;
 }
 
 void ordo_job_fail(struct ordo_job *job, ordo_err err, const char *what, uint64_t seq) {

@@ -102,6 +102,7 @@ struct ordo_job {
     uint64_t after_turn;
     uint64_t pin_seq;              /* ops from here on stay in memory; UINT64_MAX: none needed */
     struct ordo_requester requester;
+    bool is_urgent;
     /* The result: */
     ordo_err err;
     char message[160];             /* what is wrong, if err */
