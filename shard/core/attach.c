@@ -9,7 +9,15 @@
 #include "shard/core/key.h"
 #include "shard/core/state.h"
 
-enum { BUSY_RETRY_MS = 200, DISK_FULL_RETRY_MS = 1000, OPENED_OPS = 6, CATCH_UP_SMALL = 4096, OPS_JOBS_MAX = 256 };
+enum {
+    BUSY_RETRY_MS = 200,
+    DISK_FULL_RETRY_MS = 1000,
+    OPENED_OPS = 6,              /* the field */
+    CATCH_UP_SMALL = 4096,       /* bytes of ops that are cheaper than any content */
+    OPS_JOBS_MAX = 256,
+    SHORT_READ_MAX = 512 * 1024, /* bytes that a helper reads and applies within some milliseconds */
+    OP_SIZE_GUESS = 100,
+};
 
 /* ---- an Attach arrives */
 
@@ -173,6 +181,7 @@ static void open_with_content(struct ordo_shard *shard, struct ordo_doc *doc, st
         doc->content_job = ordo_job_create(ORDO_JOB_CONTENT, ordo_doc_key(doc));
         doc->content_job->content.seq = doc->state.seq;
         doc->content_job->pin_seq = doc->state.seq + 1;
+        doc->content_job->is_urgent = doc->state.length + doc->log_size <= SHORT_READ_MAX;
         ordo_shard_start_job(shard, doc, doc->content_job);
     }
     ordo_subscriber_park(subscriber, doc->content_job);
@@ -197,6 +206,7 @@ static void open_with_ops(struct ordo_shard *shard, struct ordo_doc *doc, struct
     job->ops.size_max = SIZE_MAX;
     job->ops.field = OPENED_OPS;
     job->pin_seq = doc->recent.first_seq;
+    job->is_urgent = (job->ops.to_seq - have_seq) * OP_SIZE_GUESS <= SHORT_READ_MAX;
     ordo_shard_start_job(shard, doc, job);
     ordo_subscriber_park(subscriber, job);
 }

@@ -18,9 +18,8 @@ void ordo_job_run(struct ordo_job *job, struct ordo_view *view);
 void ordo_job_destroy(struct ordo_job *job);
 /* A static word for logs and metrics: "load", "content", … */
 const char *ordo_job_name(const struct ordo_job *job);
-/* Whether it is usually short and holds up all who open a document (a load), unlike what reads or rebases much for
- * one of them, or for nobody in particular (a snapshot). Helpers take urgent ones first and keep a thread free for
- * them. */
+/* Whether it is short and somebody waits to open a document for it, unlike what reads or rebases much, or is for nobody
+ * in particular (a snapshot). Helpers take urgent ones first and keep a thread free for them. */
 bool ordo_job_is_urgent(const struct ordo_job *job);
 
 #endif
