@@ -243,6 +243,7 @@ void gateway_subscriber_fell_behind(struct ordo_gateway *gateway, struct gateway
 
 void gateway_subscriber_cut(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
     struct gateway_conn *conn = subscriber->conn;
+    if (subscriber->attach == GATEWAY_ATTACH_SENT) gateway_resync_answered(subscriber, false);
     GATEWAY_LIST_EACH(&conn->streams, link) {
         if (!gateway_stream_has_handle(gateway_stream_of(link), subscriber->handle)) continue;
         /* Half an answer cannot be finished by another shard process, nor taken back: only a new connection
@@ -251,7 +252,6 @@ void gateway_subscriber_cut(struct ordo_gateway *gateway, struct gateway_subscri
                            "the shard went away in the middle of an answer");
         return;
     }
-    if (subscriber->attach == GATEWAY_ATTACH_SENT) gateway_resync_answered(subscriber, false);
     if (subscriber->state == GATEWAY_SUBSCRIBER_LIVE || subscriber->state == GATEWAY_SUBSCRIBER_BEHIND)
         subscriber_move(subscriber, GATEWAY_SUBSCRIBER_CUT);
     if (subscriber->state == GATEWAY_SUBSCRIBER_CUT && !subscriber->knows_outage) {

@@ -271,6 +271,38 @@ static void link_lost_in_the_middle_of_parts_closes_the_connection(void **state)
     world_destroy(world);
 }
 
+static void link_lost_during_a_history_and_a_resync_closes_the_connection(void **state) {
+    (void)state;
+    struct world *world = world_create();
+    uint64_t subscriber;
+    client_greet(world, 0);
+    uint32_t handle = client_open(world, 0, "a", 1, &subscriber);
+    Ordo__V1__ReadHistory read = ORDO__V1__READ_HISTORY__INIT;
+    CLIENT_SAY(world, 0, 21, handle, history, HISTORY, read);
+    world_turn(world);
+    Ordo__Cluster__V1__Bulk ops = ORDO__CLUSTER__V1__BULK__INIT;
+    ops.id = OPS_BULK;
+    ops.size = 1000000;
+    Ordo__Cluster__V1__HistoryAnswer answer = ORDO__CLUSTER__V1__HISTORY_ANSWER__INIT;
+    answer.subscriber = subscriber;
+    answer.request = 21;
+    answer.ops = &ops;
+    SHARD_SAY(world, history, HISTORY, answer);
+    Ordo__Cluster__V1__Dropped dropped = ORDO__CLUSTER__V1__DROPPED__INIT;
+    dropped.doc = 1;
+    SHARD_SAY(world, dropped, DROPPED, dropped);
+    world_turn(world); /* the resync is asked for */
+    world_link(world, ORDO_GATEWAY_LINK_DOWN);
+    assert_int_equal(world->conns[0].close_code, 1012);
+    assert_int_equal(ordo_gateway_stats(world->gateway)->subscribers, 0);
+    world_pass(world, 200);
+    while (shard_hear(world) != NULL) {}
+    world_link_ready(world);
+    client_greet(world, 1);
+    client_open(world, 1, "a", 1, NULL);
+    world_destroy(world);
+}
+
 static void answer_to_one_who_left_is_released(void **state) {
     (void)state;
     struct world *world = world_create();
@@ -374,6 +406,7 @@ int main(void) {
         cmocka_unit_test(neighbours_on_the_same_connection_do_not_wait_for_parts),
         cmocka_unit_test(blob_that_is_gone_closes_the_connection),
         cmocka_unit_test(link_lost_in_the_middle_of_parts_closes_the_connection),
+        cmocka_unit_test(link_lost_during_a_history_and_a_resync_closes_the_connection),
         cmocka_unit_test(answer_to_one_who_left_is_released),
         cmocka_unit_test(history_is_answered_in_parts_with_its_request),
         cmocka_unit_test(history_that_will_not_come_is_an_error),
