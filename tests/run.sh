@@ -138,10 +138,11 @@ stage_smoke() {
 }
 
 fuzz_one() {
-    local target=$1 corpus="$work/corpus-$(basename "$1")"
+    local target=$1 corpus="$work/corpus-$(basename "$1")" seeds="$root/tests/fuzz/seeds/$(basename "$1")"
     mkdir -p "$corpus"
+    [ -d "$seeds" ] || seeds=
     "$target" -max_total_time=$fuzz_seconds -rss_limit_mb=2048 -timeout=10 -artifact_prefix="$work/" -print_final_stats=1 \
-        "$corpus"
+        "$corpus" ${seeds:+"$seeds"}
 }
 
 stage_fuzz() {
