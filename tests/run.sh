@@ -60,7 +60,7 @@ step() {
         printf '%-28s ok      %4d s\n' "$name" $((SECONDS - begun))
     else
         printf '%-28s FAILED  %4d s\n' "$name" $((SECONDS - begun))
-        tail -n 60 "$log" | sed 's/^/    /'
+        grep -vE ' Passed +[0-9.]+ sec|^ +Start +[0-9]+:' "$log" | tail -n 80 | sed 's/^/    /' || true
         failures+=("$name")
     fi
     return $status
