@@ -124,15 +124,15 @@ static ordo_err carry_out(struct ordo_loop *loop, uint64_t *turn_out, struct ord
         effects->publish_count = 0;
     }
     if (effects->turn != 0) err = write_batch(loop, &effects->batch, true, problem);
-    if (!err && effects->background.count > 0) err = write_batch(loop, &effects->background, false, problem);
     if (err) return err;
     *turn_out = effects->turn;
     start_jobs(loop);
     send_all(loop, &refused);
+    if (effects->background.count > 0) err = write_batch(loop, &effects->background, false, problem);
     log_notes(loop);
     ordo_shard_effects_clear(effects);
     step_refused(loop, &refused);
-    return ORDO_OK;
+    return err;
 }
 
 /* ---- the turn */
