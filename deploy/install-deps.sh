@@ -12,7 +12,7 @@ set -eu
 runtime="libzmq5 librocksdb7.8 libwebsockets17 libwebsockets-evlib-ev libev4 libprotobuf-c1 libxxhash0 libjansson4
     zlib1g"
 build="build-essential cmake ninja-build pkg-config protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libzmq3-dev
-    librocksdb-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev libxxhash-dev uthash-dev libjansson-dev zlib1g-dev"
+    librocksdb-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev libxxhash-dev libjansson-dev zlib1g-dev"
 test="libcmocka-dev clang libclang-rt-dev git"
 
 case "${1:---test}" in

@@ -31,7 +31,7 @@ struct ordo_content;
 
 struct ordo_type {
     const char *name;
-    uint32_t submit_field;    /* the field of Submit.op that carries this type's ops, and of CreateDocument */
+    uint32_t submit_field;    /* the field of Submit.op that carries this type's ops */
     uint32_t committed_field; /* the same in Committed.op */
 
     /* Checks an op as submitted against the length of the document at its base; `length_after` is written only if
