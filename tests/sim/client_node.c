@@ -120,6 +120,8 @@ static void draw_client_id(struct sim *sim, struct sim_client *client) {
     for (size_t i = 0; i < sizeof client->client_id.bytes; i++) {
         client->client_id.bytes[i] = (uint8_t)sim_below(sim, 256);
     }
+    /* A trace was recorded by a tool that broke ties by the author's number. */
+    if (sim->plan.profile == SIM_PROFILE_TRACE) client->client_id.bytes[0] = (uint8_t)client->index;
 }
 
 void sim_client_start(struct sim *sim, uint32_t index) {
@@ -226,17 +228,30 @@ void sim_client_pump(struct sim *sim, uint32_t index) {
              (struct sim_item){.kind = SIM_TICK, .role = SIM_CLIENT, .to = index, .life = client->life});
 }
 
-static void hold(struct sim_client *client, Ordo__V1__ServerMessage *message) {
+static struct ordo_buffer frame_of(Ordo__V1__ServerMessage *message) {
+    Ordo__V1__ServerFrame frame = ORDO__V1__SERVER_FRAME__INIT;
+    frame.messages = &message;
+    frame.n_messages = 1;
+    struct ordo_buffer bytes = {0};
+    ordo_message_encode(&frame.base, &bytes);
+    return bytes;
+}
+
+/* Ops wait until they are released; all else passes. */
+static void hold(struct sim *sim, struct sim_client *client, Ordo__V1__ServerMessage *message) {
+    struct ordo_buffer frame = frame_of(message);
+    bool is_op = message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_ACK ||
+                 message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_COMMITTED;
+    if (!is_op) {
+        ordo_client_connection_received(client->core, ordo_buffer_slice(&frame), now_ms(sim, client));
+        ordo_buffer_finish(&frame);
+        return;
+    }
     if (client->held_count == client->held_capacity) {
         client->held_capacity = client->held_capacity ? client->held_capacity * 2 : 16;
         client->held = ordo_realloc(client->held, client->held_capacity * sizeof *client->held);
     }
-    Ordo__V1__ServerFrame frame = ORDO__V1__SERVER_FRAME__INIT;
-    frame.messages = &message;
-    frame.n_messages = 1;
-    struct ordo_buffer *held = &client->held[client->held_count++];
-    *held = (struct ordo_buffer){0};
-    ordo_message_encode(&frame.base, held);
+    client->held[client->held_count++] = frame;
 }
 
 bool sim_client_release(struct sim *sim, uint32_t index) {
@@ -279,7 +294,6 @@ static void received(struct sim *sim, struct sim_client *client, struct sim_conn
         sim_fail(&sim->verdict, SIM_CHECK_WIRE, "%s got a frame that does not decode", conn->watch.name);
         return;
     }
-    size_t held_count = 0;
     for (size_t i = 0; i < frame->n_messages && !sim->verdict.violated; i++) {
         Ordo__V1__ServerMessage *message = frame->messages[i];
         sim_log_received(sim, conn, message);
@@ -287,14 +301,9 @@ static void received(struct sim *sim, struct sim_client *client, struct sim_conn
         if (message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_NACK) {
             nacked(sim, client, watch_doc_of(&conn->watch, message->doc), message->nack);
         }
-        bool is_op = message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_ACK ||
-                     message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_COMMITTED;
-        if (client->holds && is_op) {
-            hold(client, message);
-            held_count++;
-        }
+        if (client->holds) hold(sim, client, message);
     }
-    if (held_count > 0) return; /* the trace's clients get nothing else in such a frame */
+    if (client->holds) return;
     if (!sim->verdict.violated) ordo_client_connection_received(client->core, bytes, now_ms(sim, client));
 }
 
@@ -347,7 +356,8 @@ static void act(struct sim *sim, struct sim_client *client, struct sim_client_do
         if (count > length - doc->caret) count = length - doc->caret;
         type(sim, client, doc, sim_between(sim, 1, 4), count);
     } else if (dice < 960) {
-        type(sim, client, doc, sim->plan.may_paste ? sim_between(sim, 1, 4000) : sim_between(sim, 1, 40), 0);
+        uint64_t size_max = !sim->plan.may_paste ? 40 : sim_chance(sim, 300) ? 40000 : 2000;
+        type(sim, client, doc, sim_between(sim, 1, size_max), 0);
     } else if (dice < 990) {
         struct ordo_client_range range = {.anchor = doc->caret, .head = doc->caret};
         if (ordo_client_doc_set_presence(doc->core, ordo_slice_of("here"), &range, 1) != ORDO_OK) {
@@ -439,6 +449,7 @@ void sim_client_deliver(struct sim *sim, struct sim_item *item) {
         ordo_client_connection_disconnected(client->core, now_ms(sim, client));
         break;
     case SIM_TICK:
+        if (item->at_us != client->tick_pushed_us) return; /* an earlier one was pushed since */
         client->tick_pushed_us = 0;
         ordo_client_connection_tick(client->core, now_ms(sim, client));
         break;

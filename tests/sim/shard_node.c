@@ -394,6 +394,7 @@ void sim_shard_deliver(struct sim *sim, struct sim_item *item) {
         if (!crash_is_due(sim)) turn(sim);
         break;
     case SIM_TICK:
+        if (item->at_us != shard->tick_pushed_us) break; /* an earlier one was pushed since */
         shard->tick_pushed_us = 0;
         turn(sim);
         break;

@@ -6,6 +6,7 @@
 
 #include "common/memory.h"
 #include "common/ot/text.h"
+#include "common/ot/text_typing.h"
 #include "tests/sim/sim.h"
 
 /* ordo-sim-trace: recorded concurrent editing through the simulated cluster, one client per author.
@@ -24,8 +25,12 @@ struct txn {
     uint32_t number;            /* among its author's */
 };
 
+struct unseen_op {
+    struct ordo_buffer op;      /* as it fits the author's view */
+    uint32_t author;
+};
 struct unseen {
-    struct ordo_buffer *ops;    /* in the order of the commits, as they fit the author's view */
+    struct unseen_op *ops;      /* in the order of the commits */
     size_t first, count, capacity;
 };
 
@@ -37,7 +42,9 @@ struct trace {
     uint32_t *txn_at[AUTHORS_MAX]; /* an author's n-th transaction */
     uint32_t made[AUTHORS_MAX];    /* transactions so far */
     struct unseen unseen[AUTHORS_MAX];
+    struct ordo_text_typing typing[AUTHORS_MAX]; /* in the author's view */
     size_t rebased_count, late_count;
+    const char *problem;
 };
 
 static json_t *read_json(const char *path) {
@@ -89,29 +96,42 @@ static bool read_txns(struct trace *trace, json_t *json) {
 
 /* ---- what has reached a client and its author has not looked at yet */
 
+static struct ordo_client_doc *doc_of(struct trace *trace, uint32_t author) {
+    return trace->sim->clients[author].docs[0].core;
+}
+
+static struct ordo_slice client_of(const struct trace *trace, uint32_t author) {
+    return ordo_slice(trace->sim->clients[author].client_id.bytes, ORDO_CLIENT_ID_BYTES);
+}
+
 static void on_changed(void *user, uint32_t client, struct ordo_slice op) {
-    struct unseen *unseen = &((struct trace *)user)->unseen[client];
+    struct trace *trace = user;
+    struct unseen *unseen = &trace->unseen[client];
     if (unseen->count == unseen->capacity) {
         unseen->capacity = unseen->capacity ? unseen->capacity * 2 : 16;
         unseen->ops = ordo_realloc(unseen->ops, unseen->capacity * sizeof *unseen->ops);
     }
-    unseen->ops[unseen->count] = (struct ordo_buffer){0};
-    ordo_buffer_append_slice(&unseen->ops[unseen->count++], op);
+    struct unseen_op *added = &unseen->ops[unseen->count++];
+    *added = (struct unseen_op){.author = trace->txns[ordo_client_doc_seq(doc_of(trace, client)) - 2].author};
+    ordo_buffer_append_slice(&added->op, op);
 }
 
-static void look(struct unseen *unseen) {
-    ordo_buffer_finish(&unseen->ops[unseen->first++]);
+static void look(struct trace *trace, uint32_t author) {
+    struct unseen *unseen = &trace->unseen[author];
+    ordo_text_typing_over(&trace->typing[author], ordo_buffer_slice(&unseen->ops[unseen->first].op));
+    ordo_buffer_finish(&unseen->ops[unseen->first++].op);
     if (unseen->first == unseen->count) unseen->first = unseen->count = 0;
 }
 
 /* Carries `op`, typed into the author's view, over what the view does not show yet, and that over `op`. */
-static void carry_over(struct unseen *unseen, struct ordo_buffer *op) {
+static void carry_over(struct trace *trace, uint32_t author, struct ordo_buffer *op) {
+    struct unseen *unseen = &trace->unseen[author];
     struct ordo_buffer mine = {0}, theirs = {0};
     for (size_t i = unseen->first; i < unseen->count; i++) {
-        struct ordo_buffer *other = &unseen->ops[i];
+        struct ordo_buffer *other = &unseen->ops[i].op;
         ordo_buffer_clear(&mine);
         ordo_buffer_clear(&theirs);
-        struct ordo_slice me = ordo_slice_of("b"), they = ordo_slice_of("a");
+        struct ordo_slice me = client_of(trace, author), they = client_of(trace, unseen->ops[i].author);
         ordo_text_transform(ordo_buffer_slice(op), me, ordo_buffer_slice(other), they, true, &mine);
         ordo_text_transform(ordo_buffer_slice(other), they, ordo_buffer_slice(op), me, false, &theirs);
         struct ordo_buffer swap = *op;
@@ -134,10 +154,6 @@ static bool run_until(struct trace *trace, size_t commits) {
         if (!sim_step(sim)) return false;
     }
     return sim->docs[0]->count == commits;
-}
-
-static struct ordo_client_doc *doc_of(struct trace *trace, uint32_t author) {
-    return trace->sim->clients[author].docs[0].core;
 }
 
 /* Lets the client have the next message, waiting for it if need be. */
@@ -177,13 +193,14 @@ static bool catch_up(struct trace *trace, const struct txn *txn) {
         fprintf(stderr, "an author had not seen a prefix of the order\n");
         return false;
     }
-    while (unseen->count - unseen->first > unseen_count) look(unseen);
+    while (unseen->count - unseen->first > unseen_count) look(trace, txn->author);
     if (unseen_count > 0) trace->late_count++;
     return true;
 }
 
 static bool make(struct trace *trace, size_t index, json_t *item) {
     const struct txn *txn = &trace->txns[index];
+    trace->problem = "its author cannot see what he had seen";
     if (!catch_up(trace, txn)) return false;
     struct ordo_buffer op = {0}, next = {0}, both = {0};
     json_t *patches = json_object_get(item, "patches");
@@ -191,19 +208,19 @@ static bool make(struct trace *trace, size_t index, json_t *item) {
         json_t *patch = json_array_get(patches, i), *text = json_array_get(patch, 2);
         ordo_buffer_clear(&next);
         ordo_buffer_clear(&both);
-        ordo_text_splice((uint64_t)json_integer_value(json_array_get(patch, 0)),
-                         (uint64_t)json_integer_value(json_array_get(patch, 1)),
-                         ordo_slice(json_string_value(text), json_string_length(text)), (struct ordo_text_hints){0},
-                         &next);
+        ordo_text_typing_splice(&trace->typing[txn->author], (uint64_t)json_integer_value(json_array_get(patch, 0)),
+                                (uint64_t)json_integer_value(json_array_get(patch, 1)),
+                                ordo_slice(json_string_value(text), json_string_length(text)), &next);
         ordo_text_compose(ordo_buffer_slice(&op), ordo_buffer_slice(&next), &both);
         struct ordo_buffer swap = op;
         op = both;
         both = swap;
     }
-    carry_over(&trace->unseen[txn->author], &op);
+    carry_over(trace, txn->author, &op);
     struct ordo_client_doc *doc = doc_of(trace, txn->author);
     if (ordo_client_doc_seq(doc) < trace->sim->docs[0]->count) trace->rebased_count++;
     bool is_fine = ordo_client_doc_edit(doc, ordo_buffer_slice(&op)) == ORDO_OK;
+    trace->problem = is_fine ? "it is not committed" : "it does not fit what its author had seen";
     if (is_fine) sim_client_pump(trace->sim, txn->author);
     ordo_buffer_finish(&op);
     ordo_buffer_finish(&next);
@@ -221,7 +238,8 @@ static bool run(struct trace *trace, json_t *json) {
     json_t *txns = json_object_get(json, "txns");
     for (size_t i = 0; i < trace->txn_count; i++) {
         if (!make(trace, i, json_array_get(txns, i))) {
-            fprintf(stderr, "stuck at transaction %zu: %s\n", i, sim->verdict.message);
+            fprintf(stderr, "stuck at transaction %zu of author %u: %s %s\n", i, trace->txns[i].author, trace->problem,
+                    sim->verdict.message);
             return false;
         }
     }
@@ -245,7 +263,7 @@ static bool run(struct trace *trace, json_t *json) {
 static void trace_finish(struct trace *trace) {
     for (uint32_t a = 0; a < AUTHORS_MAX; a++) {
         struct unseen *unseen = &trace->unseen[a];
-        for (size_t i = unseen->first; i < unseen->count; i++) ordo_buffer_finish(&unseen->ops[i]);
+        for (size_t i = unseen->first; i < unseen->count; i++) ordo_buffer_finish(&unseen->ops[i].op);
         free(unseen->ops);
         free(trace->txn_at[a]);
     }
