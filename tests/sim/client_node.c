@@ -48,6 +48,7 @@ static void on_given_back(void *user, struct ordo_client_doc *core, const struct
     struct sim_client *client = user;
     struct sim *sim = client->sim;
     (void)core;
+    sim->counts.given_back++;
     sim_log(sim, "client %u gets edits back: reason %d, code %u, %.*s", client->index, given->reason, given->code,
             (int)given->message.size, given->message.data);
     ledger_excuse(&sim->ledger, given->inserted);
@@ -160,6 +161,7 @@ static void drop_conn(struct sim *sim, struct sim_client *client) {
 void sim_client_reload(struct sim *sim, uint32_t index, bool forgets) {
     struct sim_client *client = &sim->clients[index];
     sim_log(sim, "client %u reloads%s", index, forgets ? " and has forgotten everything" : "");
+    sim->counts.reloads++;
     drop_conn(sim, client);
     ordo_client_connection_destroy(client->core);
     client->core = NULL;

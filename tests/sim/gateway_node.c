@@ -109,10 +109,27 @@ void sim_gateway_start(struct sim *sim, uint32_t index) {
                                                  .life = gateway->life});
 }
 
+static void add_counts(struct sim *sim, const struct ordo_gateway *core) {
+    const struct ordo_gateway_stats *stats = ordo_gateway_stats(core);
+    sim->counts.resyncs += stats->resyncs;
+    sim->counts.messages_dropped += stats->messages_dropped;
+    sim->counts.links_lost += stats->links_lost;
+}
+
+void sim_gateway_finish(struct sim *sim, uint32_t index) {
+    struct sim_gateway *gateway = &sim->gateways[index];
+    if (gateway->core != NULL) add_counts(sim, gateway->core);
+    ordo_gateway_destroy(gateway->core);
+    gateway->core = NULL;
+    free(gateway->slots);
+}
+
 void sim_gateway_crash(struct sim *sim, uint32_t index, uint64_t down_us) {
     struct sim_gateway *gateway = &sim->gateways[index];
     if (gateway->core == NULL) return;
     sim_log(sim, "gateway %u dies for %llu ms", index, (unsigned long long)(down_us / SIM_MS));
+    add_counts(sim, gateway->core);
+    sim->counts.gateway_deaths++;
     sim_conns_of_gateway_die(sim, index);
     sim_links_of_gateway_die(sim, index);
     ordo_gateway_destroy(gateway->core);

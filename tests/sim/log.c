@@ -31,7 +31,28 @@ void sim_log_sent(const struct sim *sim, const struct sim_conn *conn, const Ordo
     }
 }
 
-void sim_log_received(const struct sim *sim, const struct sim_conn *conn, const Ordo__V1__ServerMessage *message) {
+static void count_received(struct sim_counts *counts, const Ordo__V1__ServerMessage *message) {
+    switch ((int)message->body_case) {
+    case ORDO__V1__SERVER_MESSAGE__BODY_OPENED:
+        counts->opened++;
+        counts->opened_unasked += message->request == 0;
+        counts->opened_with_content += message->opened->content != NULL;
+        counts->opened_in_parts += message->opened->more;
+        break;
+    case ORDO__V1__SERVER_MESSAGE__BODY_ACK:
+        counts->acks++;
+        counts->duplicate_acks += message->ack->duplicate;
+        break;
+    case ORDO__V1__SERVER_MESSAGE__BODY_NACK:
+        counts->nacks++;
+        if ((unsigned)message->nack->code < 16) counts->nack_codes[message->nack->code]++;
+        break;
+    default: break;
+    }
+}
+
+void sim_log_received(struct sim *sim, const struct sim_conn *conn, const Ordo__V1__ServerMessage *message) {
+    count_received(&sim->counts, message);
     if (!sim->is_verbose) return;
     const char *who = conn->watch.name;
     const Ordo__V1__Opened *opened = message->opened;

@@ -36,6 +36,7 @@ static const char *profile_option(enum sim_profile profile) {
 }
 
 static const char *program;
+static struct sim_counts counts;
 
 static enum sim_check run_one(uint64_t seed, enum sim_profile profile, bool is_verbose, bool is_quiet) {
     snprintf(reproduce, sizeof reproduce,
@@ -53,7 +54,7 @@ static enum sim_check run_one(uint64_t seed, enum sim_profile profile, bool is_v
                 sim_check_name(violated), sim_check_promise(violated), sim->verdict.message, seed,
                 (double)sim->now_us / 1000, sim->step_count, program, seed, seed, profile_option(profile));
     }
-    sim_destroy(sim);
+    sim_destroy(sim, &counts);
     return violated;
 }
 
@@ -81,6 +82,18 @@ static int run_expecting(const struct options *options) {
     return EXIT_FAILURE;
 }
 
+static void print_counts(void) {
+    printf("reached:");
+#define X(name) printf(" " #name "=%" PRIu64, counts.name);
+    SIM_COUNTS(X)
+#undef X
+    printf("\nnacks by code:");
+    for (size_t i = 0; i < sizeof counts.nack_codes / sizeof *counts.nack_codes; i++) {
+        if (counts.nack_codes[i] > 0) printf(" %zu=%" PRIu64, i, counts.nack_codes[i]);
+    }
+    printf("\n");
+}
+
 static int run_seeds(const struct options *options) {
     uint64_t start_ms = ordo_clock_monotonic_ms(), told_ms = start_ms, count = 0, violation_count = 0;
     for (uint64_t seed = options->from; seed <= options->to; seed++) {
@@ -98,6 +111,7 @@ static int run_seeds(const struct options *options) {
     uint64_t took_ms = ordo_clock_monotonic_ms() - start_ms;
     printf("%" PRIu64 " schedules, %" PRIu64 " violations, %" PRIu64 " schedules per minute\n", count, violation_count,
            count * 60000 / (took_ms ? took_ms : 1));
+    print_counts();
     return violation_count > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -274,6 +274,7 @@ static void turn(struct sim *sim) {
 static void stop_for(struct sim *sim, ordo_err err) {
     sim_log(sim, "shard stops: the write failed: %s", ordo_err_text(err));
     sim->shard.is_writing = false;
+    sim->counts.failed_writes++;
     sim_shard_crash(sim, sim_between(sim, 100 * SIM_MS, 2 * SIM_SECOND));
 }
 
@@ -312,6 +313,7 @@ static void job_done(struct sim *sim, struct sim_item *item) {
     struct ordo_job *job = item->object;
     item->object = NULL;
     struct ordo_view *view = sim->shard.store->ops->view_open(sim->shard.store);
+    sim->counts.jobs++;
     ordo_job_run(job, view);
     sim->shard.store->ops->view_close(view);
     inbox_add(sim, ORDO_SHARD_JOB_DONE)->job = job;
@@ -349,6 +351,7 @@ static void side_received(struct sim *sim, const struct sim_link *link, struct o
         piece->bytes = ordo_binary_of_slice(
             ordo_bulk_fetch(&shard->bulk, fetch->bulk, fetch->offset, size, sim->now_us / SIM_MS));
         reply.pieces[reply.n_pieces++] = piece;
+        sim->counts.side_pieces++;
     }
     struct ordo_buffer encoded = {0};
     ordo_message_encode(&reply.base, &encoded);
@@ -411,6 +414,13 @@ void sim_shard_init(struct sim *sim) {
 
 static void forget_process(struct sim *sim) {
     struct sim_shard *shard = &sim->shard;
+    if (shard->core != NULL) {
+        struct ordo_shard_stats stats = ordo_shard_stats(shard->core);
+        sim->counts.snapshots += stats.snapshots;
+        sim->counts.loads += stats.loads;
+        sim->counts.rebases_far += stats.rebases_far;
+        sim->counts.commits_dropped += stats.commits_dropped;
+    }
     ordo_shard_destroy(shard->core);
     shard->core = NULL;
     for (size_t i = 0; i < shard->inbox_count; i++) inbox_item_finish(&shard->inbox[i]);
@@ -482,6 +492,8 @@ void sim_shard_crash(struct sim *sim, uint64_t down_us) {
     }
     /* A killed process loses nothing that it has written; a machine without power does. */
     bool is_power_loss = sim_chance(sim, 500);
+    sim->counts.shard_deaths++;
+    sim->counts.power_losses += is_power_loss;
     sim_log(sim, "shard dies for %" PRIu64 " ms%s", down_us / SIM_MS, is_power_loss ? ", power is lost" : "");
     forget_process(sim);
     if (!is_power_loss && ordo_store_memory_sync(shard->store) != ORDO_OK) is_power_loss = true;

@@ -266,7 +266,16 @@ struct sim *sim_create(uint64_t seed, const struct sim_plan *plan, bool is_verbo
     return sim;
 }
 
-void sim_destroy(struct sim *sim) {
+static void add_counts(struct sim_counts *to, const struct sim_counts *from) {
+#define X(name) to->name += from->name;
+    SIM_COUNTS(X)
+#undef X
+    for (size_t i = 0; i < sizeof to->nack_codes / sizeof *to->nack_codes; i++) {
+        to->nack_codes[i] += from->nack_codes[i];
+    }
+}
+
+void sim_destroy(struct sim *sim, struct sim_counts *counts) {
     for (struct sim_item item; sim_queue_take(&sim->queue, &item);) {
         ordo_buffer_finish(&item.payload);
         if (item.kind == SIM_JOB) ordo_job_destroy(item.object);
@@ -274,10 +283,7 @@ void sim_destroy(struct sim *sim) {
     sim_queue_finish(&sim->queue);
     for (uint32_t i = 0; i < sim->plan.client_count; i++) sim_client_finish(sim, i);
     for (uint32_t i = 0; i < sim->plan.raw_count; i++) sim_raw_finish(sim, i);
-    for (uint32_t i = 0; i < sim->plan.gateway_count; i++) {
-        ordo_gateway_destroy(sim->gateways[i].core);
-        free(sim->gateways[i].slots);
-    }
+    for (uint32_t i = 0; i < sim->plan.gateway_count; i++) sim_gateway_finish(sim, i);
     sim_shard_finish(sim);
     for (size_t i = 0; i < sim->conn_count; i++) {
         watch_finish(&sim->conns[i]->watch);
@@ -287,6 +293,8 @@ void sim_destroy(struct sim *sim) {
     free(sim->links);
     ordo_buffer_finish(&sim->initial);
     ledger_finish(&sim->ledger);
+    for (size_t i = 0; i < oracle_doc_count(sim->oracle); i++) sim->counts.commits += sim->docs[i]->count;
+    if (counts != NULL) add_counts(counts, &sim->counts);
     oracle_destroy(sim->oracle);
     ordo_arena_finish(&sim->arena);
     free(sim);

@@ -180,6 +180,19 @@ struct sim_client {
 
 struct sim_raw;
 
+/* What schedules reached, to see that they reach it. */
+#define SIM_COUNTS(X)                                                                                                  \
+    X(commits) X(acks) X(duplicate_acks) X(nacks) X(opened) X(opened_unasked) X(opened_with_content)                   \
+    X(opened_in_parts) X(given_back) X(shard_deaths) X(power_losses) X(failed_writes) X(gateway_deaths)      \
+    X(links_lost) X(reloads) X(snapshots) X(loads) X(rebases_far) X(commits_dropped) X(resyncs) X(messages_dropped)    \
+    X(side_pieces) X(jobs)
+struct sim_counts {
+#define X(name) uint64_t name;
+    SIM_COUNTS(X)
+#undef X
+    uint64_t nack_codes[16];
+};
+
 struct sim {
     uint64_t seed, now_us, end_us;
     struct ordo_prng prng;
@@ -206,6 +219,7 @@ struct sim {
     uint64_t rest_until_us;    /* or else liveness is violated */
     uint64_t quiet_since_us;   /* 0: not yet */
     bool is_done, is_verbose;
+    struct sim_counts counts;
     void (*on_changed)(void *user, uint32_t client, struct ordo_slice op); /* may be NULL */
     void *on_changed_user;
     uint64_t step_count;
@@ -213,7 +227,8 @@ struct sim {
 
 /* ---- sim.c */
 struct sim *sim_create(uint64_t seed, const struct sim_plan *plan, bool is_verbose);
-void sim_destroy(struct sim *sim);
+/* Adds what it reached to `counts` (may be NULL). */
+void sim_destroy(struct sim *sim, struct sim_counts *counts);
 /* Runs the schedule to its end or to the first violation. */
 void sim_run(struct sim *sim);
 /* One item of it; false: it has ended. For whoever makes the edits himself (trace.c), who then calls for the rest. */
@@ -230,7 +245,7 @@ uint64_t sim_wall_ms(const struct sim *sim, int64_t offset_ms);
 
 /* ---- log.c: what passes over a connection */
 void sim_log_sent(const struct sim *sim, const struct sim_conn *conn, const Ordo__V1__ClientMessage *message);
-void sim_log_received(const struct sim *sim, const struct sim_conn *conn, const Ordo__V1__ServerMessage *message);
+void sim_log_received(struct sim *sim, const struct sim_conn *conn, const Ordo__V1__ServerMessage *message);
 
 /* ---- net.c */
 /* A client dials; the outcome arrives as SIM_CONNECTED or SIM_CLOSED. Returns the conn's index. */
@@ -259,6 +274,7 @@ void sim_link_deliver(struct sim *sim, struct sim_item *item); /* SIM_CONNECTED/
 
 /* ---- shard_node.c */
 void sim_shard_init(struct sim *sim);
+/* The process ends for good; the disk stays readable until sim_shard_finish. */
 void sim_shard_finish(struct sim *sim);
 void sim_shard_start(struct sim *sim);
 void sim_shard_crash(struct sim *sim, uint64_t down_us);
@@ -269,6 +285,7 @@ bool sim_shard_is_idle(const struct sim *sim);
 /* ---- gateway_node.c */
 void sim_gateway_start(struct sim *sim, uint32_t index);
 void sim_gateway_crash(struct sim *sim, uint32_t index, uint64_t down_us);
+void sim_gateway_finish(struct sim *sim, uint32_t index);
 void sim_gateway_drain(struct sim *sim, uint32_t index);
 void sim_gateway_deliver(struct sim *sim, struct sim_item *item);
 /* The socket of `conn` can take more. */

@@ -288,7 +288,7 @@ static int replay(const char *folder, const char *name) {
         trace.sim->on_changed = on_changed;
         trace.sim->on_changed_user = &trace;
         is_fine = run(&trace, json);
-        sim_destroy(trace.sim);
+        sim_destroy(trace.sim, NULL);
     }
     printf("%s: %zu transactions by %u authors, %zu rebased by the shard, %zu made on a view that lagged: %s\n", name,
            trace.txn_count, trace.author_count, trace.rebased_count, trace.late_count,
