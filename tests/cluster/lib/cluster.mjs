@@ -177,6 +177,8 @@ export async function withCluster(t, cluster, act, timeoutMs = 120_000) {
   });
   try {
     await Promise.race([cluster.start().then(() => act(cluster)), late]);
+    const crashed = cluster.programs.find((program) => program.crash !== null);
+    if (crashed) throw new Error(`${crashed.name} crashed on the way: ${crashed.crash}`);
     const violated = cluster.clients.find((client) => client.violation);
     if (violated) throw violated.violation;
   } catch (error) {

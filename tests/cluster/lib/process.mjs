@@ -5,6 +5,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const LOG_SIZE_MAX = 256 * 1024;
+// Our own bugs, as processes tell of them: assertions, sanitizers, signals that nobody sent.
+const CRASH = /Assertion|assertion|Sanitizer|runtime error:|ended: SIG(ABRT|SEGV|BUS|FPE|ILL)|killed by signal (4|6|7|8|11) /;
 const running = new Set();
 const killAll = () => running.forEach((child) => child.kill("SIGKILL"));
 process.on("exit", killAll);
@@ -34,6 +36,7 @@ export class Program {
     this.name = name;
     this.log = "";
     this.child = null;
+    this.crash = null; // what it said when it broke in a way that is our own bug, in whichever of its lives
     this.ended = Promise.resolve({ code: 0, signal: null });
   }
 
@@ -65,7 +68,10 @@ export class Program {
     return this;
   }
 
-  note(text) { this.log = tail(this.log + text); }
+  note(text) {
+    this.log = tail(this.log + text);
+    if (this.crash === null && CRASH.test(text)) this.crash = text.slice(0, 2000);
+  }
 
   #stdout(text) {
     this.note(text);
