@@ -1,0 +1,86 @@
+// Reading back: ops of a range, the content at a seq or at a time, in parts, also while others type and after a restart.
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { Cluster, assertSameText, withCluster } from "./lib/cluster.mjs";
+import { Random, randomSplice, seedOfRun } from "./lib/random.mjs";
+import { RawConnection, insertAtStart } from "./lib/raw.mjs";
+import * as ot from "./lib/text.mjs";
+import { pause } from "./lib/typing.mjs";
+
+const random = new Random(seedOfRun);
+const inCluster = (name, act) => test(name, (t) => withCluster(t, new Cluster(), act));
+
+/** All parts of one answer: { ops, content, head }. */
+async function read(raw, doc, request) {
+  const number = (raw.historyRequest = (raw.historyRequest ?? 1000) + 1);
+  raw.send({ request: number, doc, history: request });
+  const answer = { ops: [], text: null };
+  for (let more = true; more;) {
+    const message = await raw.next((candidate) => candidate.request === number, 30_000);
+    assert.ok(message.history, JSON.stringify(message.error));
+    const part = message.history;
+    answer.ops.push(...part.ops);
+    if (part.content) answer.text = (answer.text ?? "") + part.content.text;
+    Object.assign(answer, { head: part.head, content: part.content ?? answer.content });
+    more = part.more;
+  }
+  return answer;
+}
+
+inCluster("any range of ops, and the content at any seq, is what it was", async (cluster) => {
+  const client = await cluster.join();
+  const texts = new Map([[client.confirmed.seq, client.confirmed.text]]); // seq → text
+  const opens = client.confirmed.seq;
+  for (let i = 0; i < 300; i++) {
+    client.splice(...randomSplice(random, client.text));
+    await client.settled();
+    texts.set(client.confirmed.seq, client.confirmed.text);
+  }
+  for (const restart of [false, true]) {
+    if (restart) await cluster.restart("SIGKILL");
+    const raw = await RawConnection.connect(cluster.url);
+    const { doc, head } = await raw.open("c", "d");
+    const all = await read(raw, doc, { from_seq: 1, to_seq: 0 });
+    assert.deepEqual(all.ops.map((op) => op.server_seq), Array.from({ length: head }, (_, i) => i + 1));
+    for (let i = 0; i < 30; i++) {
+      const from = 1 + random.below(head), to = from + random.below(head - from + 1);
+      const range = await read(raw, doc, { from_seq: from, to_seq: to });
+      assert.deepEqual(range.ops, all.ops.slice(from - 1, to), `${from}..${to}`);
+      const at = opens + random.below(head - opens + 1);
+      const { text, content } = await read(raw, doc, { at_seq: at });
+      assert.equal(content.seq, at);
+      assertSameText(text, texts.get(at), `the content at ${at}`);
+    }
+    let text = texts.get(opens);
+    for (const op of all.ops.slice(opens)) text = ot.apply(text, ot.decode(op.text));
+    assertSameText(text, client.text, "the ops applied one by one");
+    assert.equal((await read(raw, doc, { from_seq: head - 2, to_seq: head + 100 })).ops.length, 3, "beyond head");
+  }
+});
+
+inCluster("the content at a time is what stood then", async (cluster) => {
+  const raw = await RawConnection.connect(cluster.url);
+  const { doc, head } = await raw.open("c", "d");
+  const first = (await raw.submit(doc, 1, head, insertAtStart("first"))).ack;
+  await pause(20);
+  const second = (await raw.submit(doc, 2, head + 1, insertAtStart("second "))).ack;
+  assert.ok(second.timestamp_ms > first.timestamp_ms);
+  assert.equal((await read(raw, doc, { at_time_ms: first.timestamp_ms })).text, "first");
+  assert.equal((await read(raw, doc, { at_time_ms: second.timestamp_ms - 1 })).text, "first");
+  assert.equal((await read(raw, doc, { at_time_ms: second.timestamp_ms + 1000 })).text, "second first");
+});
+
+inCluster("a long history comes in parts, and nobody waits for it", async (cluster) => {
+  const load = await cluster.load(["--doc", "c/d", "--clients", "4", "--duration", "4"]);
+  assert.equal(load.code, 0, load.stderr);
+  const reader = await RawConnection.connect(cluster.url);
+  const { doc, head } = await reader.open("c", "d");
+  const neighbour = await cluster.join();
+  for (let i = 0; i < 3; i++) {
+    const reading = read(reader, doc, { from_seq: 1, to_seq: head });
+    neighbour.splice(0, 0, "x");
+    await neighbour.settled(5000);
+    const { ops } = await reading;
+    assert.deepEqual([ops.length, ops[0].server_seq, ops.at(-1).server_seq], [head, 1, head]);
+  }
+});
