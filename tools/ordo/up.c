@@ -45,7 +45,8 @@ struct role {
 };
 
 struct up {
-    const char *data_dir;
+    const char *data_dir, *log_level;
+    bool listens_anywhere;                                 /* the gateway may listen beyond loopback, without keys */
     char store_dir[PATH_MAX];
     char listen[ENDPOINT_SIZE];                            /* of the gateway: HOST:PORT */
     char data_endpoint[ENDPOINT_SIZE], side_endpoint[ENDPOINT_SIZE]; /* of the shard; "" until it said so */
@@ -96,14 +97,16 @@ static void start_shard(struct up *up, uint64_t now_ms) {
     bool is_known = up->data_endpoint[0] != '\0';
     const char *argv[] = {NULL, "--data", up->store_dir,
                           "--listen-data", is_known ? up->data_endpoint : "tcp://127.0.0.1:*",
-                          "--listen-side", is_known ? up->side_endpoint : "tcp://127.0.0.1:*", NULL};
+                          "--listen-side", is_known ? up->side_endpoint : "tcp://127.0.0.1:*",
+                          "--log-level", up->log_level, NULL};
     role_start(up, &up->shard, argv, now_ms);
 }
 
 static void start_gateway(struct up *up, uint64_t now_ms) {
     char shard[2 * ENDPOINT_SIZE + 16];
     snprintf(shard, sizeof shard, "data=%s,side=%s", up->data_endpoint, up->side_endpoint);
-    const char *argv[] = {NULL, "--listen", up->listen, "--shard", shard, NULL};
+    const char *argv[] = {NULL, "--listen", up->listen, "--shard", shard, "--log-level", up->log_level,
+                          up->listens_anywhere ? "--insecure-listen-anywhere" : NULL, NULL};
     role_start(up, &up->gateway, argv, now_ms);
 }
 
@@ -272,43 +275,64 @@ static void open_signals(struct up *up) {
     ORDO_ASSERT(up->signals >= 0);
 }
 
-int ordo_up_run(int argc, char **argv) {
-    const char *data_dir = "./ordo-data", *listen = "127.0.0.1:8080";
+/* False: return `*status`. */
+static bool parse(struct up *up, int argc, char **argv, int *status) {
+    const char *listen = "127.0.0.1:8080";
+    up->data_dir = "./ordo-data";
+    up->log_level = "info";
     const struct ordo_option options[] = {
-        {"--data", "DIR", "where documents are kept (./ordo-data); made if missing", ORDO_OPTION_TEXT, &data_dir},
+        {"--data", "DIR", "where documents are kept (./ordo-data); made if missing", ORDO_OPTION_TEXT, &up->data_dir},
         {"--listen", "HOST:PORT", "where clients connect (127.0.0.1:8080); port 0: any free one", ORDO_OPTION_TEXT,
          &listen},
+        {"--log-level", "LEVEL", "error, warn, info (default) or debug; logs go to stderr", ORDO_OPTION_TEXT,
+         &up->log_level},
+        {"--insecure-listen-anywhere", NULL, "let whoever reaches HOST read and write everything", ORDO_OPTION_FLAG,
+         &up->listens_anywhere},
     };
     struct ordo_words words = {0};
-    int status;
-    if (!ordo_command_parse("ordo up [OPTIONS]", options, 2, argc, argv, &words, &status)) return status;
-
-    static struct up up;
-    up.data_dir = data_dir;
-    int store_size = snprintf(up.store_dir, sizeof up.store_dir, "%s/shard", data_dir);
-    if (strlen(listen) >= sizeof up.listen || (size_t)store_size >= sizeof up.store_dir) {
-        fprintf(stderr, "ordo up: --listen or --data is too long\n");
-        return EXIT_USAGE;
+    if (!ordo_command_parse("ordo up [OPTIONS]", options, sizeof options / sizeof options[0], argc, argv, &words,
+                            status)) {
+        return false;
     }
-    strcpy(up.listen, listen);
-    ordo_log_init("ordo", ORDO_LOG_INFO);
-    role_init(&up.shard, "ordo-shard", "shard");
-    role_init(&up.gateway, "ordo-gateway", "gateway");
-    struct role *roles[] = {&up.shard, &up.gateway};
+    int listen_size = snprintf(up->listen, sizeof up->listen, "%s", listen);
+    int store_size = snprintf(up->store_dir, sizeof up->store_dir, "%s/shard", up->data_dir);
+    const char *fault = NULL;
+    if (ordo_log_level_of(up->log_level) < 0) fault = "--log-level wants error, warn, info or debug";
+    if ((size_t)listen_size >= sizeof up->listen) fault = "--listen is too long";
+    if ((size_t)store_size >= sizeof up->store_dir) fault = "--data is too long";
+    if (fault == NULL) return true;
+    fprintf(stderr, "ordo up: %s\n", fault);
+    *status = EXIT_USAGE;
+    return false;
+}
+
+/* EXIT_SUCCESS: the data folder is ours, and nobody of an earlier run is left. Else a message was printed. */
+static int take_over(struct up *up) {
+    struct role *roles[] = {&up->shard, &up->gateway};
     for (size_t i = 0; i < 2; i++) {
         if (ordo_child_find(&roles[i]->child) == ORDO_OK) continue;
         return ordo_command_fail("%s is neither next to this program nor in PATH", roles[i]->child.name);
     }
-    switch (ordo_rundir_open(&up.rundir, data_dir)) {
-    case ORDO_OK: break;
-    case ORDO_ERR_LOCKED: return ordo_command_fail("another `ordo up` runs on %s", data_dir);
-    default: return ordo_command_fail("cannot use %s: %s", data_dir, strerror(errno));
-    }
+    ordo_err err = ordo_rundir_open(&up->rundir, up->data_dir);
+    if (err == ORDO_ERR_LOCKED) return ordo_command_fail("another `ordo up` runs on %s", up->data_dir);
+    if (err) return ordo_command_fail("cannot use %s: %s", up->data_dir, strerror(errno));
     for (size_t i = 0; i < 2; i++) {
-        if (ordo_rundir_wait_gone(&up.rundir, roles[i]->pid_name, roles[i]->child.name, GONE_TIMEOUT_MS)) continue;
-        ordo_rundir_close(&up.rundir);
-        return ordo_command_fail("a %s of an earlier run still runs on %s", roles[i]->child.name, data_dir);
+        if (ordo_rundir_wait_gone(&up->rundir, roles[i]->pid_name, roles[i]->child.name, GONE_TIMEOUT_MS)) continue;
+        ordo_rundir_close(&up->rundir);
+        return ordo_command_fail("a %s of an earlier run still runs on %s", roles[i]->child.name, up->data_dir);
     }
+    return EXIT_SUCCESS;
+}
+
+int ordo_up_run(int argc, char **argv) {
+    static struct up up; /* zeroed */
+    int status;
+    if (!parse(&up, argc, argv, &status)) return status;
+    ordo_log_init("ordo", (enum ordo_log_level)ordo_log_level_of(up.log_level));
+    role_init(&up.shard, "ordo-shard", "shard");
+    role_init(&up.gateway, "ordo-gateway", "gateway");
+    status = take_over(&up);
+    if (status != EXIT_SUCCESS) return status;
     ordo_rundir_set_pid(&up.rundir, "up", getpid());
     open_signals(&up);
     supervise(&up);
