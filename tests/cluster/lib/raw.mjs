@@ -1,4 +1,5 @@
-// A connection under the test's full control: it sends what it is told, well formed or not, and keeps what comes back.
+// A connection under the test's full control: it sends what it is told, well formed or not, and keeps what comes back,
+// or hands it to `onMessage` where a test sets that.
 import net from "node:net";
 import { once } from "node:events";
 import { randomBytes } from "node:crypto";
@@ -30,6 +31,10 @@ export class RawConnection {
 
   #receive(bytes) {
     for (const message of decodeServer(bytes)) {
+      if (this.onMessage) { // instead of keeping it
+        this.onMessage(message);
+        continue;
+      }
       this.messages.push(message);
       const waiter = this.waiting.find((candidate) => candidate.wants(message));
       if (waiter) waiter.take(message);
