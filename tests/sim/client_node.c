@@ -334,6 +334,29 @@ static void type(struct sim *sim, struct sim_client *client, struct sim_client_d
     ordo_buffer_finish(&visible);
 }
 
+static void on_history(void *user, const struct ordo_client_history *part) {
+    (void)user; /* the watch looks at it */
+    (void)part;
+}
+
+/* Reads a range of ops, or the content at some seq or time. */
+static void read_history(struct sim *sim, struct sim_client *client, struct sim_client_doc *doc) {
+    struct ordo_client_history_request request = {.content = sim_chance(sim, 600)};
+    uint64_t seq = 1 + sim_below(sim, ordo_client_doc_seq(doc->core) + 1);
+    if (seq > doc->doc->count) seq = doc->doc->count;
+    if (seq == 0) return;
+    if (!request.content) {
+        request.from_seq = seq;
+        request.to_seq = sim_chance(sim, 500) ? 0 : seq + sim_below(sim, 10);
+    } else if (sim_chance(sim, 500)) {
+        request.at_seq = seq;
+    } else {
+        request.at_time_ms = doc->doc->entries[seq - 1].op.timestamp_ms + sim_below(sim, 3);
+    }
+    ordo_err err = ordo_client_connection_read_history(client->core, doc->core, &request, on_history, client);
+    if (err == ORDO_OK) sim->counts.histories++;
+}
+
 static void act(struct sim *sim, struct sim_client *client, struct sim_client_doc *doc) {
     uint64_t length = ordo_client_doc_length(doc->core);
     if (doc->caret > length) doc->caret = length;
@@ -360,6 +383,8 @@ static void act(struct sim *sim, struct sim_client *client, struct sim_client_do
     } else if (dice < 960) {
         uint64_t size_max = !sim->plan.may_paste ? 40 : sim_chance(sim, 300) ? 40000 : 2000;
         type(sim, client, doc, sim_between(sim, 1, size_max), 0);
+    } else if (dice < 975) {
+        read_history(sim, client, doc);
     } else if (dice < 990) {
         struct ordo_client_range range = {.anchor = doc->caret, .head = doc->caret};
         if (ordo_client_doc_set_presence(doc->core, ordo_slice_of("here"), &range, 1) != ORDO_OK) {

@@ -13,6 +13,8 @@ void watch_init(struct watch *watch, struct oracle *oracle, struct sim_verdict *
 
 void watch_finish(struct watch *watch) {
     for (size_t i = 0; i < watch->doc_count; i++) ordo_buffer_finish(&watch->docs[i].content);
+    for (size_t i = 0; i < watch->history_count; i++) ordo_buffer_finish(&watch->histories[i].content);
+    free(watch->histories);
     free(watch->docs);
     free(watch->opens);
     *watch = (struct watch){0};
@@ -103,6 +105,22 @@ static void sent_submit(struct watch *watch, uint32_t handle, const Ordo__V1__Su
     oracle_submitted(watch->oracle, doc->doc, client_of(watch), submit->client_seq, submit->base_seq, kind, op);
 }
 
+static void sent_history(struct watch *watch, const Ordo__V1__ClientMessage *message) {
+    const Ordo__V1__ReadHistory *read = message->history;
+    const struct watch_doc *doc = watch_doc_of(watch, message->doc);
+    if (doc == NULL) return;
+    bool wants_ops = read->at_case == ORDO__V1__READ_HISTORY__AT__NOT_SET;
+    watch->histories = ordo_realloc(watch->histories, (watch->history_count + 1) * sizeof *watch->histories);
+    watch->histories[watch->history_count++] = (struct watch_history){
+        .request = message->request,
+        .doc = doc->doc,
+        .asked_seq = doc->doc->count,
+        .next_seq = !wants_ops ? 0 : read->from_seq ? read->from_seq : 1,
+        .content_seq = read->at_case == ORDO__V1__READ_HISTORY__AT_AT_SEQ ? read->at_seq : 0,
+        .at_ms = read->at_case == ORDO__V1__READ_HISTORY__AT_AT_TIME_MS ? read->at_time_ms : 0,
+    };
+}
+
 void watch_sent(struct watch *watch, const Ordo__V1__ClientMessage *message) {
     switch ((int)message->body_case) {
     case ORDO__V1__CLIENT_MESSAGE__BODY_HELLO: {
@@ -113,6 +131,7 @@ void watch_sent(struct watch *watch, const Ordo__V1__ClientMessage *message) {
     }
     case ORDO__V1__CLIENT_MESSAGE__BODY_OPEN: sent_open(watch, message->request, message->open); break;
     case ORDO__V1__CLIENT_MESSAGE__BODY_SUBMIT: sent_submit(watch, message->doc, message->submit); break;
+    case ORDO__V1__CLIENT_MESSAGE__BODY_HISTORY: sent_history(watch, message); break;
     case ORDO__V1__CLIENT_MESSAGE__BODY_LEAVE: {
         struct watch_doc *doc = watch_doc_of(watch, message->doc);
         if (doc != NULL) doc->is_left = true;
@@ -237,9 +256,60 @@ static void received_opened(struct watch *watch, const Ordo__V1__ServerMessage *
     opened_complete(watch, doc, opened);
 }
 
+static void history_is_complete(struct watch *watch, struct watch_history *history) {
+    const struct oracle_doc *doc = history->doc;
+    uint64_t seq = history->content_seq;
+    bool is_right_time = true;
+    if (history->at_ms != 0) { /* what is committed while the answer is made may be in it or not */
+        is_right_time = seq <= doc->count && (seq == 0 || doc->entries[seq - 1].op.timestamp_ms <= history->at_ms) &&
+                        (seq >= history->asked_seq || doc->entries[seq].op.timestamp_ms > history->at_ms);
+    }
+    bool is_right = history->next_seq > 0 ||
+                    (is_right_time && oracle_content_is(watch->oracle, doc, seq, ordo_buffer_slice(&history->content)));
+    if (is_right) return;
+    sim_fail(watch->verdict, SIM_CHECK_HISTORY, "%s, doc %.*s: %s at seq %" PRIu64, watch->name, (int)doc->id.size,
+             doc->id.data, is_right_time ? "another content" : "the content of another time", seq);
+}
+
+static void received_history(struct watch *watch, const Ordo__V1__ServerMessage *message) {
+    const Ordo__V1__History *got = message->history;
+    struct watch_history *history = NULL;
+    for (size_t i = 0; i < watch->history_count; i++) {
+        if (watch->histories[i].request == message->request) history = &watch->histories[i];
+    }
+    if (history == NULL) {
+        sim_fail(watch->verdict, SIM_CHECK_WIRE, "%s: History that nobody asked for", watch->name);
+        return;
+    }
+    for (size_t i = 0; i < got->n_ops; i++) {
+        struct oracle_op op = watch_op_of_committed(got->ops[i]);
+        if (op.seq != history->next_seq++) {
+            sim_fail(watch->verdict, SIM_CHECK_HISTORY, "%s: History has seq %" PRIu64 " where %" PRIu64 " is due",
+                     watch->name, op.seq, history->next_seq - 1);
+        }
+        oracle_shown(watch->oracle, history->doc, &op, false, watch->name);
+    }
+    if (got->content != NULL) {
+        if (history->at_ms == 0 && history->content_seq != got->content->seq) {
+            sim_fail(watch->verdict, SIM_CHECK_HISTORY, "%s: content at %" PRIu64 ", asked at %" PRIu64, watch->name,
+                     got->content->seq, history->content_seq);
+        }
+        history->content_seq = got->content->seq;
+        ordo_buffer_append_slice(&history->content, ordo_slice_of_binary(got->content->text));
+    }
+    if (got->more) return;
+    history_is_complete(watch, history);
+    ordo_buffer_finish(&history->content);
+    *history = watch->histories[--watch->history_count];
+}
+
 void watch_received(struct watch *watch, const Ordo__V1__ServerMessage *message) {
     if (message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_OPENED) {
         received_opened(watch, message);
+        return;
+    }
+    if (message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_HISTORY) {
+        received_history(watch, message);
         return;
     }
     bool is_ack = message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_ACK;

@@ -17,6 +17,16 @@ struct watch_open {
     uint64_t have_seq, have_lineage;
 };
 
+struct watch_history {
+    uint32_t request;
+    struct oracle_doc *doc;
+    uint64_t next_seq;      /* of ops; 0: content was asked for */
+    uint64_t at_ms;         /* content at a time; 0: at a seq */
+    uint64_t asked_seq;     /* the head on disk when it was asked for */
+    uint64_t content_seq;
+    struct ordo_buffer content;
+};
+
 struct watch_doc {
     uint32_t handle;
     struct oracle_doc *doc;
@@ -37,6 +47,8 @@ struct watch {
     size_t open_count;
     struct watch_doc *docs;
     size_t doc_count;
+    struct watch_history *histories; /* asked for, not answered yet */
+    size_t history_count;
 };
 
 void watch_init(struct watch *watch, struct oracle *oracle, struct sim_verdict *verdict, const char *name);
