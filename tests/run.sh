@@ -79,7 +79,7 @@ count() { # STATUS PASSED FAILED
 launcher=()
 command -v ccache >/dev/null 2>&1 && launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
 
-# build NAME CMAKE_OPTIONS…: into $work/NAME; all, or what `targets` holds.
+# build NAME CMAKE_OPTIONS…: into $work/NAME; all, or what the caller's `targets` names.
 targets=()
 build() { step "build $1" configure_and_build "$@" || { failed=$((failed + 1)); return 1; }; }
 configure_and_build() {
@@ -122,9 +122,8 @@ stage_sanitize() {
 # The cores are single-threaded; the threads are the shard's. So: its edges' own tests, and the smoke test.
 stage_threads() {
     local tests=(test_workers test_store_rocksdb test_folder test_shard_process)
-    targets=(ordo ordo-load ordo-shard ordo-gateway "${tests[@]}")
+    local targets=(ordo ordo-load ordo-shard ordo-gateway "${tests[@]}")
     build threads "${debug_options[@]}" -DORDO_SANITIZE=thread || return 0
-    targets=()
     unit threads -R "^($(IFS='|'; echo "${tests[*]}"))\$"
 }
 
@@ -146,28 +145,24 @@ fuzz_one() {
 }
 
 stage_fuzz() {
-    build fuzz "${debug_options[@]}" -DCMAKE_C_COMPILER=clang -DORDO_FUZZ=ON -DORDO_TESTS=ON \
-        -DORDO_SANITIZE=address,undefined || return 0
-    local targets=() target pids=() status
-    for target in "$work"/fuzz/tests/fuzz/fuzz_*; do [ -f "$target" ] && [ -x "$target" ] && targets+=("$target"); done
-    if [ ${#targets[@]} -eq 0 ]; then
-        echo "no fuzz targets were built"
-        failed=$((failed + 1))
+    local source fuzzers=() pids=() status
+    for source in "$root"/tests/fuzz/fuzz_*.c; do fuzzers+=("$(basename "$source" .c)"); done
+    local targets=("${fuzzers[@]}")
+    build fuzz "${debug_options[@]}" -DCMAKE_C_COMPILER=clang -DORDO_FUZZ=ON -DORDO_SANITIZE=address,undefined ||
         return 0
-    fi
     # One per core at a time; each reports for itself once its batch is through.
-    local width i k
+    local width i k fuzzer
     width=$(nproc)
-    for ((i = 0; i < ${#targets[@]}; i += width)); do
+    for ((i = 0; i < ${#fuzzers[@]}; i += width)); do
         pids=()
-        for ((k = i; k < i + width && k < ${#targets[@]}; k++)); do
-            fuzz_one "${targets[k]}" >"$work/$(basename "${targets[k]}").fuzz" 2>&1 &
+        for fuzzer in "${fuzzers[@]:i:width}"; do
+            fuzz_one "$work/fuzz/tests/fuzz/$fuzzer" >"$work/$fuzzer.fuzz" 2>&1 &
             pids+=($!)
         done
-        for ((k = i; k < i + width && k < ${#targets[@]}; k++)); do
-            status=0
-            wait "${pids[k - i]}" || status=$?
-            test_step "$(basename "${targets[k]}")" fuzz_result "$status" "$work/$(basename "${targets[k]}").fuzz"
+        for ((k = 0; k < ${#pids[@]}; k++)); do
+            fuzzer=${fuzzers[i + k]} status=0
+            wait "${pids[k]}" || status=$?
+            test_step "$fuzzer" fuzz_result "$status" "$work/$fuzzer.fuzz"
         done
     done
 }
@@ -193,12 +188,16 @@ stage_node() {
 }
 sum_of() { sed -nE "s/^(#|ℹ) $1 ([0-9]+)$/\2/p" "$2" | awk '{ sum += $1 } END { print sum + 0 }'; }
 
-step dependencies "$root/deploy/install-deps.sh" || exit 1
-for stage in release sanitize threads smoke fuzz node; do
-    if wants $stage; then stage_$stage; fi
-done
-
-seconds=$((SECONDS - started))
-for failure in ${failures[@]+"${failures[@]}"}; do echo "failed: $failure"; done
-echo "$passed passed, $failed failed ($((seconds / 60)) min $((seconds % 60)) s)"
-[ $failed -eq 0 ] && [ $passed -gt 0 ]
+main() {
+    step dependencies "$root/deploy/install-deps.sh" || exit 1
+    local stage failure seconds
+    for stage in release sanitize threads smoke fuzz node; do
+        if wants $stage; then stage_$stage; fi
+    done
+    seconds=$((SECONDS - started))
+    for failure in ${failures[@]+"${failures[@]}"}; do echo "failed: $failure"; done
+    echo "$passed passed, $failed failed ($((seconds / 60)) min $((seconds % 60)) s)"
+    [ $failed -eq 0 ] && [ $passed -gt 0 ]
+}
+# In one line, so that bash has read all of this file before a test or a person changes it.
+main; exit $?
