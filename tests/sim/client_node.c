@@ -371,12 +371,12 @@ static void act(struct sim *sim, struct sim_client *client, struct sim_client_do
         type(sim, client, doc, 1, 0);
         doc->caret--;
         doc->caret_moves_right = true;
-    } else if (dice < 880) {
+    } else if (dice < 820 || (dice < 880 && !sim->plan.may_paste)) {
         uint64_t count = sim_between(sim, 1, 6);
         if (doc->caret > count && sim_chance(sim, 500)) doc->caret -= count;
         if (count > length - doc->caret) count = length - doc->caret;
         if (count > 0) type(sim, client, doc, 0, count);
-    } else if (dice < 940) {
+    } else if (dice < 940 && (dice >= 900 || !sim->plan.may_paste)) {
         uint64_t count = sim_between(sim, 1, 4);
         if (count > length - doc->caret) count = length - doc->caret;
         type(sim, client, doc, sim_between(sim, 1, 4), count);

@@ -14,6 +14,7 @@ struct ledger_point {
     bool is_deleted;    /* by a person's own hand */
     bool is_excused;    /* handed back, or gone with a client that lost its memory */
     bool is_committed;  /* stands in some committed op */
+    bool is_shared;     /* a mangled op holds it too: it may be there twice */
 };
 
 struct ledger {

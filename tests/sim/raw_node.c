@@ -26,13 +26,16 @@ struct raw_conn {
     uint32_t conn;         /* index + 1; 0: none */
     bool is_greeted, is_opened, is_ended; /* ended: the document was opened on the other connection since */
     uint32_t handle;
-    size_t link_count;     /* when it ended */
+    size_t link_count;     /* when the Open was sent that ended it */
     uint64_t incarnation;
+    size_t open_link_count; /* when its own was */
+    uint64_t open_incarnation;
 };
 
 struct sim_raw {
     uint8_t client[ORDO_CLIENT_ID_BYTES];
     bool is_thief;
+    bool is_wild;          /* sent frames with bits flipped: whatever came of them is nobody's promise */
     struct oracle_doc *doc;
     struct raw_conn conns[2];
     uint64_t client_seq;
@@ -90,6 +93,8 @@ static void greet(struct sim *sim, struct sim_raw *raw, struct raw_conn *conn) {
     message.open = &open;
     send_message(sim, conn, &message);
     conn->is_greeted = true;
+    conn->open_link_count = sim->link_count;
+    conn->open_incarnation = sim->shard.incarnation;
 }
 
 static void send_submit(struct sim *sim, struct raw_conn *conn, const struct raw_submit *submit) {
@@ -105,6 +110,53 @@ static void send_submit(struct sim *sim, struct raw_conn *conn, const struct raw
     send_message(sim, conn, &message);
 }
 
+/* The characters that a mangled op inserts were typed by nobody, whosever they look like. */
+static void share_inserted(struct sim *sim, struct ordo_slice bytes) {
+    struct model_op op;
+    if (!model_op_decode(bytes, &op, &sim->arena)) return;
+    for (size_t i = 0; i < op.count; i++) {
+        for (uint64_t k = 0; op.parts[i].kind == MODEL_INSERT && k < op.parts[i].n; k++) {
+            struct ledger_point *point = ledger_of(&sim->ledger, op.parts[i].text[k]);
+            if (point != NULL) point->is_shared = true;
+        }
+    }
+}
+
+/* A submit with some bytes changed. It may still decode, as something else. */
+static void send_mangled(struct sim *sim, struct sim_raw *raw, struct raw_conn *conn) {
+    const struct raw_submit *submit = &raw->submits[sim_below(sim, raw->submit_count)];
+    Ordo__V1__Submit body = ORDO__V1__SUBMIT__INIT;
+    body.client_seq = submit->client_seq;
+    body.base_seq = submit->base_seq;
+    body.op_case = ORDO__V1__SUBMIT__OP_TEXT;
+    body.text = ordo_binary_of_slice(ordo_buffer_slice(&submit->op));
+    Ordo__V1__ClientMessage message = ORDO__V1__CLIENT_MESSAGE__INIT, *messages = &message;
+    message.doc = conn->handle;
+    message.body_case = ORDO__V1__CLIENT_MESSAGE__BODY_SUBMIT;
+    message.submit = &body;
+    Ordo__V1__ClientFrame frame = ORDO__V1__CLIENT_FRAME__INIT;
+    frame.n_messages = 1;
+    frame.messages = &messages;
+    struct ordo_buffer bytes = {0};
+    ordo_message_encode(&frame.base, &bytes);
+    for (uint64_t i = sim_between(sim, 1, 3); i > 0; i--) {
+        bytes.data[sim_below(sim, bytes.size)] = (uint8_t)sim_below(sim, 256);
+    }
+    const Ordo__V1__ClientFrame *decoded =
+        ordo_message_decode(&ordo__v1__client_frame__descriptor, ordo_buffer_slice(&bytes), &sim->arena);
+    for (size_t i = 0; decoded != NULL && i < decoded->n_messages; i++) {
+        sim_log_sent(sim, sim->conns[conn->conn - 1], decoded->messages[i]);
+        watch_sent(&sim->conns[conn->conn - 1]->watch, decoded->messages[i]);
+        const Ordo__V1__Submit *mangled = decoded->messages[i]->submit;
+        bool is_text = decoded->messages[i]->body_case == ORDO__V1__CLIENT_MESSAGE__BODY_SUBMIT &&
+                       mangled->op_case == ORDO__V1__SUBMIT__OP_TEXT;
+        if (is_text) share_inserted(sim, ordo_slice_of_binary(mangled->text));
+    }
+    raw->is_wild = true;
+    sim_conn_client_send(sim, conn->conn - 1, ordo_buffer_slice(&bytes));
+    ordo_buffer_finish(&bytes);
+}
+
 static struct raw_submit *submit_add(struct sim *sim, struct sim_raw *raw, struct raw_conn *conn, uint64_t client_seq,
                                      uint32_t allowed) {
     raw->submits = ordo_realloc(raw->submits, (raw->submit_count + 1) * sizeof *raw->submits);
@@ -118,10 +170,10 @@ static struct raw_submit *submit_add(struct sim *sim, struct sim_raw *raw, struc
     return submit;
 }
 
-static void set_late(const struct sim *sim, struct raw_submit *submit) {
+static void set_late(const struct raw_conn *conn, struct raw_submit *submit) {
     submit->is_late = true;
-    submit->link_count = sim->link_count;
-    submit->incarnation = sim->shard.incarnation;
+    submit->link_count = conn->link_count;
+    submit->incarnation = conn->incarnation;
 }
 
 /* An insert of fresh characters at the beginning of the document. */
@@ -176,10 +228,7 @@ static void act(struct sim *sim, uint32_t index) {
         uint32_t count = 1 + (uint32_t)sim_below(sim, 3);
         for (uint32_t i = 0; i < count; i++) {
             submit = submit_add(sim, raw, conn, ++raw->client_seq, usual);
-            if (conn->is_ended && conn->link_count == sim->link_count &&
-                conn->incarnation == sim->shard.incarnation) {
-                set_late(sim, submit);
-            }
+            if (conn->is_ended) set_late(conn, submit);
             make_insert(sim, raw, &submit->op);
             send_submit(sim, conn, submit);
         }
@@ -215,9 +264,11 @@ static void act(struct sim *sim, uint32_t index) {
         submit->is_bad = true;
         make_nonsense(sim, &submit->op);
         send_submit(sim, conn, submit);
-    } else if (dice < 86) {
+    } else if (dice < 85) {
         static const char garbage[] = "\x0a\x05\x08\x01\x32\xff\xff\xff garbage";
         sim_conn_client_send(sim, conn->conn - 1, ordo_slice(garbage, sizeof garbage));
+    } else if (dice < 91) {
+        send_mangled(sim, raw, conn);
     } else if (raw->is_thief && oracle_submission_count(sim->oracle) > 0) { /* somebody's op, once more */
         const struct oracle_submission *known = oracle_submission_at(
             sim->oracle, sim_below(sim, oracle_submission_count(sim->oracle)));
@@ -245,12 +296,12 @@ static void opened(struct sim *sim, struct sim_raw *raw, struct raw_conn *conn, 
     if (!other->is_opened) return;
     /* The earlier opening is over: what had not been committed through it must never be. */
     other->is_ended = true;
-    other->link_count = sim->link_count;
-    other->incarnation = sim->shard.incarnation;
+    other->link_count = conn->open_link_count;
+    other->incarnation = conn->open_incarnation;
     for (size_t i = 0; i < raw->submit_count; i++) {
         struct raw_submit *submit = &raw->submits[i];
         if (submit->client_seq > got->opened->last_client_seq && submit->conn == other->conn) {
-            set_late(sim, submit);
+            set_late(other, submit);
         }
     }
 }
@@ -269,7 +320,7 @@ static void nacked(struct sim *sim, uint32_t index, const Ordo__V1__Nack *nack) 
         allowed |= raw->submits[i].allowed;
         is_known = true;
     }
-    if (is_known && !raw->is_thief && !(allowed & BIT((uint32_t)nack->code))) {
+    if (is_known && !raw->is_thief && !raw->is_wild && !(allowed & BIT((uint32_t)nack->code))) {
         refused_wrongly(sim, index, nack->client_seq, "is refused with code", (uint32_t)nack->code);
     }
 }
@@ -345,7 +396,7 @@ void sim_raw_check(struct sim *sim, uint32_t index) {
     for (size_t i = 0; i < raw->submit_count; i++) {
         const struct raw_submit *submit = &raw->submits[i];
         bool is_final = submit->link_count == sim->link_count && submit->incarnation == sim->shard.incarnation;
-        if (raw->is_thief || !(submit->is_bad || (submit->is_late && is_final))) continue;
+        if (raw->is_thief || raw->is_wild || !(submit->is_bad || (submit->is_late && is_final))) continue;
         const struct oracle_entry *entry = oracle_find(sim->oracle, raw->doc, client_of(raw), submit->client_seq);
         if (entry != NULL) {
             refused_wrongly(sim, index, submit->client_seq, "must not be committed, but is at seq",

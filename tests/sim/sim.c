@@ -136,13 +136,40 @@ static void begin_rest(struct sim *sim) {
     sim_push(sim, sim->now_us + REST_POLL, (struct sim_item){.kind = SIM_HEAL, .a = SIM_FAULT_COUNT});
 }
 
+/* Nobody is left over whose client is gone, and nobody is missing. */
+static const char *gauges_off(struct sim *sim) {
+    static char text[160];
+    uint64_t subscribers = 0;
+    for (uint32_t i = 0; i < sim->plan.gateway_count; i++) {
+        const struct ordo_gateway_stats *stats = ordo_gateway_stats(sim->gateways[i].core);
+        uint64_t connections = 0, here = 0;
+        for (size_t k = 0; k < sim->conn_count; k++) {
+            const struct sim_conn *conn = sim->conns[k];
+            if (!conn->gateway_open || conn->gateway != i) continue;
+            if (conn->is_cut || !conn->client_open) return "a gateway holds a dead connection";
+            connections++;
+            if (conn->role == SIM_CLIENT) here += sim->clients[conn->client].doc_count;
+        }
+        subscribers += here;
+        if (stats->connections == connections && stats->subscribers == here) continue;
+        snprintf(text, sizeof text,
+                 "gateway %u has %" PRIu64 " connections with %" PRIu64 " documents, not %" PRIu64 " with %" PRIu64, i,
+                 stats->connections, stats->subscribers, connections, here);
+        return text;
+    }
+    struct ordo_shard_stats stats = ordo_shard_stats(sim->shard.core);
+    if (stats.subscribers == subscribers) return NULL;
+    snprintf(text, sizeof text, "the shard has %" PRIu64 " subscribers, not %" PRIu64, stats.subscribers, subscribers);
+    return text;
+}
+
 static const char *unsettled(struct sim *sim) {
     if (!sim_shard_is_idle(sim)) return "the shard is busy";
     for (uint32_t i = 0; i < sim->plan.client_count; i++) {
         const char *what = sim_client_unsettled(sim, i);
         if (what != NULL) return what;
     }
-    return NULL;
+    return sim->plan.profile == SIM_PROFILE_TRACE ? NULL : gauges_off(sim);
 }
 
 static void last_checks(struct sim *sim) {

@@ -145,6 +145,11 @@ void watch_sent(struct watch *watch, const Ordo__V1__ClientMessage *message) {
 
 /* The next op in this connection's order of the document. */
 static void received_op(struct watch *watch, struct watch_doc *doc, const struct oracle_op *op, bool ids_only) {
+    if (op->seq > ORDO_NUMBER_MAX || op->client_seq > ORDO_NUMBER_MAX || op->base_seq > ORDO_NUMBER_MAX ||
+        op->lineage > ORDO_NUMBER_MAX) {
+        sim_fail(watch->verdict, SIM_CHECK_WIRE, "%s: a number above 2^53 in seq %" PRIu64 " of client_seq %" PRIu64,
+                 watch->name, op->seq, op->client_seq);
+    }
     if (op->seq != doc->seq + 1) {
         sim_fail(watch->verdict, SIM_CHECK_ORDER, "%s, doc %.*s: seq %" PRIu64 " (%s) came after %" PRIu64,
                  watch->name, (int)doc->doc->id.size, doc->doc->id.data, op->seq, ids_only ? "Ack" : "Committed",
