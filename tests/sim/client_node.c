@@ -19,6 +19,8 @@ static struct sim_client_doc *doc_of(struct sim_client *client, const struct ord
     return NULL;
 }
 
+enum { LEDGER_MANY = 400000 };
+
 /* ---- what the application is told */
 
 static void on_changed(void *user, struct ordo_client_doc *core, struct ordo_slice op) {
@@ -382,6 +384,7 @@ static void act(struct sim *sim, struct sim_client *client, struct sim_client_do
         type(sim, client, doc, sim_between(sim, 1, 4), count);
     } else if (dice < 960) {
         uint64_t size_max = !sim->plan.may_paste ? 40 : sim_chance(sim, 300) ? 40000 : 2000;
+        if (sim->ledger.count > LEDGER_MANY) size_max = 40; /* there are only so many characters */
         type(sim, client, doc, sim_between(sim, 1, size_max), 0);
     } else if (dice < 975) {
         read_history(sim, client, doc);

@@ -285,7 +285,7 @@ static void act(struct sim *sim, uint32_t index) {
     }
 }
 
-static void opened(struct sim *sim, struct sim_raw *raw, struct raw_conn *conn, const Ordo__V1__ServerMessage *got) {
+static void opened(struct sim_raw *raw, struct raw_conn *conn, const Ordo__V1__ServerMessage *got) {
     if (got->opened->more) return;
     conn->handle = got->doc;
     bool is_first = !conn->is_opened;
@@ -337,7 +337,7 @@ static void received(struct sim *sim, uint32_t index, struct raw_conn *conn, str
         const Ordo__V1__ServerMessage *message = frame->messages[i];
         sim_log_received(sim, sim->conns[conn->conn - 1], message);
         watch_received(&sim->conns[conn->conn - 1]->watch, message);
-        if (message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_OPENED) opened(sim, raw, conn, message);
+        if (message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_OPENED) opened(raw, conn, message);
         if (message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_NACK) nacked(sim, index, message->nack);
     }
 }
