@@ -31,7 +31,9 @@ _Static_assert(ORDO_PART_SIZE_MAX < ORDO_FRAME_SIZE_MAX, "a part fits in a frame
 #define ORDO_DOCUMENTS_PER_CONNECTION_MAX 1000
 #define ORDO_OUTBOX_SIZE_MAX (4u * 1024 * 1024)  /* waiting for one connection; beyond: drop and resync */
 #define ORDO_DOC_QUEUE_SIZE_MAX (2u * 1024 * 1024) /* inputs waiting for one document's job */
+#ifndef ORDO_LINK_CREDIT /* the simulator has a build with little */
 #define ORDO_LINK_CREDIT (16u * 1024 * 1024)     /* in flight on one link and direction */
+#endif
 
 #define ORDO_HEARTBEAT_MS 500
 #define ORDO_LINK_TIMEOUT_MS 3000                /* six heartbeats missed: the link is gone */

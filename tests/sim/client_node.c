@@ -436,7 +436,7 @@ static void user(struct sim *sim, uint32_t index) {
     struct sim_client *client = &sim->clients[index];
     if (client->edits_left == 0 || sim->is_resting) return;
     struct sim_client_doc *doc = &client->docs[sim_below(sim, client->doc_count)];
-    bool may_edit = ordo_client_doc_type(doc->core) != NULL && !ordo_client_doc_is_deleted(doc->core) &&
+    bool may_edit = ordo_client_doc_lineage(doc->core) != 0 && !ordo_client_doc_is_deleted(doc->core) &&
                     ordo_client_doc_status(doc->core) != ORDO_CLIENT_READ_ONLY;
     if (may_edit) {
         client->edits_left--;

@@ -32,6 +32,7 @@ static void on_crash(int number) {
 }
 
 static const char *profile_option(enum sim_profile profile) {
+    if (profile == SIM_PROFILE_STARVED) return " --starved";
     return profile == SIM_PROFILE_INTERLEAVING ? " --interleaving" : "";
 }
 
@@ -143,6 +144,7 @@ static bool parse(struct options *options, int argc, char **argv) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--verbose") == 0) options->is_verbose = true;
         else if (strcmp(argv[i], "--interleaving") == 0) options->profile = SIM_PROFILE_INTERLEAVING;
+        else if (strcmp(argv[i], "--starved") == 0) options->profile = SIM_PROFILE_STARVED;
         else if (strcmp(argv[i], "--go-on") == 0) options->goes_on = true;
         else if (strcmp(argv[i], "--regressions") == 0) options->only_regressions = true;
         else if (value == NULL) return false;
@@ -159,7 +161,7 @@ int main(int argc, char **argv) {
     struct options options;
     program = argv[0];
     if (!parse(&options, argc, argv)) {
-        fprintf(stderr, "usage: ordo-sim [--seeds FROM..TO | --minutes N] [--interleaving] [--verbose]\n"
+        fprintf(stderr, "usage: ordo-sim [--seeds FROM..TO | --minutes N] [--interleaving | --starved] [--verbose]\n"
                         "                [--go-on] [--regressions] [--expect CHECK]\n");
         return EXIT_USAGE;
     }

@@ -66,7 +66,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profil
         return;
     }
     bool is_large = chance(&prng, 30);
-    plan->client_count = (uint32_t)(is_large ? between(&prng, 4, SIM_CLIENTS_MAX) : between(&prng, 1, 4));
+    plan->client_count = (uint32_t)(is_large ? between(&prng, 4, SIM_CLIENTS_MAX - 2) : between(&prng, 1, 4));
     plan->doc_count = (uint32_t)between(&prng, 1, 3);
     plan->edit_count = (uint32_t)(is_large ? between(&prng, 20, 120) : between(&prng, 3, 25));
     plan->active_us = between(&prng, 500, 8000) * SIM_MS;
@@ -77,4 +77,9 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profil
     plan->may_paste = chance(&prng, 30);
     draw_limits(plan, &prng);
     draw_faults(plan, &prng);
+    if (profile != SIM_PROFILE_STARVED) return;
+    plan->may_paste = false;
+    plan->client_count += 2;
+    plan->edit_count += 10;
+    plan->faults[SIM_FAULT_STALL_LINK] += (uint32_t)between(&prng, 1, 4);
 }

@@ -32,6 +32,7 @@ enum { SIM_CLIENTS_MAX = 16, SIM_RAWS_MAX = 4, SIM_DOCS_MAX = 4, SIM_GATEWAYS_MA
 /* What a schedule is about. */
 enum sim_profile {
     SIM_PROFILE_ANY,          /* people and faults of all kinds */
+    SIM_PROFILE_STARVED,      /* the same for a build with little credit on the links: stalls, and no large ops */
     SIM_PROFILE_INTERLEAVING, /* no faults; each person types runs at one place, others delete around the carets */
     SIM_PROFILE_TRACE,        /* no faults, no people: trace.c makes the edits */
 };
