@@ -7,6 +7,7 @@
 
 void ledger_finish(struct ledger *ledger) {
     free(ledger->points);
+    free(ledger->strays);
     free(ledger->seen);
     *ledger = (struct ledger){0};
 }
@@ -42,6 +43,18 @@ uint32_t ledger_type(struct ledger *ledger, const struct oracle_doc *doc, uint32
     }
     ledger->points[ledger->count] = (struct ledger_point){.doc = doc, .owner = owner, .run = run};
     return point_of(ledger->count++);
+}
+
+void ledger_stray(struct ledger *ledger, uint32_t point) {
+    ledger->strays = ordo_realloc(ledger->strays, (ledger->stray_count + 1) * sizeof *ledger->strays);
+    ledger->strays[ledger->stray_count++] = point;
+}
+
+static bool is_stray(const struct ledger *ledger, uint32_t point) {
+    for (size_t i = 0; i < ledger->stray_count; i++) {
+        if (ledger->strays[i] == point) return true;
+    }
+    return false;
 }
 
 struct ledger_point *ledger_of(struct ledger *ledger, uint32_t point) {
@@ -120,7 +133,7 @@ void ledger_check(struct ledger *ledger, struct oracle *oracle, bool may_lose, s
             struct ledger_point *known = ledger_of(ledger, doc->text.points[k]);
             if (known == NULL) continue;
             times[known - ledger->points]++;
-            if (known->doc != doc && !known->is_shared) {
+            if (known->doc != doc && !is_stray(ledger, doc->text.points[k])) {
                 sim_fail(verdict, SIM_CHECK_DOUBLED, "U+%04X was typed in %.*s and stands in %.*s",
                          doc->text.points[k], (int)known->doc->id.size, known->doc->id.data, (int)doc->id.size,
                          doc->id.data);
@@ -129,7 +142,7 @@ void ledger_check(struct ledger *ledger, struct oracle *oracle, bool may_lose, s
     }
     for (size_t i = 0; i < ledger->count; i++) {
         const struct ledger_point *point = &ledger->points[i];
-        if (times[i] > 1 && !point->is_shared) {
+        if (times[i] > 1 && !is_stray(ledger, point_of(i))) {
             sim_fail(verdict, SIM_CHECK_DOUBLED, "U+%04X, typed once by client %u in %.*s, is there %u times",
                      point_of(i), point->owner, (int)point->doc->id.size, point->doc->id.data, times[i]);
         }

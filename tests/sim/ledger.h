@@ -14,12 +14,13 @@ struct ledger_point {
     bool is_deleted;    /* by a person's own hand */
     bool is_excused;    /* handed back, or gone with a client that lost its memory */
     bool is_committed;  /* stands in some committed op */
-    bool is_shared;     /* a mangled op holds it too: it may be there twice */
 };
 
 struct ledger {
     struct ledger_point *points; /* by index */
     size_t count, capacity;
+    uint32_t *strays;   /* characters of mangled ops: they may be there more often than they were typed */
+    size_t stray_count;
     size_t *seen;       /* entries of each doc of the oracle that were read */
     size_t seen_count;
 };
@@ -27,6 +28,8 @@ struct ledger {
 void ledger_finish(struct ledger *ledger);
 /* A new character. */
 uint32_t ledger_type(struct ledger *ledger, const struct oracle_doc *doc, uint32_t owner, uint32_t run);
+/* A mangled op inserts this: typed by nobody, whosever it looks like. */
+void ledger_stray(struct ledger *ledger, uint32_t point);
 /* NULL: nobody typed it. */
 struct ledger_point *ledger_of(struct ledger *ledger, uint32_t point);
 /* All code points of `utf8` that stand at index `from` .. `from + count`. */

@@ -110,14 +110,12 @@ static void send_submit(struct sim *sim, struct raw_conn *conn, const struct raw
     send_message(sim, conn, &message);
 }
 
-/* The characters that a mangled op inserts were typed by nobody, whosever they look like. */
-static void share_inserted(struct sim *sim, struct ordo_slice bytes) {
+static void note_strays(struct sim *sim, struct ordo_slice bytes) {
     struct model_op op;
     if (!model_op_decode(bytes, &op, &sim->arena)) return;
     for (size_t i = 0; i < op.count; i++) {
         for (uint64_t k = 0; op.parts[i].kind == MODEL_INSERT && k < op.parts[i].n; k++) {
-            struct ledger_point *point = ledger_of(&sim->ledger, op.parts[i].text[k]);
-            if (point != NULL) point->is_shared = true;
+            ledger_stray(&sim->ledger, op.parts[i].text[k]);
         }
     }
 }
@@ -150,7 +148,7 @@ static void send_mangled(struct sim *sim, struct sim_raw *raw, struct raw_conn *
         const Ordo__V1__Submit *mangled = decoded->messages[i]->submit;
         bool is_text = decoded->messages[i]->body_case == ORDO__V1__CLIENT_MESSAGE__BODY_SUBMIT &&
                        mangled->op_case == ORDO__V1__SUBMIT__OP_TEXT;
-        if (is_text) share_inserted(sim, ordo_slice_of_binary(mangled->text));
+        if (is_text) note_strays(sim, ordo_slice_of_binary(mangled->text));
     }
     raw->is_wild = true;
     sim_conn_client_send(sim, conn->conn - 1, ordo_buffer_slice(&bytes));
