@@ -55,7 +55,7 @@ static void on_given_back(void *user, struct ordo_client_doc *core, const struct
             (int)given->message.size, given->message.data);
     ledger_excuse(&sim->ledger, given->inserted);
     ledger_excuse(&sim->ledger, given->content);
-    bool is_explained = sim->plan.may_delete || client->was_robbed ||
+    bool is_explained = sim->plan.may_delete || sim->plan.may_damage || client->was_robbed ||
                         (sim->plan.may_forget && given->reason == ORDO_CLIENT_FATE_UNKNOWN);
     if (!is_explained) {
         sim_fail(&sim->verdict, SIM_CHECK_HONEST, "client %u gets its edits back: reason %d, code %u", client->index,
@@ -66,8 +66,8 @@ static void on_given_back(void *user, struct ordo_client_doc *core, const struct
 static void on_status(void *user, struct ordo_client_doc *core, enum ordo_client_status status, uint32_t code,
                       struct ordo_slice message) {
     struct sim_client *client = user;
-    (void)core;
-    if (status != ORDO_CLIENT_ERROR) return;
+    struct sim_client_doc *doc = doc_of(client, core);
+    if (status != ORDO_CLIENT_ERROR || (doc != NULL && sim_is_damaged(client->sim, doc->doc))) return;
     sim_fail(&client->sim->verdict, SIM_CHECK_HONEST, "client %u is in error: %u %.*s", client->index, code,
              (int)message.size, message.data);
 }
@@ -322,7 +322,7 @@ static void type(struct sim *sim, struct sim_client *client, struct sim_client_d
         model_utf8_append(&text, ledger_type(&sim->ledger, doc->doc, client->index, doc->run));
     }
     ordo_err err = ordo_client_doc_splice(doc->core, doc->caret, delete_count, ordo_buffer_slice(&text));
-    bool may_refuse = sim->plan.may_delete && (err == ORDO_ERR_CLOSED || err == ORDO_ERR_UNAVAILABLE);
+    bool may_refuse = (sim->plan.may_delete || sim_is_damaged(sim, doc->doc)) && (err == ORDO_ERR_CLOSED || err == ORDO_ERR_UNAVAILABLE);
     if (may_refuse) { /* a delete of its own is on its way, or a create that gave no lineage yet */
         ledger_excuse(&sim->ledger, ordo_buffer_slice(&text));
         count = 0;
@@ -496,6 +496,7 @@ const char *sim_client_unsettled(struct sim *sim, uint32_t index) {
     struct sim_client *client = &sim->clients[index];
     for (uint32_t i = 0; i < client->doc_count; i++) {
         const struct sim_client_doc *doc = &client->docs[i];
+        if (sim_is_damaged(sim, doc->doc)) continue;
         bool is_level = ordo_client_doc_is_open(doc->core) && ordo_client_doc_seq(doc->core) == doc->doc->count;
         if (is_level && ordo_client_doc_is_settled(doc->core)) continue;
         const char *status = ordo_client_status_text(ordo_client_doc_status(doc->core));
@@ -513,6 +514,7 @@ void sim_client_check_text(struct sim *sim, uint32_t index) {
     struct ordo_buffer text = {0};
     for (uint32_t i = 0; i < client->doc_count; i++) {
         struct sim_client_doc *doc = &client->docs[i];
+        if (sim_is_damaged(sim, doc->doc)) continue;
         for (int is_visible = 0; is_visible < 2; is_visible++) {
             ordo_buffer_clear(&text);
             if (is_visible) ordo_client_doc_write_visible(doc->core, &text);

@@ -30,13 +30,15 @@ static void draw_faults(struct sim_plan *plan, struct ordo_prng *prng) {
     /* A few kinds per schedule, each more than once: bugs hide where faults meet. */
     uint64_t kinds = between(prng, 1, 5);
     for (uint64_t i = 0; i < kinds; i++) {
-        enum sim_fault fault = (enum sim_fault)below(prng, SIM_FAULT_COUNT);
+        enum sim_fault fault = (enum sim_fault)below(prng, SIM_FAULT_DAMAGE_DISK); /* that one is drawn apart */
         plan->faults[fault] += (uint32_t)between(prng, 1, 4);
     }
     if (chance(prng, 300)) plan->faults[SIM_FAULT_CRASH_SHARD] += 2;
     if (chance(prng, 300)) plan->faults[SIM_FAULT_CUT] += 3;
     if (chance(prng, 50)) {
-        for (int fault = 0; fault < SIM_FAULT_COUNT; fault++) plan->faults[fault] += (uint32_t)between(prng, 1, 3);
+        for (int fault = 0; fault < SIM_FAULT_DAMAGE_DISK; fault++) {
+            plan->faults[fault] += (uint32_t)between(prng, 1, 3);
+        }
     }
 }
 
@@ -77,6 +79,8 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profil
     plan->may_paste = chance(&prng, 30);
     draw_limits(plan, &prng);
     draw_faults(plan, &prng);
+    plan->may_damage = chance(&prng, 40);
+    if (plan->may_damage) plan->faults[SIM_FAULT_DAMAGE_DISK] = 2;
     if (profile != SIM_PROFILE_STARVED) return;
     plan->may_paste = false;
     plan->client_count += 2;

@@ -6,8 +6,6 @@ const struct sim_regression sim_regressions[] = {
     {"ack_of_an_overtaken_create_leaves_a_hole", 2963, SIM_PROFILE_ANY},
     {"ack_of_an_overtaken_delete_leaves_a_hole", 3273, SIM_PROFILE_ANY},
     {"op_behind_an_overtaken_create_is_pipelined", 4615, SIM_PROFILE_ANY},
-    {"resync_names_a_lineage_of_before_a_live_create", 1999, SIM_PROFILE_ANY},
-    {"client_row_is_read_before_it_is_written", 1471, SIM_PROFILE_ANY},
     {"typing_at_a_seam_of_ones_own_run_loses_its_hint", 329, SIM_PROFILE_INTERLEAVING},
     {"typing_at_a_seam_of_ones_own_run_loses_its_hint_2", 842, SIM_PROFILE_INTERLEAVING},
 };

@@ -31,6 +31,7 @@ static void run_is_durable(struct sim *sim, struct ordo_slice key, struct ordo_s
     struct ordo_key parsed;
     struct ordo_run run;
     if (!ordo_key_parse(key, &parsed) || ordo_run_open(key, value, &run) != ORDO_OK) {
+        if (sim->plan.may_damage) return;
         sim_fail(&sim->verdict, SIM_CHECK_SURVIVES, "a run on disk does not decode");
         return;
     }
@@ -70,7 +71,7 @@ static void scan_disk(struct sim *sim) {
         struct ordo_run run;
         if (!ordo_key_parse(key, &parsed) || ordo_run_open(key, value, &run) != ORDO_OK) continue;
         for (size_t i = 0; i < sim->plan.doc_count; i++) {
-            if (!ordo_slice_equal(sim->docs[i]->id, parsed.id)) continue;
+            if (!ordo_slice_equal(sim->docs[i]->id, parsed.id) || sim->is_damaged[i]) continue;
             if (run.first_seq != counts[i] + 1) {
                 sim_fail(&sim->verdict, SIM_CHECK_DENSE, "on disk a run begins at %" PRIu64 " after %zu",
                          run.first_seq, counts[i]);
@@ -81,11 +82,45 @@ static void scan_disk(struct sim *sim) {
     iterator->ops->close(iterator);
     sim->shard.store->ops->view_close(view);
     for (size_t i = 0; i < sim->plan.doc_count; i++) {
-        if (counts[i] < before[i]) {
+        if (counts[i] < before[i] && !sim->is_damaged[i]) {
             sim_fail(&sim->verdict, SIM_CHECK_SURVIVES, "%.*s: %zu ops were durable, after the crash there are %zu",
                      (int)sim->docs[i]->id.size, sim->docs[i]->id.data, before[i], counts[i]);
         }
     }
+}
+
+bool sim_is_damaged(const struct sim *sim, const struct oracle_doc *doc) {
+    for (size_t i = 0; i < sim->plan.doc_count; i++) {
+        if (sim->docs[i] == doc) return sim->is_damaged[i];
+    }
+    return false;
+}
+
+/* Any value that belongs to a document, but for the key that says to which. */
+void sim_shard_damage(struct sim *sim) {
+    static const enum ordo_cf families[] = {ORDO_CF_OPS, ORDO_CF_OPS, ORDO_CF_SNAPSHOTS, ORDO_CF_CLIENTS, ORDO_CF_DOCS};
+    enum ordo_cf cf = families[sim_below(sim, sizeof families / sizeof *families)];
+    struct ordo_buffer key = {0};
+    size_t seen = 0;
+    struct ordo_view *view = sim->shard.store->ops->view_open(sim->shard.store);
+    struct ordo_iterator *iterator = view->ops->iterate(view, cf, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
+    for (bool has = iterator->ops->seek(iterator, ordo_slice(NULL, 0)); has; has = iterator->ops->next(iterator)) {
+        if (sim_below(sim, ++seen) != 0) continue; /* each is picked with the same chance */
+        ordo_buffer_clear(&key);
+        ordo_buffer_append_slice(&key, iterator->ops->key(iterator));
+    }
+    iterator->ops->close(iterator);
+    sim->shard.store->ops->view_close(view);
+    struct ordo_key parsed;
+    if (seen > 0 && ordo_key_parse(ordo_buffer_slice(&key), &parsed)) {
+        ordo_store_memory_flip_bit(sim->shard.store, cf, ordo_buffer_slice(&key), sim_below(sim, 100000));
+        for (size_t i = 0; i < sim->plan.doc_count; i++) {
+            if (ordo_slice_equal(sim->docs[i]->id, parsed.id)) sim->is_damaged[i] = true;
+        }
+        sim_log(sim, "a bit flips in %s of %.*s", ordo_cf_names[cf], (int)parsed.id.size, parsed.id.data);
+        sim->counts.damages++;
+    }
+    ordo_buffer_finish(&key);
 }
 
 /* ---- the one writer */
@@ -418,6 +453,7 @@ static void forget_process(struct sim *sim) {
         struct ordo_shard_stats stats = ordo_shard_stats(shard->core);
         sim->counts.snapshots += stats.snapshots;
         sim->counts.loads += stats.loads;
+        sim->counts.damages_met += stats.documents_damaged;
         sim->counts.rebases_far += stats.rebases_far;
         sim->counts.commits_dropped += stats.commits_dropped;
     }

@@ -54,6 +54,7 @@ static const char *const fault_names[SIM_FAULT_COUNT] = {
     [SIM_FAULT_FULL_DISK] = "full disk",
     [SIM_FAULT_FAIL_WRITE] = "fail write",
     [SIM_FAULT_FAIL_SYNC] = "fail sync",
+    [SIM_FAULT_DAMAGE_DISK] = "damage disk",
     [SIM_FAULT_JUMP_CLOCK] = "jump clock",
 };
 
@@ -106,6 +107,7 @@ static void fault(struct sim *sim, enum sim_fault kind) {
         ordo_store_memory_fail_write(sim->shard.store, sim_between(sim, 1, 5), ORDO_ERR_IO);
         break;
     case SIM_FAULT_FAIL_SYNC: ordo_store_memory_fail_sync(sim->shard.store, sim_between(sim, 1, 5)); break;
+    case SIM_FAULT_DAMAGE_DISK: sim_shard_damage(sim); break;
     case SIM_FAULT_JUMP_CLOCK: jump_clock(sim); break;
     case SIM_FAULT_COUNT: break;
     }
@@ -169,6 +171,9 @@ static const char *unsettled(struct sim *sim) {
         const char *what = sim_client_unsettled(sim, i);
         if (what != NULL) return what;
     }
+    for (uint32_t i = 0; i < sim->plan.doc_count; i++) {
+        if (sim->is_damaged[i]) return NULL; /* who has it open comes and goes */
+    }
     return sim->plan.profile == SIM_PROFILE_TRACE ? NULL : gauges_off(sim);
 }
 
@@ -180,7 +185,7 @@ static void last_checks(struct sim *sim) {
         if (sim->clients[i].was_robbed) ledger_excuse_owner(&sim->ledger, i);
     }
     if (sim->plan.profile != SIM_PROFILE_TRACE) {
-        ledger_check(&sim->ledger, sim->oracle, sim->plan.may_delete, &sim->verdict);
+        ledger_check(&sim->ledger, sim->oracle, sim->plan.may_delete || sim->plan.may_damage, &sim->verdict);
     }
     if (sim->plan.profile == SIM_PROFILE_INTERLEAVING) {
         ledger_check_runs(&sim->ledger, sim->docs[0], &sim->verdict);

@@ -53,6 +53,7 @@ enum sim_fault {
     SIM_FAULT_FAIL_WRITE,
     SIM_FAULT_FAIL_SYNC,
     SIM_FAULT_JUMP_CLOCK,    /* of a process, up to an hour, either way */
+    SIM_FAULT_DAMAGE_DISK,   /* a bit of a stored value flips: its document may be lost, and nothing else */
     SIM_FAULT_COUNT
 };
 
@@ -67,6 +68,7 @@ struct sim_plan {
     uint32_t faults[SIM_FAULT_COUNT];  /* how many of each */
     bool may_delete;                   /* documents are deleted and created again */
     bool may_forget;                   /* clients lose their records */
+    bool may_damage;                   /* bits flip on the disk */
     bool may_paste;                    /* texts that travel on the bulk link */
     bool steals_ids;                   /* raw clients use the ids of honest ones */
     struct ordo_shard_config shard;
@@ -186,7 +188,7 @@ struct sim_raw;
     X(commits) X(acks) X(duplicate_acks) X(nacks) X(opened) X(opened_unasked) X(opened_with_content)                   \
     X(opened_in_parts) X(given_back) X(shard_deaths) X(power_losses) X(failed_writes) X(gateway_deaths)      \
     X(links_lost) X(reloads) X(snapshots) X(loads) X(rebases_far) X(commits_dropped) X(resyncs) X(messages_dropped)    \
-    X(side_pieces) X(jobs) X(histories)
+    X(side_pieces) X(jobs) X(histories) X(damages) X(damages_met)
 struct sim_counts {
 #define X(name) uint64_t name;
     SIM_COUNTS(X)
@@ -204,6 +206,7 @@ struct sim {
     struct ledger ledger;
     struct ordo_arena arena;   /* of one step */
     struct oracle_doc *docs[SIM_DOCS_MAX];
+    bool is_damaged[SIM_DOCS_MAX]; /* some bit of it flipped on the disk */
     struct sim_conn **conns;
     size_t conn_count;
     struct sim_link *links;
@@ -280,6 +283,8 @@ void sim_shard_finish(struct sim *sim);
 void sim_shard_start(struct sim *sim);
 void sim_shard_crash(struct sim *sim, uint64_t down_us);
 void sim_shard_deliver(struct sim *sim, struct sim_item *item);
+void sim_shard_damage(struct sim *sim);
+bool sim_is_damaged(const struct sim *sim, const struct oracle_doc *doc);
 void sim_shard_set_full(struct sim *sim, bool is_full);
 bool sim_shard_is_idle(const struct sim *sim);
 

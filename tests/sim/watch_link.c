@@ -8,6 +8,7 @@
 struct subscriber {
     uint64_t session, number;
     struct oracle_doc *doc;
+    uint64_t asked_seq; /* the head on disk when the Attach arrived */
     uint8_t client[ORDO_CLIENT_ID_SIZE_MAX];
     size_t client_size;
 };
@@ -71,6 +72,7 @@ static void sent_attach(struct watch_link *link, uint64_t session, const Ordo__C
                              ordo_slice_of_binary(attach->id)),
         .client_size = attach->client_id.len,
     };
+    subscriber->asked_seq = subscriber->doc->count;
     if (attach->client_id.len > 0) memcpy(subscriber->client, attach->client_id.data, attach->client_id.len);
 }
 
@@ -151,6 +153,11 @@ static void sent_attached(struct watch_link *link, uint64_t session,
     if (attached->head > doc->count) {
         sim_fail(link->verdict, SIM_CHECK_DURABLE, "the shard shows head %" PRIu64 " but on disk it is %zu",
                  attached->head, doc->count);
+        return;
+    }
+    if (attached->head < subscriber->asked_seq) {
+        sim_fail(link->verdict, SIM_CHECK_OPENED, "the shard shows head %" PRIu64 ", on disk it was %" PRIu64 " before",
+                 attached->head, subscriber->asked_seq);
         return;
     }
     uint64_t server_seq, client_seq = oracle_last_client_seq(
