@@ -62,6 +62,20 @@ static void op_trim(struct model_op *op) {
     if (op->count > 0 && op->parts[op->count - 1].kind == MODEL_RETAIN) op->count--;
 }
 
+/* Unknown fields are ignored; a field of ours in another wire type is none of ours. */
+static bool skip_unknown(struct ordo_reader *reader, uint64_t tag) {
+    struct ordo_slice bytes;
+    uint64_t value;
+    if (tag >> 3 == 0 || tag >> 3 > 0x1fffffff) return false;
+    switch (tag & 7) {
+    case 0: return ordo_take_varint(reader, &value);
+    case 1: return ordo_take_bytes(reader, 8, &bytes);
+    case 2: return tag >> 3 > 2 && ordo_take_sized(reader, &bytes);
+    case 5: return ordo_take_bytes(reader, 4, &bytes);
+    default: return false;
+    }
+}
+
 bool model_op_decode(struct ordo_slice bytes, struct model_op *out, struct ordo_arena *arena) {
     struct ordo_slice spans = {0}, text = {0};
     struct ordo_reader reader = ordo_reader(bytes);
@@ -71,6 +85,7 @@ bool model_op_decode(struct ordo_slice bytes, struct model_op *out, struct ordo_
         if (!ordo_take_varint(&reader, &tag)) return false;
         if (tag == (1 << 3 | 2)) field = &spans;
         else if (tag == (2 << 3 | 2)) field = &text;
+        else if (skip_unknown(&reader, tag)) continue;
         else return false;
         if (field->size > 0 || !ordo_take_sized(&reader, field)) return false;
     }
