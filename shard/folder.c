@@ -153,10 +153,18 @@ static ordo_err check_low_water(struct ordo_folder *folder, uint64_t turn, struc
     return ORDO_ERR_CORRUPT;
 }
 
+/* Files that the database does not need any more may have come back with a power cut, and look like damage. */
+static ordo_err judge_log(struct ordo_log_check *check, const char *db_path, struct ordo_problem *problem) {
+    uint64_t oldest;
+    ordo_err err = ordo_log_check_run(check, db_path, 0, problem);
+    if (err != ORDO_ERR_CORRUPT || ordo_store_rocksdb_oldest_log(db_path, &oldest) != ORDO_OK) return err;
+    return ordo_log_check_run(check, db_path, oldest, problem);
+}
+
 /* The log files' part, before the database is opened: afterwards they are gone. */
 static ordo_err check_log(struct ordo_folder *folder, bool cuts, bool *is_torn, struct ordo_problem *problem) {
     struct ordo_log_check check;
-    ordo_err err = ordo_log_check_run(&check, folder->db_path, problem);
+    ordo_err err = judge_log(&check, folder->db_path, problem);
     if (!err && check.turn != 0) err = check_low_water(folder, check.turn, problem);
     *is_torn = check.torn_size > 0;
     if (!err && *is_torn) {

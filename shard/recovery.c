@@ -31,14 +31,14 @@ static bool parse_log_name(const char *name, struct log_file *out) {
     return true;
 }
 
-/* The log files of a database, oldest first; the caller frees them. */
-static ordo_err list_log_files(const char *db_path, struct log_file **files_out, size_t *count_out) {
+/* The log files of a database from number `oldest` on, in their order; the caller frees them. */
+static ordo_err list_log_files(const char *db_path, uint64_t oldest, struct log_file **files_out, size_t *count_out) {
     DIR *folder = opendir(db_path);
     if (folder == NULL) return ordo_file_error();
     struct log_file *files = NULL, file;
     size_t count = 0;
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        if (!parse_log_name(entry->d_name, &file)) continue;
+        if (!parse_log_name(entry->d_name, &file) || file.number < oldest) continue;
         files = ordo_realloc(files, (count + 1) * sizeof *files);
         files[count++] = file;
     }
@@ -146,10 +146,11 @@ static ordo_err check_file(struct ordo_log_check *check, struct log_state *state
     return err;
 }
 
-ordo_err ordo_log_check_run(struct ordo_log_check *check, const char *db_path, struct ordo_problem *problem) {
+ordo_err ordo_log_check_run(struct ordo_log_check *check, const char *db_path, uint64_t oldest,
+                            struct ordo_problem *problem) {
     *check = (struct ordo_log_check){0};
     struct log_file *files = NULL;
-    ordo_err err = list_log_files(db_path, &files, &check->file_count);
+    ordo_err err = list_log_files(db_path, oldest, &files, &check->file_count);
     if (err) ordo_problem_set(problem, "The folder %s cannot be read: %s", db_path, strerror(errno));
     struct log_state state = {0};
     for (size_t i = 0; !err && i < check->file_count; i++) {

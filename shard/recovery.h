@@ -9,7 +9,11 @@
  * the old one was on disk. Turns are numbered without gaps, so if the new file begins with the turn behind the old
  * one's last, no turn is missing: only background writes, which nobody relies on before a later turn does.
  *
- * Runs before RocksDB, under the folder's lock. */
+ * And some files are of no account at all: RocksDB deletes a log file once tables hold what is in it, but a power cut may
+ * bring such a file back, with others around it missing. Which ones these are only the database knows; so where the
+ * files together look damaged, it is asked, and they are judged again without those.
+ *
+ * Runs before RocksDB serves, under the folder's lock. */
 #ifndef ORDO_SHARD_RECOVERY_H
 #define ORDO_SHARD_RECOVERY_H
 
@@ -32,8 +36,9 @@ struct ordo_log_check {
     uint64_t turn;         /* the newest in the logs; 0: none there */
 };
 
-/* Reads the log files in `db_path`; changes nothing. CORRUPT: damage, and `problem` names file and place. */
-ORDO_MUST_USE ordo_err ordo_log_check_run(struct ordo_log_check *check, const char *db_path,
+/* Reads the log files in `db_path` whose number is at least `oldest`; changes nothing. CORRUPT: damage, and `problem`
+ * names file and place. */
+ORDO_MUST_USE ordo_err ordo_log_check_run(struct ordo_log_check *check, const char *db_path, uint64_t oldest,
                                           struct ordo_problem *problem);
 
 /* Cuts the torn tail that the check found. `temporary`: a name outside `db_path`, on the same file system. */

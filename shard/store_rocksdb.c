@@ -383,6 +383,17 @@ ordo_err ordo_store_rocksdb_open(const char *path, enum ordo_rocksdb_mode mode, 
     return ORDO_OK;
 }
 
+ordo_err ordo_store_rocksdb_oldest_log(const char *path, uint64_t *number_out) {
+    struct ordo_problem problem;
+    struct ordo_store *base = NULL;
+    ordo_err err = ordo_store_rocksdb_open(path, ORDO_ROCKSDB_READONLY_TORN, &problem, &base);
+    if (err) return err;
+    struct store_rocksdb *store = (struct store_rocksdb *)base;
+    if (rocksdb_property_int(store->db, "rocksdb.min-log-number-to-keep", number_out) != 0) err = ORDO_ERR_NOT_FOUND;
+    base->ops->close(base);
+    return err;
+}
+
 const char *ordo_store_rocksdb_failure(const struct ordo_store *base) {
     return ((const struct store_rocksdb *)base)->failure;
 }

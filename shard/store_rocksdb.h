@@ -29,6 +29,10 @@ enum ordo_rocksdb_mode {
 ORDO_MUST_USE ordo_err ordo_store_rocksdb_open(const char *path, enum ordo_rocksdb_mode mode,
                                                struct ordo_problem *problem, struct ordo_store **store_out);
 
+/* The number of the oldest log file that the database still needs, as its own records say: what older ones hold is in
+ * tables. Opens it for reading only, and passes over what does not read in the logs. Errors as above. */
+ORDO_MUST_USE ordo_err ordo_store_rocksdb_oldest_log(const char *path, uint64_t *number_out);
+
 /* What RocksDB said about the last write that failed; "" if none did. */
 const char *ordo_store_rocksdb_failure(const struct ordo_store *store);
 

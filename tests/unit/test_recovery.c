@@ -48,7 +48,7 @@ static void write_log(struct fixture *fixture, const char *name, uint64_t first,
 }
 
 static ordo_err run(struct fixture *fixture) {
-    return ordo_log_check_run(&fixture->check, fixture->path, &fixture->problem);
+    return ordo_log_check_run(&fixture->check, fixture->path, 0, &fixture->problem);
 }
 
 static void files_that_continue_one_another_are_whole(void **state) {
@@ -108,6 +108,15 @@ static void a_file_missing_in_the_middle_is_damage(void **state) {
     write_log(fixture, "000003.log", 10, 12, 0);
     assert_int_equal(run(fixture), ORDO_ERR_CORRUPT);
     assert_non_null(strstr(fixture->problem.text, "000003.log"));
+}
+
+static void files_that_the_database_does_not_need_are_not_judged(void **state) {
+    struct fixture *fixture = *state;
+    write_log(fixture, "000001.log", 1, 5, 0); /* came back when the power went; 000002 did not */
+    write_log(fixture, "000003.log", 8, 9, 0);
+    assert_int_equal(run(fixture), ORDO_ERR_CORRUPT);
+    assert_int_equal(ordo_log_check_run(&fixture->check, fixture->path, 2, &fixture->problem), ORDO_OK);
+    assert_int_equal(fixture->check.record_count, 2);
 }
 
 static void a_file_cut_at_the_end_of_a_record_shows_in_the_next(void **state) {
@@ -195,6 +204,7 @@ int main(void) {
         WITH_FOLDER(files_begun_behind_a_torn_tail_without_a_whole_record_are_cut_too),
         WITH_FOLDER(a_torn_tail_with_a_later_file_behind_it_is_damage),
         WITH_FOLDER(a_file_missing_in_the_middle_is_damage),
+        WITH_FOLDER(files_that_the_database_does_not_need_are_not_judged),
         WITH_FOLDER(a_file_cut_at_the_end_of_a_record_shows_in_the_next),
         WITH_FOLDER(background_writes_lost_at_the_end_of_a_file_are_no_damage_if_the_next_turn_is_there),
         WITH_FOLDER(a_turn_lost_with_them_is_damage),
