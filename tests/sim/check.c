@@ -6,7 +6,7 @@
 const char *sim_check_name(enum sim_check check) {
     switch (check) {
     case SIM_CHECK_NONE: return "none";
-#define X(name, text, promise)                                                                                         \
+#define X(name, text, promise)                                                                                       \
     case SIM_CHECK_##name: return text;
         SIM_CHECKS(X)
 #undef X
@@ -17,7 +17,7 @@ const char *sim_check_name(enum sim_check check) {
 const char *sim_check_promise(enum sim_check check) {
     switch (check) {
     case SIM_CHECK_NONE: return "";
-#define X(name, text, promise)                                                                                         \
+#define X(name, text, promise)                                                                                       \
     case SIM_CHECK_##name: return promise;
         SIM_CHECKS(X)
 #undef X

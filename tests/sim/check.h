@@ -8,27 +8,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SIM_CHECKS(X)                                                                                                  \
-    X(DENSE, "dense", "a document's server_seq is 1, 2, 3, ... without a hole")                                        \
-    X(REISSUED, "reissued", "a server_seq never stands for two different ops, whoever sees it")                        \
-    X(ONCE, "once", "an op_id is committed at most once")                                                              \
-    X(DURABLE, "durable", "nothing is acked or shown before it is on disk")                                            \
-    X(SURVIVES, "survives", "what was durable is there after every crash")                                             \
-    X(DUPLICATE, "duplicate", "a duplicate is answered with the original server_seq")                                  \
-    X(ORDER, "order", "each connection sees Committed and Ack in order, without a gap")                                \
-    X(SUBMITTED, "submitted", "only what somebody submitted is committed")                                             \
-    X(REBASE, "rebase", "a committed op is the submitted one transformed op by op")                                    \
-    X(TIMESTAMP, "timestamp", "timestamps never go backwards")                                                         \
-    X(OPENED, "opened", "Opened tells the truth: lineage, content, ops, last_client_seq")                              \
-    X(HISTORY, "history", "history is what was: the ops of the log, the content as it stood")                          \
-    X(HONEST, "honest", "an honest client is never refused for good, nor ends in an error")                            \
-    X(REFUSED, "refused", "a misbehaving client gets the code that the protocol says")                                 \
-    X(CONVERGE, "converge", "at rest every client holds the text that the log makes")                                  \
-    X(LOST, "lost", "what was typed and deleted by nobody is in the text")                                             \
-    X(DOUBLED, "doubled", "what was typed once is in the text once")                                                   \
-    X(INTERLEAVED, "interleaved", "two people's runs of typing do not interleave")                                     \
-    X(LIVENESS, "liveness", "once all is healed everybody settles in bounded time")                                    \
-    X(BOUNDS, "bounds", "queues keep their limits")                                                                    \
+#define SIM_CHECKS(X)                                                                                                \
+    X(DENSE, "dense", "a document's server_seq is 1, 2, 3, ... without a hole")                                      \
+    X(REISSUED, "reissued", "a server_seq never stands for two different ops, whoever sees it")                      \
+    X(ONCE, "once", "an op_id is committed at most once")                                                            \
+    X(DURABLE, "durable", "nothing is acked or shown before it is on disk")                                          \
+    X(SURVIVES, "survives", "what was durable is there after every crash")                                           \
+    X(DUPLICATE, "duplicate", "a duplicate is answered with the original server_seq")                                \
+    X(ORDER, "order", "each connection sees Committed and Ack in order, without a gap")                              \
+    X(SUBMITTED, "submitted", "only what somebody submitted is committed")                                           \
+    X(REBASE, "rebase", "a committed op is the submitted one transformed op by op")                                  \
+    X(TIMESTAMP, "timestamp", "timestamps never go backwards")                                                       \
+    X(OPENED, "opened", "Opened tells the truth: lineage, content, ops, last_client_seq")                            \
+    X(HISTORY, "history", "history is what was: the ops of the log, the content as it stood")                        \
+    X(HONEST, "honest", "an honest client is never refused for good, nor ends in an error")                          \
+    X(REFUSED, "refused", "a misbehaving client gets the code that the protocol says")                               \
+    X(CONVERGE, "converge", "at rest every client holds the text that the log makes")                                \
+    X(LOST, "lost", "what was typed and deleted by nobody is in the text")                                           \
+    X(DOUBLED, "doubled", "what was typed once is in the text once")                                                 \
+    X(INTERLEAVED, "interleaved", "two people's runs of typing do not interleave")                                   \
+    X(LIVENESS, "liveness", "once all is healed everybody settles in bounded time")                                  \
+    X(BOUNDS, "bounds", "queues keep their limits")                                                                  \
     X(WIRE, "wire", "what we send decodes and keeps the rules of the protocol")
 
 enum sim_check {

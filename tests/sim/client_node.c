@@ -94,7 +94,11 @@ static void open_doc(struct sim *sim, struct sim_client *client, uint32_t index,
         .create_type = ordo_slice_of("text"),
         .create_content = ordo_buffer_slice(&sim->initial),
         .presence = sim_chance(sim, 300),
-        .listener = {.opened = on_opened, .changed = on_changed, .given_back = on_given_back, .status = on_status, .store = on_store},
+        .listener = {.opened = on_opened,
+                     .changed = on_changed,
+                     .given_back = on_given_back,
+                     .status = on_status,
+                     .store = on_store},
         .user = client,
     };
     doc->core = ordo_client_connection_open(client->core, &options);
@@ -322,7 +326,8 @@ static void type(struct sim *sim, struct sim_client *client, struct sim_client_d
         model_utf8_append(&text, ledger_type(&sim->ledger, doc->doc, client->index, doc->run));
     }
     ordo_err err = ordo_client_doc_splice(doc->core, doc->caret, delete_count, ordo_buffer_slice(&text));
-    bool may_refuse = (sim->plan.may_delete || sim_is_damaged(sim, doc->doc)) && (err == ORDO_ERR_CLOSED || err == ORDO_ERR_UNAVAILABLE);
+    bool may_refuse = (sim->plan.may_delete || sim_is_damaged(sim, doc->doc)) &&
+                      (err == ORDO_ERR_CLOSED || err == ORDO_ERR_UNAVAILABLE);
     if (may_refuse) { /* a delete of its own is on its way, or a create that gave no lineage yet */
         ledger_excuse(&sim->ledger, ordo_buffer_slice(&text));
         count = 0;
@@ -399,8 +404,8 @@ static void act(struct sim *sim, struct sim_client *client, struct sim_client_do
     }
 }
 
-/* Deletes some of what stood there first, around everybody's carets. (Where runs themselves are deleted while they are
- * typed, a caret may lose all that it stood next to, and end up amid somebody else's run.) */
+/* Deletes some of what stood there first, around everybody's carets. (Where runs themselves are deleted while they
+ * are typed, a caret may lose all that it stood next to, and end up amid somebody else's run.) */
 static void delete_initial(struct sim *sim, struct sim_client *client, struct sim_client_doc *doc) {
     struct ordo_buffer visible = {0};
     ordo_client_doc_write_visible(doc->core, &visible);

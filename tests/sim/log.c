@@ -66,8 +66,9 @@ void sim_log_received(struct sim *sim, const struct sim_conn *conn, const Ordo__
                 opened->last_client_server_seq, opened->horizon, opened->lineage, opened->more ? ", more" : "");
         break;
     case ORDO__V1__SERVER_MESSAGE__BODY_COMMITTED:
-        sim_log(sim, "%s < Committed %u: %" PRIu64 " of (%s, %" PRIu64 ") base %" PRIu64 " kind %d", who, message->doc,
-                committed->server_seq, oracle_hex(ordo_slice_of_binary(committed->client_id)), committed->client_seq,
+        sim_log(sim, "%s < Committed %u: %" PRIu64 " of (%s, %" PRIu64 ") base %" PRIu64 " kind %d", who,
+                message->doc, committed->server_seq, oracle_hex(ordo_slice_of_binary(committed->client_id)),
+                committed->client_seq,
                 committed->base_seq, committed->op_case);
         break;
     case ORDO__V1__SERVER_MESSAGE__BODY_ACK:

@@ -41,8 +41,8 @@ static struct sim_counts counts;
 
 static enum sim_check run_one(uint64_t seed, enum sim_profile profile, bool is_verbose, bool is_quiet) {
     snprintf(reproduce, sizeof reproduce,
-             "violation: assertion\n  reproduce: %s --seeds %" PRIu64 "..%" PRIu64 "%s --verbose\n", program, seed, seed,
-             profile_option(profile));
+             "violation: assertion\n  reproduce: %s --seeds %" PRIu64 "..%" PRIu64 "%s --verbose\n", program, seed,
+             seed, profile_option(profile));
     struct sim_plan plan;
     sim_plan_draw(&plan, seed, profile);
     struct sim *sim = sim_create(seed, &plan, is_verbose);
@@ -110,8 +110,8 @@ static int run_seeds(const struct options *options) {
                 count * 60000 / (now_ms - start_ms));
     }
     uint64_t took_ms = ordo_clock_monotonic_ms() - start_ms;
-    printf("%" PRIu64 " schedules, %" PRIu64 " violations, %" PRIu64 " schedules per minute\n", count, violation_count,
-           count * 60000 / (took_ms ? took_ms : 1));
+    printf("%" PRIu64 " schedules, %" PRIu64 " violations, %" PRIu64 " schedules per minute\n", count,
+           violation_count, count * 60000 / (took_ms ? took_ms : 1));
     print_counts();
     return violation_count > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -15,8 +15,8 @@ struct raw_submit {
     uint32_t allowed;      /* bits of the nack codes that fit */
     bool is_bad;           /* must not be committed, ever */
     bool is_late;          /* nor this: the opening that it went through had ended ... */
-    size_t link_count;     /* ... unless a link or the shard was started anew since: both openings are attached again */
-    uint64_t incarnation;  /* then, and the shard cannot tell which was the later one */
+    size_t link_count;     /* ... unless a link or the shard was started anew since: then both openings are */
+    uint64_t incarnation;  /* attached again, and the shard cannot tell which was the later one */
     uint32_t conn;
     struct ordo_buffer op;
     uint64_t base_seq;

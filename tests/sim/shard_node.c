@@ -98,7 +98,8 @@ bool sim_is_damaged(const struct sim *sim, const struct oracle_doc *doc) {
 
 /* Any value that belongs to a document, but for the key that says to which. */
 void sim_shard_damage(struct sim *sim) {
-    static const enum ordo_cf families[] = {ORDO_CF_OPS, ORDO_CF_OPS, ORDO_CF_SNAPSHOTS, ORDO_CF_CLIENTS, ORDO_CF_DOCS};
+    static const enum ordo_cf families[] = {ORDO_CF_OPS, ORDO_CF_OPS, ORDO_CF_SNAPSHOTS, ORDO_CF_CLIENTS,
+                                            ORDO_CF_DOCS};
     enum ordo_cf cf = families[sim_below(sim, sizeof families / sizeof *families)];
     struct ordo_buffer key = {0};
     size_t seen = 0;

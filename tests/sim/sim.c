@@ -155,13 +155,14 @@ static const char *gauges_off(struct sim *sim) {
         subscribers += here;
         if (stats->connections == connections && stats->subscribers == here) continue;
         snprintf(text, sizeof text,
-                 "gateway %u has %" PRIu64 " connections with %" PRIu64 " documents, not %" PRIu64 " with %" PRIu64, i,
-                 stats->connections, stats->subscribers, connections, here);
+                 "gateway %u has %" PRIu64 " connections with %" PRIu64 " documents, not %" PRIu64 " with %" PRIu64,
+                 i, stats->connections, stats->subscribers, connections, here);
         return text;
     }
     struct ordo_shard_stats stats = ordo_shard_stats(sim->shard.core);
     if (stats.subscribers == subscribers) return NULL;
-    snprintf(text, sizeof text, "the shard has %" PRIu64 " subscribers, not %" PRIu64, stats.subscribers, subscribers);
+    snprintf(text, sizeof text, "the shard has %" PRIu64 " subscribers, not %" PRIu64, stats.subscribers,
+             subscribers);
     return text;
 }
 

@@ -158,7 +158,7 @@ struct sim_client_doc {
     bool has_record;
     uint64_t caret;
     bool has_caret;            /* interleaving: it was put in its place */
-    bool caret_moves_right;    /* at an insert just there: it stays with what was typed last, which stands behind it */
+    bool caret_moves_right;    /* at an insert just there: what was typed last stands behind it */
     uint32_t run;              /* of typing */
 };
 
@@ -184,10 +184,10 @@ struct sim_client {
 struct sim_raw;
 
 /* What schedules reached, to see that they reach it. */
-#define SIM_COUNTS(X)                                                                                                  \
-    X(commits) X(acks) X(duplicate_acks) X(nacks) X(opened) X(opened_unasked) X(opened_with_content)                   \
-    X(opened_in_parts) X(given_back) X(shard_deaths) X(power_losses) X(failed_writes) X(gateway_deaths)      \
-    X(links_lost) X(reloads) X(snapshots) X(loads) X(rebases_far) X(commits_dropped) X(resyncs) X(messages_dropped)    \
+#define SIM_COUNTS(X)                                                                                                \
+    X(commits) X(acks) X(duplicate_acks) X(nacks) X(opened) X(opened_unasked) X(opened_with_content)                 \
+    X(opened_in_parts) X(given_back) X(shard_deaths) X(power_losses) X(failed_writes) X(gateway_deaths)              \
+    X(links_lost) X(reloads) X(snapshots) X(loads) X(rebases_far) X(commits_dropped) X(resyncs) X(messages_dropped)  \
     X(side_pieces) X(jobs) X(histories) X(damages) X(damages_met)
 struct sim_counts {
 #define X(name) uint64_t name;

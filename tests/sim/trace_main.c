@@ -11,11 +11,12 @@
 
 /* ordo-sim-trace: recorded concurrent editing through the simulated cluster, one client per author.
  *
- * The transactions are made in the order of the file, which is also the order in which the shard gets them. Before its
- * author makes one, his client is let have exactly the commits that he had seen. Where an earlier op of his is still in
- * flight behind commits that he had not seen, those must reach the client all the same, or else it could not send the
- * next op; the author goes on typing into what he saw, and his op is carried over the unseen commits as an editor
- * does that shows changes late. So every op is made against exactly its parents, and most are rebased by the shard. */
+ * The transactions are made in the order of the file, which is also the order in which the shard gets them. Before
+ * its author makes one, his client is let have exactly the commits that he had seen. Where an earlier op of his is
+ * still in flight behind commits that he had not seen, those must reach the client all the same, or else it could not
+ * send the next op (one in flight, Acks in their place); the author goes on typing into what he saw, and his op is
+ * carried over the unseen commits as an editor does that shows changes late. So every op is made against exactly its
+ * parents; which of the two ways it took to the head is printed at the end. */
 
 enum { AUTHORS_MAX = 3, EXIT_SKIP = 77 };
 
@@ -238,8 +239,8 @@ static bool run(struct trace *trace, json_t *json) {
     json_t *txns = json_object_get(json, "txns");
     for (size_t i = 0; i < trace->txn_count; i++) {
         if (!make(trace, i, json_array_get(txns, i))) {
-            fprintf(stderr, "stuck at transaction %zu of author %u: %s %s\n", i, trace->txns[i].author, trace->problem,
-                    sim->verdict.message);
+            fprintf(stderr, "stuck at transaction %zu of author %u: %s %s\n", i, trace->txns[i].author,
+                    trace->problem, sim->verdict.message);
             return false;
         }
     }

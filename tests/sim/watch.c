@@ -270,7 +270,8 @@ static void history_is_complete(struct watch *watch, struct watch_history *histo
                         (seq >= history->asked_seq || doc->entries[seq].op.timestamp_ms > history->at_ms);
     }
     bool is_right = history->next_seq > 0 ||
-                    (is_right_time && oracle_content_is(watch->oracle, doc, seq, ordo_buffer_slice(&history->content)));
+                    (is_right_time &&
+                     oracle_content_is(watch->oracle, doc, seq, ordo_buffer_slice(&history->content)));
     if (is_right) return;
     sim_fail(watch->verdict, SIM_CHECK_HISTORY, "%s, doc %.*s: %s at seq %" PRIu64, watch->name, (int)doc->id.size,
              doc->id.data, is_right_time ? "another content" : "the content of another time", seq);

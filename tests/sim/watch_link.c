@@ -156,8 +156,9 @@ static void sent_attached(struct watch_link *link, uint64_t session,
         return;
     }
     if (attached->head < subscriber->asked_seq) {
-        sim_fail(link->verdict, SIM_CHECK_OPENED, "the shard shows head %" PRIu64 ", on disk it was %" PRIu64 " before",
-                 attached->head, subscriber->asked_seq);
+        sim_fail(link->verdict, SIM_CHECK_OPENED,
+                 "the shard shows head %" PRIu64 ", on disk it was %" PRIu64 " before", attached->head,
+                 subscriber->asked_seq);
         return;
     }
     uint64_t server_seq, client_seq = oracle_last_client_seq(
