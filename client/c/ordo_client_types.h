@@ -94,8 +94,8 @@ struct ordo_client_doc_listener {
     void (*committed)(void *user, struct ordo_client_doc *doc, const struct ordo_client_commit *commit);
     void (*presence)(void *user, struct ordo_client_doc *doc, const struct ordo_client_presence *presence);
     /* Write `record` where the next start finds it (one record per document, atomically, under a lock): called before
-     * an op is sent for the first time. False: nothing is sent, and it is tried again at the next chance. Without
-     * this member all state lives in memory only. */
+     * an op is sent for the first time, and when the client_id changes. False: nothing is sent, and it is tried again
+     * at the next chance. Without this member all state lives in memory only. */
     bool (*store)(void *user, struct ordo_client_doc *doc, struct ordo_slice record);
 };
 

@@ -254,10 +254,14 @@ void ordo_client_doc_set_client_id(struct ordo_client_doc *doc, struct ordo_clie
     ORDO_ASSERT(!doc->in_flight.is_set && doc->phase == DOC_CLOSED);
     doc->client_id = client_id;
     if (doc->need == DOC_NEEDS_CLIENT_ID) doc->need = DOC_NEEDS_NOTHING;
-    if (doc->pending.live == NULL) return;
-    ordo_buffer_clear(&doc->scratch);
-    doc->type->live_encode(doc->pending.live, &doc->scratch);
-    doc->type->live_load(doc->pending.live, ordo_buffer_slice(&doc->scratch), doc_client(doc));
+    if (doc->pending.live != NULL) {
+        ordo_buffer_clear(&doc->scratch);
+        doc->type->live_encode(doc->pending.live, &doc->scratch);
+        doc->type->live_load(doc->pending.live, ordo_buffer_slice(&doc->scratch), doc_client(doc));
+    }
+    /* A record with an op in flight can be taken up only under the id that it was sent with. That op is settled, and
+     * the document may have nothing to send for long: its record must not stay behind with the old id. */
+    if (doc->has_content) (void)doc_store(doc);
 }
 
 /* --- accessors -------------------------------------------------------------------------------------------------- */

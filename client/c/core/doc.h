@@ -91,7 +91,7 @@ void ordo_client_doc_ack(struct ordo_client_doc *doc, const struct ordo_wire_ack
 void ordo_client_doc_nack(struct ordo_client_doc *doc, const struct ordo_wire_nack *nack, uint64_t now_ms);
 void ordo_client_doc_document_status(struct ordo_client_doc *doc, const struct ordo_wire_status *status);
 void ordo_client_doc_presence(struct ordo_client_doc *doc, const struct ordo_wire_presence *presence);
-/* The Open was answered with an Error. 429 and 503 are tried again, all others put the document in error. */
+/* The Open was answered with an Error. 409, 429 and 503 are tried again, all others put the document in error. */
 void ordo_client_doc_open_refused(struct ordo_client_doc *doc, const struct ordo_wire_error *error, uint64_t now_ms);
 /* The server closed the document on this connection, unasked: it is opened again after a pause. */
 void ordo_client_doc_ended(struct ordo_client_doc *doc, uint64_t now_ms);
