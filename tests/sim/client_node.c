@@ -102,8 +102,9 @@ static void open_doc(struct sim *sim, struct sim_client *client, uint32_t index,
         .user = client,
     };
     doc->core = ordo_client_connection_open(client->core, &options);
-    if (from_record && doc->has_record &&
-        ordo_client_doc_restore(doc->core, ordo_buffer_slice(&doc->record)) != ORDO_OK) {
+    ordo_err err = ORDO_OK;
+    if (from_record && doc->has_record) err = ordo_client_doc_restore(doc->core, ordo_buffer_slice(&doc->record));
+    if (err != ORDO_OK && !client->was_robbed) { /* else the store may have failed when the id changed */
         sim_fail(&sim->verdict, SIM_CHECK_HONEST, "client %u cannot read its own record", client->index);
     }
 }
@@ -317,6 +318,24 @@ static void received(struct sim *sim, struct sim_client *client, struct sim_conn
 
 /* ---- the person */
 
+/* Leaves a document and opens it again over the same connection: from the record, or as somebody new to it. */
+static void leave_and_return(struct sim *sim, struct sim_client *client, struct sim_client_doc *doc) {
+    struct ordo_buffer text = {0};
+    bool from_record = sim_chance(sim, 700);
+    struct ordo_client_doc *left = doc->core;
+    sim_log(sim, "client %u leaves %.*s and returns", client->index, (int)doc->doc->id.size, doc->doc->id.data);
+    doc->core = NULL; /* what is told from here on is told of nobody */
+    ordo_client_connection_close(client->core, left);
+    struct ordo_client_id now = ordo_client_connection_client_id(client->core);
+    bool is_mine = memcmp(now.bytes, client->client_id.bytes, sizeof now.bytes) == 0;
+    open_doc(sim, client, (uint32_t)(doc - client->docs), from_record && is_mine);
+    if (ordo_client_doc_type(doc->core) != NULL) ordo_client_doc_write_visible(doc->core, &text);
+    ledger_excuse_forgotten(&sim->ledger, sim->oracle, doc->doc, client->index, ordo_buffer_slice(&text));
+    doc->caret = 0;
+    ordo_buffer_finish(&text);
+    sim->counts.returns++;
+}
+
 static void type(struct sim *sim, struct sim_client *client, struct sim_client_doc *doc, uint64_t count,
                  uint64_t delete_count) {
     struct ordo_buffer text = {0}, visible = {0};
@@ -401,6 +420,8 @@ static void act(struct sim *sim, struct sim_client *client, struct sim_client_do
     } else if (sim->plan.may_delete) {
         sim_log(sim, "client %u deletes %.*s", client->index, (int)doc->doc->id.size, doc->doc->id.data);
         if (ordo_client_doc_delete(doc->core) != ORDO_OK) sim_log(sim, "  and may not");
+    } else {
+        leave_and_return(sim, client, doc);
     }
 }
 
