@@ -156,7 +156,7 @@ void ordo_client_doc_open_refused(struct ordo_client_doc *doc, const struct ordo
     if (doc->has_failed) return;
     doc->phase = DOC_CLOSED;
     answer_drop(doc);
-    /* 409: the document was closed here and opened again before the first Open was answered; it is about to be left. */
+    /* 409: the document was closed here and opened again before the first Open was answered; it will be left soon. */
     bool may_retry = error->code == 409 || error->code == 429 || error->code == 503;
     if (may_retry) doc->retry_at_ms = now_ms + OPEN_RETRY_MS;
     else doc_fail(doc, error->code, error->message);
