@@ -97,12 +97,15 @@ static void take_authorship(struct ordo_doc *doc, struct ordo_subscriber *subscr
     }
     struct ordo_author *author = subscriber->author;
     if (ordo_author_is_foreign(author, ordo_subscriber_user(subscriber))) return;
-    const struct ordo_subscriber *holder = author->holder;
+    struct ordo_subscriber *holder = author->holder;
+    if (attach->resync && subscriber->is_ended) return; /* also when the one that ended it has left */
     if (holder != NULL && holder != subscriber) {
         if (attach->resync) return;
         if (!ordo_slice_equal(ordo_subscriber_user(holder), ordo_subscriber_user(subscriber))) return;
+        holder->is_ended = true;
     }
     author->holder = subscriber;
+    subscriber->is_ended = false;
 }
 
 static void fill_attached(const struct ordo_doc *doc, const struct ordo_subscriber *subscriber,

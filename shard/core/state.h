@@ -75,6 +75,7 @@ struct ordo_subscriber {
     uint8_t permission;
     bool wants_presence;
     bool was_created;                     /* its Open created the document */
+    bool is_ended;                        /* its client_id opened the document elsewhere since: it writes no more */
     bool has_presence;                    /* it set some */
     uint8_t user_size;
     uint32_t queued_count;                /* its inputs in the document's queue */
