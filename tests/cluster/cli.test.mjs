@@ -147,3 +147,15 @@ function largestFile(folder) {
   assert.notEqual(data.length, 0, `no database files in ${folder}`);
   return data.sort((a, b) => statSync(b).size - statSync(a).size)[0];
 }
+
+test("ordo-load's writers all go on to the end where they delete each other's letters", (t) =>
+  withCluster(t, new Cluster(), async (cluster) => {
+    // Around a length of 10 most edits delete, and many find their letter gone before they were sent: no ack comes then.
+    const args = ["--doc", "c/d", "--clients", "12", "--length", "10", "--duration", "3", "--warmup", "0", "--json"];
+    const load = await cluster.load(args);
+    assert.equal(load.code, 0, load.stderr);
+    assert.ok(JSON.parse(load.stdout).overtaken > 0, "edits were overtaken, or this shows nothing");
+    const authors = (await cluster.doc("log", "c/d")).stdout.trim().split("\n").map((line) => JSON.parse(line).client_id);
+    const late = new Set(authors.slice(Math.floor(authors.length * 0.9)));
+    assert.equal(late.size, 12, "clients among the last tenth of the ops");
+  }));

@@ -50,6 +50,7 @@ struct load_doc {
 struct load_counts {
     uint64_t acks, deliveries;
     uint64_t given_back;     /* edits that the server refused */
+    uint64_t overtaken;      /* edits of letters that somebody else deleted first: nothing was left to send */
     uint64_t reconnects;
 };
 

@@ -68,6 +68,7 @@ void load_report_text(const struct load *load) {
     print_proc("driver", load, &load->self_begin, &load->self_end);
     if (load->total.reconnects > 0) printf("%-10s %llu\n", "reconnects", (unsigned long long)load->total.reconnects);
     if (load->total.given_back > 0) printf("%-10s %llu\n", "given back", (unsigned long long)load->total.given_back);
+    if (load->total.overtaken > 0) printf("%-10s %llu\n", "overtaken", (unsigned long long)load->total.overtaken);
     if (load->config.verify) {
         printf("%-10s %s: %llu documents, %llu ops in their logs, %llu acks in all\n", "verified",
                load->violations == 0 ? "exact" : "VIOLATED", (unsigned long long)load->verified_docs,
@@ -141,6 +142,7 @@ void load_report_json(const struct load *load) {
                                   &load->procs_end.shard));
     json_object_set_new(root, "driver", proc_json(load, NULL, NULL, &load->self_begin, &load->self_end));
     json_object_set_new(root, "reconnects", json_integer((json_int_t)load->total.reconnects));
+    json_object_set_new(root, "overtaken", json_integer((json_int_t)load->total.overtaken));
     json_object_set_new(root, "given_back", json_integer((json_int_t)load->total.given_back));
     json_object_set_new(root, "verify", verify_json(load));
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));

@@ -120,7 +120,6 @@ static uint64_t sent_ns_of(struct load *load, const struct ordo_client_commit *c
 static void committed(void *user, struct ordo_client_doc *doc, const struct ordo_client_commit *commit) {
     struct load_worker *worker = user;
     struct load *load = worker->load;
-    (void)doc;
     if (commit->is_ack) return;
     load->total.deliveries++;
     if (load->is_measuring) {
@@ -132,6 +131,13 @@ static void committed(void *user, struct ordo_client_doc *doc, const struct ordo
     if (load->config.verify) {
         ordo_ledger_saw(&load->docs[worker->doc_index].ledger, commit->client_id, commit->client_seq,
                         commit->server_seq, commit->op);
+    }
+    /* Somebody else deleted the very letters that our edit, not yet sent, was to delete: nothing is left to send, and
+     * no ack will come. */
+    if (worker->is_busy && ordo_client_doc_is_settled(doc)) {
+        load->total.overtaken++;
+        worker->is_busy = false;
+        load_worker_write(worker, ordo_clock_monotonic_ns());
     }
 }
 
