@@ -7,6 +7,7 @@
 
 #include "common/assert.h"
 #include "common/random.h"
+#include "common/sched.h"
 #include "gateway/options.h"
 #include "gateway/wire_lws.h"
 #include "gateway/wire_zmq.h"
@@ -181,6 +182,7 @@ int main(int argc, char **argv) {
     case ORDO_OPTIONS_WRONG: fprintf(stderr, "ordo-gateway: %s\n", fault); return EXIT_USAGE;
     }
     ordo_log_init("gateway", process.options.log_level);
+    ordo_sched_take_short_slices();
     bool is_started = start(&process);
     if (is_started) ev_run(process.loop, 0);
     finish(&process);

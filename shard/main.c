@@ -2,6 +2,7 @@
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/random.h"
+#include "common/sched.h"
 #include "shard/config.h"
 #include "shard/folder.h"
 #include "shard/loop.h"
@@ -157,6 +158,7 @@ int main(int argc, char **argv) {
     struct ordo_problem problem = {{0}};
     ordo_inbox_init(&shard.inbox);
     catch_signals(&shard.inbox);
+    ordo_sched_take_short_slices(); /* before there are threads, so that all inherit it */
     ordo_err err = open_store(&shard, &config, &problem);
     if (!err) err = listen_to_gateways(&shard, &config, &problem);
     if (!err) start_core(&shard, &config);

@@ -16,7 +16,7 @@
 #define REQUEST_ARENA_SIZE_MAX (4u * 1024 * 1024)
 /* What one request may ask for; a gateway that wants more asks again. */
 #define FETCHES_MAX 64
-/* Replies waiting for one gateway: as many pieces of 256 KiB as it may have asked for at once, and some heartbeats. */
+/* Replies waiting for one gateway: as many pieces of 64 KiB as it may have asked for at once, and some heartbeats. */
 #define REPLIES_MAX (FETCHES_MAX + 16)
 #define REQUESTS_PER_ROUND_MAX 256
 #define EXPIRE_MS 1000

@@ -90,7 +90,7 @@ static rocksdb_options_t *database_options(enum ordo_rocksdb_mode mode, struct o
     rocksdb_options_t *plain = rocksdb_options_create();
     rocksdb_options_t *options = rocksdb_options_create();
     char *message = NULL;
-    rocksdb_get_options_from_string(plain, "track_and_verify_wals_in_manifest=true", options, &message);
+    rocksdb_get_options_from_string(plain, "track_and_verify_wals_in_manifest=true;strict_bytes_per_sync=true", options, &message);
     rocksdb_options_destroy(plain);
     if (message != NULL) {
         (void)fail(problem, "The database library does not know an option that we rely on", message);

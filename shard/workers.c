@@ -1,16 +1,10 @@
-#define _GNU_SOURCE /* gettid */
-
 #include "shard/workers.h"
 
 #include "common/assert.h"
 #include "common/memory.h"
+#include "common/sched.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-/* Where cores are few, helpers must not make the sequencing thread wait for its turn when a sync has ended. */
-enum { HELPER_NICE = 5 };
 
 struct queue {
     struct ordo_job **jobs; /* a ring */
@@ -75,7 +69,7 @@ static void run_job(struct ordo_workers *workers, struct ordo_job *job) {
 
 static void *work(void *context) {
     struct ordo_workers *workers = context;
-    setpriority(PRIO_PROCESS, (id_t)gettid(), HELPER_NICE); /* Linux: of this thread alone; a wish, no more */
+    ordo_sched_step_aside(); /* the sequencing thread must not wait for us when its sync has ended */
     pthread_mutex_lock(&workers->mutex);
     while (!workers->stops) {
         bool is_background;
