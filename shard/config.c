@@ -24,6 +24,10 @@ const char ordo_config_help[] =
     "  --document-length-max N    characters of one document (67108864)\n"
     "  --recent-size-max BYTES    recent ops kept in memory per document in use\n"
     "  --rebase-budget N          components x commits of a rebase within a turn; beyond, a helper does it\n"
+    "  --log-ops N                the newest N ops of a document stay in its log, where ops that were made before them\n"
+    "                             can still be rebased (10000)\n"
+    "  --history KEEP             history to keep beyond the log, packed: N ops, 30d, 10000+30d, or full;\n"
+    "                             others for some collections: 10000,notes=full,drafts=7d (10000)\n"
     "  --snapshot-rate BYTES      written per second for snapshots, in the background\n"
     "  --unload-ms MS             a document that nobody has open leaves the memory after this\n"
     "  --disk-reserve-mib MIB     kept free for recovering from a full disk (32)\n"
@@ -72,6 +76,7 @@ static enum set_outcome set_numbers(struct ordo_config *config, const char *name
          .u64 = &config->core.document_length_max},
         {.name = "--recent-size-max", .min = 1, .max = 1024 * MIB, .unit = 1, .size = &config->core.recent_size_max},
         {.name = "--rebase-budget", .min = 1, .max = UINT32_MAX, .unit = 1, .u64 = &config->core.rebase_budget},
+        {.name = "--log-ops", .min = 0, .max = UINT32_MAX, .unit = 1, .u64 = &config->core.log_ops},
         {.name = "--snapshot-rate", .min = 1, .max = 1024 * MIB, .unit = 1, .size = &config->core.snapshot_rate},
         {.name = "--unload-ms", .min = 1, .max = UINT32_MAX, .unit = 1, .u32 = &config->core.unload_ms},
         {.name = "--disk-reserve-mib", .min = 0, .max = 1 << 20, .unit = MIB, .u64 = &config->disk_reserve_size},
@@ -93,6 +98,16 @@ static enum set_outcome set_text(struct ordo_config *config, const char *name, c
         config->listen_side = value;
     } else if (strcmp(name, "--name") == 0) {
         config->name = value;
+    } else if (strcmp(name, "--history") == 0) {
+        config->retention_rules.count = 0;
+        if (!ordo_retention_parse(value, &config->core.retention, &config->retention_rules)) {
+            snprintf(fault, ORDO_CONFIG_FAULT_SIZE,
+                     "--history wants ops, an age (30d), both (10000+30d) or full, and up to %d rules COLLECTION=KEEP, not "
+                     "\"%.60s\"", ORDO_RETENTION_RULES_MAX, value);
+            return SET_FAULT;
+        }
+        config->core.retention_rules = config->retention_rules.items;
+        config->core.retention_rule_count = config->retention_rules.count;
     } else if (strcmp(name, "--log-level") == 0) {
         int level = ordo_log_level_of(value);
         if (level < 0) {

@@ -3,7 +3,7 @@
 #define ORDO_SHARD_CONFIG_H
 
 #include "common/log.h"
-#include "shard/core/shard.h"
+#include "shard/retention.h"
 
 struct ordo_config {
     const char *data;            /* the store's folder; borrowed from argv, as are all texts */
@@ -12,6 +12,7 @@ struct ordo_config {
     enum ordo_log_level log_level;
     uint64_t helper_count;       /* threads for jobs */
     uint64_t disk_reserve_size, disk_headroom_size; /* bytes */
+    struct ordo_retention_rules retention_rules; /* `core` points here */
     struct ordo_shard_config core; /* its limits; identity and seed are filled in once the store is open */
 };
 

@@ -56,7 +56,7 @@ static ordo_err open_head(struct ordo_slice key, struct ordo_slice value, struct
     ordo_err err = ordo_value_open(key, value, ORDO_BLOCK_VERSION, body);
     if (err) return err;
     if (!ordo_take_varint(body, &info->first_seq) || !ordo_take_varint(body, &info->count) ||
-        !ordo_take_varint(body, &info->length_before) || !ordo_take_varint(body, &info->first_timestamp_ms) ||
+        !ordo_take_varint(body, &info->first_timestamp_ms) ||
         !ordo_take_varint(body, &info->last_timestamp_ms))
         return ORDO_ERR_CORRUPT;
     bool is_sane = info->first_seq > 0 && info->count > 0 && info->count <= ORDO_BLOCK_OPS_MAX &&

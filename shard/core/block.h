@@ -38,8 +38,7 @@
 
 struct ordo_block_builder;
 
-/* `length_before`: of the document before the op `first_seq`, in the type's units, as in a run. */
-struct ordo_block_builder *ordo_block_builder_create(uint64_t first_seq, uint64_t length_before);
+struct ordo_block_builder *ordo_block_builder_create(uint64_t first_seq);
 void ordo_block_builder_destroy(struct ordo_block_builder *builder); /* NULL is fine */
 /* A builder that holds the ops of an existing block, to append to. CORRUPT, VERSION: nothing was made. */
 ORDO_MUST_USE ordo_err ordo_block_builder_open(struct ordo_slice key, struct ordo_slice value,
@@ -59,7 +58,7 @@ void ordo_block_builder_encode(const struct ordo_block_builder *builder, struct 
 /* --- reading one ------------------------------------------------------------------------------------------------ */
 
 struct ordo_block_info {
-    uint64_t first_seq, count, length_before;
+    uint64_t first_seq, count;
     uint64_t first_timestamp_ms, last_timestamp_ms; /* of the first op and of the last */
 };
 /* What a value says of itself, without unpacking it. CORRUPT, VERSION. */

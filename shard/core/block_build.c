@@ -54,7 +54,7 @@ struct lane {
 };
 
 struct ordo_block_builder {
-    uint64_t first_seq, count, length_before;
+    uint64_t first_seq, count;
     uint64_t first_timestamp_ms, timestamp_ms;
     size_t size; /* bytes of ops and names taken in */
     struct ordo_buffer columns[BLOCK_COLUMNS]; /* those of runs and text are made when encoding */
@@ -71,11 +71,10 @@ struct ordo_block_builder {
     struct ordo_buffer text; /* of the pieces */
 };
 
-struct ordo_block_builder *ordo_block_builder_create(uint64_t first_seq, uint64_t length_before) {
+struct ordo_block_builder *ordo_block_builder_create(uint64_t first_seq) {
     ORDO_ASSERT(first_seq > 0);
     struct ordo_block_builder *builder = ordo_alloc(sizeof *builder);
     builder->first_seq = first_seq;
-    builder->length_before = length_before;
     for (size_t i = 0; i < BLOCK_LANES; i++) builder->lanes[i].run = NO_RUN;
     return builder;
 }
@@ -109,7 +108,7 @@ ordo_err ordo_block_builder_open(struct ordo_slice key, struct ordo_slice value,
     ordo_err err = ordo_block_open(key, value, &block);
     if (err) return err;
     const struct ordo_block_info *info = ordo_block_info(block);
-    struct ordo_block_builder *builder = ordo_block_builder_create(info->first_seq, info->length_before);
+    struct ordo_block_builder *builder = ordo_block_builder_create(info->first_seq);
     struct ordo_committed op;
     while ((err = ordo_block_next(block, &op)) == ORDO_OK) {
         if (ordo_block_builder_append(builder, &op)) break; /* more than we would have written */
@@ -398,7 +397,6 @@ void ordo_block_builder_encode(const struct ordo_block_builder *builder, struct 
     ordo_value_begin(out, ORDO_BLOCK_VERSION);
     ordo_buffer_append_varint(out, builder->first_seq);
     ordo_buffer_append_varint(out, builder->count);
-    ordo_buffer_append_varint(out, builder->length_before);
     ordo_buffer_append_varint(out, builder->first_timestamp_ms);
     ordo_buffer_append_varint(out, builder->timestamp_ms);
 

@@ -1,6 +1,6 @@
 /* shard/core/block_form.h: how a block is laid out; what its writer and its reader must agree on.
  *
- *     version u8 | first_seq varint | count varint | length_before varint | first, last timestamp varint |
+ *     version u8 | first_seq varint | count varint | first, last timestamp varint |
  *     per column: size varint, and unless that is 0 the stored size varint | the columns | checksum
  *
  * A column whose stored size is its size is there as it is, else it is one zstd frame.

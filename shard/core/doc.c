@@ -28,6 +28,7 @@ struct ordo_doc *ordo_doc_get(struct ordo_shard *shard, struct ordo_slice key) {
     doc->queue_tail = &doc->queue;
     doc->active_ms = doc->empty_ms = shard->now_ms;
     doc->is_loading = true;
+    doc->retention = ordo_retention_of(shard, key);
     ordo_table_insert(&shard->docs, ordo_hash(key), doc);
     struct ordo_job *job = ordo_job_create(ORDO_JOB_LOAD, key);
     job->load.recent_size_max = shard->config.recent_size_max;
@@ -50,6 +51,7 @@ void ordo_doc_destroy(struct ordo_shard *shard, struct ordo_doc *doc) {
     ordo_authors_finish(&doc->authors);
     ordo_presence_destroy(doc->presence);
     ordo_job_destroy(doc->snapshot_job);
+    ordo_job_destroy(doc->truncation_job);
     free(doc->key);
     free(doc);
 }
@@ -66,9 +68,16 @@ static void take_load(struct ordo_shard *shard, struct ordo_doc *doc, struct ord
     doc->log_size = load->log_size;
     doc->snapshot_size = load->snapshot_size;
     memcpy(doc->snapshots, load->snapshots, sizeof doc->snapshots);
+    doc->history_seq = load->history_seq;
+    doc->base = load->base;
+    doc->candidate = load->candidate;
     load->recent = (struct ordo_recent){0};
     load->authors = (struct ordo_authors){0};
     for (size_t i = 0; i < load->stale_count; i++) ordo_snapshots_delete(shard, doc, &load->stale[i]);
+    for (size_t i = 0; i < load->stale_runs.count; i++) {
+        ordo_key_ops(&shard->key, ordo_doc_key(doc), load->stale_runs.items[i]);
+        ordo_batch_delete(&shard->effects->background, ORDO_CF_OPS, ordo_buffer_slice(&shard->key));
+    }
     shard->stats.recent_bytes += ordo_recent_size(&doc->recent);
 }
 
@@ -157,6 +166,10 @@ void ordo_doc_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct or
         ordo_snapshots_job_done(shard, doc, job);
         job = NULL;
         break;
+    case ORDO_JOB_TRUNCATE:
+        ordo_truncations_job_done(shard, doc, job);
+        job = NULL;
+        break;
     }
     ordo_job_destroy(job);
     ordo_doc_set_timer(shard, doc);
@@ -175,7 +188,8 @@ uint64_t ordo_doc_pinned_seq(const struct ordo_shard *shard, const struct ordo_d
 /* Whether nothing would be lost by forgetting all about it. */
 static bool can_go(const struct ordo_shard *shard, const struct ordo_doc *doc) {
     return doc->audiences == NULL && doc->jobs == NULL && doc->queue == NULL && !doc->is_loading &&
-           doc->snapshot_phase == ORDO_SNAPSHOT_NONE && doc->turn_first_seq == 0 &&
+           doc->snapshot_phase == ORDO_SNAPSHOT_NONE && doc->truncation_phase == ORDO_TRUNCATION_NONE &&
+           doc->turn_first_seq == 0 &&
            doc->written_turn <= shard->durable_turn;
 }
 
@@ -186,6 +200,7 @@ void ordo_doc_set_timer(struct ordo_shard *shard, struct ordo_doc *doc) {
     if (!is_empty) doc->empty_ms = 0;
     uint64_t idle_at = doc->active_ms + shard->config.idle_ms;
     if (shard->now_ms < idle_at) due_ms = idle_at < due_ms ? idle_at : due_ms;
+    if (shard->now_ms < doc->truncation_at_ms && doc->truncation_at_ms < due_ms) due_ms = doc->truncation_at_ms;
     if (doc->content != NULL && doc->content_used_ms + shard->config.idle_ms < due_ms)
         due_ms = doc->content_used_ms + shard->config.idle_ms;
     if (is_empty) {
@@ -215,6 +230,7 @@ void ordo_doc_due(struct ordo_shard *shard, struct ordo_doc *doc) {
         trim(shard, doc);
         ordo_snapshots_consider(shard, doc, true);
     }
+    ordo_truncations_consider(shard, doc);
     bool is_nothing = doc->state.seq == 0; /* only ever asked for: not worth the memory */
     bool is_time = doc->audiences == NULL && doc->empty_ms != 0 &&
                    (is_nothing || shard->now_ms >= doc->empty_ms + shard->config.unload_ms);

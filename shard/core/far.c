@@ -46,7 +46,8 @@ void ordo_far_find(struct ordo_shard *shard, struct ordo_doc *doc, const struct 
     struct ordo_job *job = ordo_job_create(ORDO_JOB_FIND, ordo_doc_key(doc));
     ordo_buffer_append_slice(&job->find.client_id, ordo_author_client_id(submit->subscriber->author));
     job->find.client_seq = submit->client_seq;
-    job->find.from_seq = submit->base_seq + 1;
+    uint64_t from_seq = submit->base_seq > doc->horizon ? submit->base_seq : doc->horizon; /* what is retained */
+    job->find.from_seq = from_seq + 1;
     job->find.to_seq = doc->recent.first_seq - 1;
     job->find.submitted_hash = submit->hash;
     set_requester(job, submit->subscriber);

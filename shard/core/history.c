@@ -1,7 +1,17 @@
 /* Reading back: ops of a range, or the content at a seq or a time, always by a job. */
 #include "shard/core/state.h"
 
+#include <stdio.h>
+
 enum { HISTORY_OPS = 1, JOBS_PER_DOC_MAX = 64 };
+
+static void answer_gone(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t subscriber, uint32_t request,
+                        const struct ordo_doc *doc) {
+    char text[96];
+    snprintf(text, sizeof text, "history begins with the content at server_seq %ju: what was before is not kept",
+             (uintmax_t)doc->history_seq);
+    ordo_answer_history_error(shard, peer, subscriber, request, 404, text);
+}
 
 void ordo_history(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
                   const Ordo__Cluster__V1__ReadHistory *message) {
@@ -13,6 +23,11 @@ void ordo_history(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_su
              (message->from_seq == 0 || (message->to_seq != 0 && message->from_seq > message->to_seq)))
         wrong = "a range goes from from_seq >= 1 up to to_seq >= from_seq, or to the head with to_seq 0";
     else if (message->at_kind == ORDO_HISTORY_AT_SEQ && message->at > head) wrong = "there is no such seq yet";
+    else if ((message->at_kind == ORDO_HISTORY_OPS && message->from_seq <= doc->history_seq) ||
+             (message->at_kind == ORDO_HISTORY_AT_SEQ && message->at < doc->history_seq)) {
+        answer_gone(shard, subscriber->peer, subscriber->id, message->request, doc);
+        return;
+    }
     if (wrong != NULL) {
         ordo_answer_history_error(shard, subscriber->peer, subscriber->id, message->request, 400, wrong);
         return;
@@ -25,6 +40,8 @@ void ordo_history(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_su
     struct ordo_job *job = ordo_job_create(ORDO_JOB_HISTORY, ordo_doc_key(doc));
     job->history.what = message->at_kind;
     job->history.at = message->at;
+    job->history.begin_seq = doc->history_seq;
+    job->history.begin_ms = doc->base.timestamp_ms;
     job->history.ops.from_seq = message->from_seq;
     job->history.ops.to_seq = message->at_kind != ORDO_HISTORY_OPS ? head : to_seq;
     job->history.ops.size_max = shard->config.history_size_max;
@@ -41,6 +58,10 @@ void ordo_history_done(struct ordo_shard *shard, struct ordo_doc *doc, struct or
         ordo_shard_note(shard, ORDO_NOTE_ERROR, "event=history_unreadable %s reason=\"%s\"",
                         ordo_shard_doc_name(shard, doc), job->message);
         ordo_answer_history_error(shard, peer, job->requester.subscriber, job->requester.request, 503, job->message);
+        return;
+    }
+    if (job->history.is_gone) {
+        answer_gone(shard, peer, job->requester.subscriber, job->requester.request, doc);
         return;
     }
     Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;

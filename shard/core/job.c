@@ -24,6 +24,7 @@ void ordo_job_run(struct ordo_job *job, struct ordo_view *view) {
     case ORDO_JOB_REBASE: ordo_job_run_rebase(job, view); break;
     case ORDO_JOB_SNAPSHOT: ordo_job_run_content(job, view); break;
     case ORDO_JOB_HISTORY: ordo_job_run_history(job, view); break;
+    case ORDO_JOB_TRUNCATE: ordo_job_run_truncate(job, view); break;
     }
 }
 
@@ -34,6 +35,7 @@ void ordo_job_destroy(struct ordo_job *job) {
         ordo_recent_finish(&job->load.recent);
         ordo_authors_finish(&job->load.authors);
         free(job->load.stale);
+        free(job->load.stale_runs.items);
         break;
     case ORDO_JOB_CLIENT:
         ordo_buffer_finish(&job->client.client_id);
@@ -52,6 +54,13 @@ void ordo_job_destroy(struct ordo_job *job) {
         ordo_buffer_finish(&job->history.ops.bytes);
         ordo_buffer_finish(&job->history.content.bytes);
         break;
+    case ORDO_JOB_TRUNCATE:
+        free(job->truncate.runs.items);
+        free(job->truncate.blocks.items);
+        free(job->truncate.packed_seqs.items);
+        ordo_buffer_finish(&job->truncate.packed);
+        ordo_buffer_finish(&job->truncate.forgotten);
+        break;
     }
     ordo_buffer_finish(&job->doc_key);
     free(job);
@@ -62,12 +71,21 @@ const char *ordo_job_name(const struct ordo_job *job) {
         [ORDO_JOB_LOAD] = "load",       [ORDO_JOB_CLIENT] = "client", [ORDO_JOB_FIND] = "find",
         [ORDO_JOB_CONTENT] = "content", [ORDO_JOB_OPS] = "ops",       [ORDO_JOB_REBASE] = "rebase",
         [ORDO_JOB_SNAPSHOT] = "snapshot", [ORDO_JOB_HISTORY] = "history",
+        [ORDO_JOB_TRUNCATE] = "truncate",
     };
     return names[job->kind];
 }
 
 bool ordo_job_is_urgent(const struct ordo_job *job) {
     return job->is_urgent;
+}
+
+void ordo_seqs_push(struct ordo_seqs *seqs, uint64_t seq) {
+    if (seqs->count == seqs->capacity) {
+        seqs->capacity = seqs->capacity ? 2 * seqs->capacity : 64;
+        seqs->items = ordo_realloc(seqs->items, seqs->capacity * sizeof *seqs->items);
+    }
+    seqs->items[seqs->count++] = seq;
 }
 
 void ordo_job_fail(struct ordo_job *job, ordo_err err, const char *what, uint64_t seq) {

@@ -20,12 +20,20 @@ enum ordo_job_kind {
     ORDO_JOB_REBASE,  /* one op over many */
     ORDO_JOB_SNAPSHOT, /* the content at a seq, to be written in pieces */
     ORDO_JOB_HISTORY,  /* what ReadHistory asks for */
+    ORDO_JOB_TRUNCATE, /* which runs may leave the log, and what takes their place */
 };
 
 struct ordo_snapshot_keys { /* enough to delete a snapshot by key */
-    uint64_t seq;
+    uint64_t seq, timestamp_ms; /* of its op */
     uint32_t piece_count;
 };
+
+/* A list of seqs. Zeroed memory is an empty one; free(items). */
+struct ordo_seqs {
+    uint64_t *items;
+    size_t count, capacity;
+};
+void ordo_seqs_push(struct ordo_seqs *seqs, uint64_t seq);
 
 struct ordo_load {
     size_t recent_size_max;    /* in */
@@ -36,6 +44,10 @@ struct ordo_load {
     bool has_client_rows;
     size_t log_size, snapshot_size;
     struct ordo_snapshot_keys snapshots[2]; /* valid ones, newest first; seq 0: none */
+    uint64_t history_seq;
+    struct ordo_snapshot_keys base;         /* at history_seq; seq 0: none, and none needed */
+    struct ordo_snapshot_keys candidate;    /* may become the base one day */
+    struct ordo_seqs stale_runs;            /* of runs that truncation was about to delete */
     struct ordo_snapshot_row newest;        /* the record of the newest */
     struct ordo_snapshot_keys *stale;       /* older or unfinished ones: to be deleted */
     size_t stale_count;
@@ -82,10 +94,28 @@ struct ordo_rebase {
 struct ordo_read_history {
     enum { ORDO_HISTORY_OPS, ORDO_HISTORY_AT_SEQ, ORDO_HISTORY_AT_TIME } what; /* in */
     uint64_t at;                     /* in */
+    uint64_t begin_seq, begin_ms;    /* in: where history begins, and the time of the op there */
+    bool is_gone;                    /* out: the time is before that */
     struct ordo_read_ops ops;        /* in: range; out */
     struct ordo_read_content content; /* in: nothing; out */
 };
 
+struct ordo_truncate {
+    uint64_t from_seq, limit_seq; /* in: runs that lie in this range may go, */
+    uint64_t before_ms;           /* in: if all their ops are older than this */
+    uint64_t base_seq;            /* in: history up to here goes for good; 0: none does */
+    uint64_t expire_before_ms;    /* in: clients whose newest op is older than this are forgotten; 0: nobody is looked at */
+    size_t clients_max;           /* in: of more, the oldest are */
+    size_t size_max;              /* in: bytes of runs, about */
+    uint64_t block_ops_max;       /* in: a block of so many ops grows no more */
+    uint64_t horizon;             /* out: the last op that goes */
+    struct ordo_seqs runs;        /* out: their first seqs */
+    struct ordo_seqs blocks;      /* out: first seqs of history blocks that end at or before base_seq */
+    struct ordo_buffer packed;    /* out: blocks to be written: sized value by sized value */
+    struct ordo_seqs packed_seqs; /* out: their first seqs */
+    struct ordo_buffer forgotten; /* out: sized client_ids */
+    uint64_t forgotten_seq;       /* out: of the newest op of those */
+};
 /* Whom the result is for, by name: it may be gone by then. */
 struct ordo_requester {
     uint64_t session, subscriber;
@@ -101,6 +131,7 @@ struct ordo_job {
     struct ordo_job *next_waiting; /* until its turns are durable */
     uint64_t after_turn;
     uint64_t pin_seq;              /* ops from here on stay in memory; UINT64_MAX: none needed */
+    uint64_t number;               /* in the order of their starts: what it may read stays on disk until it is done */
     struct ordo_requester requester;
     bool is_urgent;
     /* The result: */
@@ -115,6 +146,7 @@ struct ordo_job {
         struct ordo_read_ops ops;
         struct ordo_rebase rebase;
         struct ordo_read_history history;
+        struct ordo_truncate truncate;
     };
 };
 
@@ -129,5 +161,6 @@ void ordo_job_run_content(struct ordo_job *job, struct ordo_view *view);
 void ordo_job_run_ops(struct ordo_job *job, struct ordo_view *view);
 void ordo_job_run_rebase(struct ordo_job *job, struct ordo_view *view);
 void ordo_job_run_history(struct ordo_job *job, struct ordo_view *view);
+void ordo_job_run_truncate(struct ordo_job *job, struct ordo_view *view);
 
 #endif

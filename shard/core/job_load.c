@@ -4,7 +4,18 @@
 #include "shard/core/job_impl.h"
 #include "shard/core/key.h"
 
-/* Sorts all snapshots that have keys: the two newest valid ones are kept, all else (older, or never finished) is
+/* Takes a valid snapshot that is needed: one of the two newest, the base of history, or the candidate between. */
+static bool is_kept(struct ordo_load *load, size_t *kept, struct ordo_snapshot_keys keys) {
+    struct ordo_snapshot_keys *place = NULL;
+    if (*kept < 2) place = &load->snapshots[(*kept)++];
+    else if (keys.seq == load->history_seq) place = &load->base;
+    else if (keys.seq > load->history_seq && load->candidate.seq == 0) place = &load->candidate;
+    if (place == NULL) return false;
+    *place = keys;
+    return true;
+}
+
+/* Sorts all snapshots that have keys, the newest first: those that are not needed, or were never finished, are
  * stale. */
 static ordo_err list_snapshots(struct ordo_job *job, struct ordo_view *view, struct ordo_slice end) {
     struct ordo_load *load = &job->load;
@@ -28,12 +39,13 @@ static ordo_err list_snapshots(struct ordo_job *job, struct ordo_view *view, str
             load->newest = row;
             load->newest.type = type ? ordo_slice_of(type->name) : ordo_slice(NULL, 0); /* the row borrows */
         }
-        if (is_valid && kept < 2) {
-            load->snapshots[kept++] = (struct ordo_snapshot_keys){seq, row.piece_count};
-        } else if (is_valid || piece != ORDO_PIECE_VALID) { /* a damaged record is left for `verify` to name */
+        struct ordo_snapshot_keys keys = {.seq = seq,
+                                          .timestamp_ms = is_valid ? row.timestamp_ms : 0,
+                                          .piece_count = is_valid ? row.piece_count : piece + 1};
+        bool is_damaged = !is_valid && piece == ORDO_PIECE_VALID; /* left for `verify` to name */
+        if (!is_damaged && !(is_valid && is_kept(load, &kept, keys))) {
             load->stale = ordo_realloc(load->stale, (load->stale_count + 1) * sizeof *load->stale);
-            load->stale[load->stale_count++] =
-                (struct ordo_snapshot_keys){seq, is_valid ? row.piece_count : piece + 1};
+            load->stale[load->stale_count++] = keys;
         }
         if (!is_valid && piece == ORDO_PIECE_VALID) job->damaged_seq = seq;
         seq--;
@@ -41,6 +53,29 @@ static ordo_err list_snapshots(struct ordo_job *job, struct ordo_view *view, str
     ordo_err err = iterator->ops->status(iterator);
     iterator->ops->close(iterator);
     ordo_buffer_finish(&key);
+    return err;
+}
+
+/* Runs that truncation did not come to delete. Those behind must follow at once: what an op can be rebased over is all
+ * there, or the document is damaged. */
+static ordo_err list_stale_runs(struct ordo_job *job, struct ordo_view *view, struct ordo_slice end) {
+    struct ordo_load *load = &job->load;
+    struct ordo_slice doc_key = ordo_buffer_slice(&job->doc_key);
+    if (load->horizon == 0) return ORDO_OK;
+    struct ordo_iterator *iterator = view->ops->iterate(view, ORDO_CF_OPS, doc_key, end);
+    ordo_err err = ORDO_OK;
+    for (bool has = iterator->ops->seek(iterator, doc_key); has && !err; has = iterator->ops->next(iterator)) {
+        struct ordo_slice key = iterator->ops->key(iterator);
+        uint64_t first_seq;
+        if (!ordo_key_parse_seq(ordo_slice(key.data + doc_key.size, key.size - doc_key.size), &first_seq))
+            err = ORDO_ERR_CORRUPT;
+        else if (first_seq > load->horizon) {
+            if (first_seq != load->horizon + 1) err = ORDO_ERR_CORRUPT;
+            break;
+        } else ordo_seqs_push(&load->stale_runs, first_seq);
+    }
+    if (!err) err = iterator->ops->status(iterator);
+    iterator->ops->close(iterator);
     return err;
 }
 
@@ -63,6 +98,7 @@ static ordo_err read_doc_row(struct ordo_job *job, struct ordo_view *view, uint6
     if (!err) {
         job->load.horizon = row.horizon;
         job->load.forgotten_seq = row.forgotten_seq;
+        job->load.history_seq = row.history_seq;
         *head = row.head;
     }
     ordo_buffer_finish(&value);
@@ -112,6 +148,8 @@ void ordo_job_run_load(struct ordo_job *job, struct ordo_view *view) {
     if (err) ordo_job_fail(job, err, "the document's row cannot be read", 0);
     if (!err && (err = list_snapshots(job, view, ordo_buffer_slice(&end))))
         ordo_job_fail(job, err, "the document's snapshots cannot be listed", 0);
+    if (!err && (err = list_stale_runs(job, view, ordo_buffer_slice(&end))))
+        ordo_job_fail(job, err, "the beginning of the document's log is not where it should be", job->load.horizon + 1);
     if (!err && (err = look_for_client_rows(job, view, ordo_buffer_slice(&end))))
         ordo_job_fail(job, err, "the document's clients cannot be read", 0);
     if (!err && (err = start_state(&job->load)))

@@ -79,7 +79,8 @@ void ordo_job_run_content(struct ordo_job *job, struct ordo_view *view) { read_c
  * through. 0: the document did not exist yet. */
 static ordo_err find_seq_at(struct ordo_job *job, struct ordo_view *view, uint64_t at_ms, uint64_t head,
                             uint64_t *seq_out) {
-    uint64_t low = 0, high = head; /* the answer lies in low..high, and low is at or before the time */
+    /* The answer lies in low..high, and low is at or before the time. */
+    uint64_t low = job->history.begin_seq, high = head;
     ordo_err err = ORDO_OK;
     while (low < high && !err) {
         uint64_t middle = low + (high - low + 1) / 2;
@@ -102,6 +103,8 @@ void ordo_job_run_history(struct ordo_job *job, struct ordo_view *view) {
     case ORDO_HISTORY_OPS: read_ops(job, view, &history->ops); return;
     case ORDO_HISTORY_AT_SEQ: break;
     case ORDO_HISTORY_AT_TIME: {
+        history->is_gone = history->at < history->begin_ms;
+        if (history->is_gone) return;
         ordo_err err = find_seq_at(job, view, history->at, history->ops.to_seq, &seq);
         if (err) {
             ordo_job_fail(job, err, "the document's log cannot be read", seq);

@@ -16,13 +16,14 @@ static uint64_t length_over(const struct ordo_type *type, const struct ordo_comm
     return type->length_after(create.op, 0);
 }
 
-/* The length after the op `seq` (>= 1): from the length that its run begins with. */
+/* The length after the op `seq` (>= 1, below the head): from the length that the run of the next op begins with. The op
+ * itself may be gone, if `seq` is the horizon. */
 static ordo_err length_at(struct ordo_job *job, struct ordo_view *view, uint64_t seq, uint64_t *length_out) {
     const struct ordo_type *type = job->rebase.type;
     struct ordo_slice doc_key = ordo_buffer_slice(&job->doc_key);
     struct ordo_op_log log;
     struct ordo_run_op op;
-    ordo_op_log_open(&log, view, doc_key, seq);
+    ordo_op_log_open(&log, view, doc_key, seq + 1);
     ordo_err err = ordo_op_log_next(&log, &op);
     if (err) {
         ordo_op_log_close(&log);
@@ -30,6 +31,10 @@ static ordo_err length_at(struct ordo_job *job, struct ordo_view *view, uint64_t
     }
     uint64_t first_seq = log.run.first_seq, length = log.run.length_before;
     ordo_op_log_close(&log);
+    if (first_seq == seq + 1) {
+        *length_out = length;
+        return ORDO_OK;
+    }
     ordo_op_log_open(&log, view, doc_key, first_seq);
     while (!err && log.next_seq <= seq)
         if (!(err = ordo_op_log_next(&log, &op))) length = length_over(type, &op.op, length);

@@ -161,8 +161,10 @@ ordo_err ordo_materialise(struct ordo_view *view, struct ordo_slice doc_key, uin
     ordo_op_log_open(&log, view, doc_key, out->state.seq + 1);
     err = ORDO_OK;
     while (!err && out->state.seq < seq) {
-        err = ordo_op_log_next(&log, &op);
-        if (!err) err = ordo_materialised_step(out, &op.op);
+        err = ordo_op_log_next_merged(&log, seq, &op);
+        if (err) break;
+        out->state.seq = op.op.server_seq - 1; /* it may stand for several */
+        err = ordo_materialised_step(out, &op.op);
     }
     *bad_seq = log.next_seq;
     ordo_op_log_close(&log);

@@ -19,6 +19,7 @@ void ordo_doc_row_encode(struct ordo_buffer *out, struct ordo_slice key, const s
     ordo_buffer_append_varint(out, row->created_seq);
     ordo_buffer_append_varint(out, row->deleted_seq);
     ordo_buffer_append_varint(out, row->forgotten_seq);
+    ordo_buffer_append_varint(out, row->history_seq);
     ordo_value_seal(out, key);
 }
 
@@ -26,11 +27,13 @@ ordo_err ordo_doc_row_decode(struct ordo_slice key, struct ordo_slice value, str
     struct ordo_reader body;
     ordo_err err = ordo_value_open(key, value, ROW_VERSION, &body);
     if (err) return err;
-    return body_end(ordo_take_sized(&body, &row->type) && ordo_take_u64_le(&body, &row->lineage) &&
-                        ordo_take_varint(&body, &row->head) && ordo_take_varint(&body, &row->horizon) &&
-                        ordo_take_varint(&body, &row->created_seq) && ordo_take_varint(&body, &row->deleted_seq) &&
-                        ordo_take_varint(&body, &row->forgotten_seq),
-                    &body);
+    bool is_read = ordo_take_sized(&body, &row->type) && ordo_take_u64_le(&body, &row->lineage) &&
+                   ordo_take_varint(&body, &row->head) && ordo_take_varint(&body, &row->horizon) &&
+                   ordo_take_varint(&body, &row->created_seq) && ordo_take_varint(&body, &row->deleted_seq) &&
+                   ordo_take_varint(&body, &row->forgotten_seq);
+    row->history_seq = 0; /* rows from before there was truncation end here */
+    if (is_read && ordo_reader_left(&body) > 0) is_read = ordo_take_varint(&body, &row->history_seq);
+    return body_end(is_read, &body);
 }
 
 void ordo_client_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_client_row *row) {

@@ -15,7 +15,7 @@ enum {
      * one op alone is larger. */
     ENVELOPE_MEMORY_MAX = 128 * 1024 * 1024,
     PRESENCE_MEMORY_MAX = 1024 * 1024,
-    SNAPSHOT_TICK_MS = 10,
+    BACKGROUND_TICK_MS = 10,
 };
 
 void ordo_shard_config_init(struct ordo_shard_config *config) {
@@ -34,6 +34,15 @@ void ordo_shard_config_init(struct ordo_shard_config *config) {
         .snapshot_idle_size_min = 4 * 1024,
         .snapshot_rate = 16 * 1024 * 1024,
         .snapshots_at_once_max = 4,
+        .log_ops = 10000,
+        .log_age_ms = 60000,
+        .truncate_ops_min = 2048,
+        .truncate_size_max = 1024 * 1024,
+        .history_block_ops = 32768,
+        .retention = {.ops = 10000},
+        .clients_max = 10000,
+        .client_age_ms = UINT64_C(180) * 24 * 3600 * 1000,
+        .clients_check_ms = 3600 * 1000,
         .idle_ms = 5000,
         .unload_ms = 60000,
         .presence_tick_ms = 50,
@@ -116,6 +125,7 @@ static void give_out(struct ordo_shard *shard, struct ordo_job *job) {
 void ordo_shard_start_job(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job) {
     job->doc = doc;
     job->after_turn = doc->written_turn;
+    job->number = ++shard->job_number;
     job->next = doc->jobs;
     job->link = &doc->jobs;
     if (job->next != NULL) job->next->link = &job->next;
@@ -163,27 +173,35 @@ static void write_runs(struct ordo_shard *shard) {
     }
 }
 
+static void write_in_background(struct ordo_shard *shard) {
+    ordo_snapshots_write(shard);
+    ordo_truncations_write(shard);
+}
+
 static void turn_end(struct ordo_shard *shard) {
     ordo_peers_turn_end(shard);
-    bool has_writes = shard->touched != NULL || ordo_snapshots_are_ready(shard);
+    bool has_writes =
+        shard->touched != NULL || ordo_snapshots_are_ready(shard) || ordo_truncations_are_ready(shard);
     if (has_writes) {
         ORDO_ASSERT(shard->effects->turn == 0); /* the last turn's effects were carried out */
         shard->turn++;
         shard->effects->turn = shard->turn;
         write_runs(shard);
         ordo_snapshots_turn_end(shard, shard->turn);
+        ordo_truncations_turn_end(shard, shard->turn);
         ordo_turn_row_encode(&shard->value, &(struct ordo_turn_row){.turn = shard->turn, .term = shard->config.term});
         ordo_batch_put(&shard->effects->batch, ORDO_CF_META, ordo_key_turn, ordo_buffer_slice(&shard->value));
         shard->stats.turns++;
     }
     ordo_snapshots_start(shard);
+    ordo_truncations_start(shard);
 #ifdef ORDO_BREAK_ACK_BEFORE_DURABLE
     ordo_outbox_close_turn(shard, 0);
 #else
     ordo_outbox_close_turn(shard, shard->turn > shard->durable_turn ? shard->turn : 0);
 #endif
     ordo_outbox_release(shard);
-    if (!has_writes) ordo_snapshots_write(shard); /* else once the turn is durable: no ack shall wait for pieces */
+    if (!has_writes) write_in_background(shard); /* else once the turn is durable: no ack shall wait for it */
 }
 
 static void durable(struct ordo_shard *shard, uint64_t turn) {
@@ -193,7 +211,7 @@ static void durable(struct ordo_shard *shard, uint64_t turn) {
     ordo_outbox_release(shard);
     give_out_durable(shard);
     ordo_snapshots_durable(shard);
-    ordo_snapshots_write(shard);
+    write_in_background(shard);
 }
 
 static void tick(struct ordo_shard *shard) {
@@ -224,8 +242,8 @@ void ordo_shard_step(struct ordo_shard *shard, const struct ordo_shard_event *ev
 uint64_t ordo_shard_next_tick_ms(const struct ordo_shard *shard) {
     uint64_t next_ms = ordo_timers_next_ms(&shard->timers);
     if (shard->peers != NULL && shard->link_check_ms < next_ms) next_ms = shard->link_check_ms;
-    if (ordo_snapshots_have_work(shard) && shard->now_ms + SNAPSHOT_TICK_MS < next_ms)
-        next_ms = shard->now_ms + SNAPSHOT_TICK_MS;
+    bool has_work = ordo_snapshots_have_work(shard) || ordo_truncations_have_work(shard);
+    if (has_work && shard->now_ms + BACKGROUND_TICK_MS < next_ms) next_ms = shard->now_ms + BACKGROUND_TICK_MS;
     return next_ms;
 }
 

@@ -34,6 +34,15 @@
 
 #define ORDO_STORE_ID_SIZE 16
 
+/* What of a document's history stays readable: an op among the newest `ops`, or younger than `age_ms`. UINT64_MAX: all. */
+struct ordo_retention {
+    uint64_t ops, age_ms;
+};
+struct ordo_retention_rule {
+    struct ordo_slice collection; /* borrowed */
+    struct ordo_retention retention;
+};
+
 struct ordo_shard_config {
     uint8_t store_id[ORDO_STORE_ID_SIZE];
     uint64_t incarnation;          /* of the store, raised durably at each start; never 0 */
@@ -56,6 +65,19 @@ struct ordo_shard_config {
     size_t snapshot_idle_size_min; /* … or this, once the document is idle */
     size_t snapshot_rate;          /* bytes per second written in the background */
     uint32_t snapshots_at_once_max;
+
+    uint64_t log_ops;              /* the newest ops stay in the log, where an op made before them can be rebased … */
+    uint64_t log_age_ms;           /* … and all younger than this, so that the horizon never overtakes who is connected */
+    uint64_t truncate_ops_min;     /* fewer are not worth the trouble */
+    size_t truncate_size_max;      /* bytes of runs that leave the log at once */
+    uint64_t history_block_ops;    /* a block of packed history with so many ops is full */
+    struct ordo_retention retention;
+    const struct ordo_retention_rule *retention_rules; /* for some collections; borrowed */
+    size_t retention_rule_count;
+    size_t clients_max;            /* dedupe entries of one document; of more, the oldest are forgotten, */
+    uint64_t client_age_ms;        /* and those whose newest op is older; never one above the horizon */
+    uint32_t clients_check_ms;     /* looked at that often */
+
     uint32_t idle_ms;              /* a document without commits for so long is idle */
     uint32_t unload_ms;            /* a document without subscribers for so long leaves the memory */
 
@@ -154,7 +176,7 @@ uint64_t ordo_shard_next_tick_ms(const struct ordo_shard *shard);
 struct ordo_shard_stats {
     uint64_t ops_committed, ops_refused, ops_duplicate, turns, inputs;
     uint64_t documents, subscribers, gateways, jobs_running, recent_bytes;
-    uint64_t snapshots, loads, rebases_far, commits_dropped, documents_damaged;
+    uint64_t snapshots, truncations, ops_truncated, clients_forgotten, loads, rebases_far, commits_dropped, documents_damaged;
 };
 struct ordo_shard_stats ordo_shard_stats(const struct ordo_shard *shard);
 

@@ -1,7 +1,7 @@
 /* Snapshots: when one is due, how it gets to the disk without holding anybody up, and when the older ones go.
  *
  *   QUEUED -> READING (a job materialises) -> WRITING (pieces and client rows, in the background, at a bounded rate)
- *          -> VALID (its record stands in a turn's synced batch) -> durable: the older ones but one are deleted
+ *          -> VALID (its record stands in a turn's synced batch) -> durable: the one before the last is retired (truncate.c)
  *
  * The store writes in one order, so a valid record on disk has all its pieces before it. */
 #include "common/assert.h"
@@ -161,7 +161,7 @@ static void write_validity(struct ordo_shard *shard, struct ordo_doc *doc) {
     ordo_batch_put(batch, ORDO_CF_SNAPSHOTS, ordo_buffer_slice(&shard->key), ordo_buffer_slice(&shard->value));
     struct ordo_doc_row doc_row = {
         .type = type, .lineage = state->lineage, .head = content->seq, .horizon = doc->horizon,
-        .created_seq = state->created_seq, .deleted_seq = state->deleted_seq, .forgotten_seq = doc->forgotten_seq,
+        .created_seq = state->created_seq, .deleted_seq = state->deleted_seq, .forgotten_seq = doc->forgotten_seq, .history_seq = doc->history_seq,
     };
     ordo_doc_row_encode(&shard->value, ordo_doc_key(doc), &doc_row);
     ordo_batch_put(batch, ORDO_CF_DOCS, ordo_doc_key(doc), ordo_buffer_slice(&shard->value));
@@ -202,9 +202,10 @@ void ordo_snapshots_delete(struct ordo_shard *shard, struct ordo_doc *doc,
 
 static void finish(struct ordo_shard *shard, struct ordo_doc *doc) {
     const struct ordo_read_content *content = &doc->snapshot_job->content;
-    if (doc->snapshots[1].seq != 0) ordo_snapshots_delete(shard, doc, &doc->snapshots[1]);
+    if (doc->snapshots[1].seq != 0) ordo_truncations_retire(shard, doc, doc->snapshots[1]);
     doc->snapshots[1] = doc->snapshots[0];
-    doc->snapshots[0] = (struct ordo_snapshot_keys){content->seq, piece_count(content)};
+    doc->snapshots[0] = (struct ordo_snapshot_keys){
+        .seq = content->seq, .timestamp_ms = content->state.timestamp_ms, .piece_count = piece_count(content)};
     doc->snapshot_size = content->bytes.size;
     doc->log_size -= doc->snapshot_log_size;
     doc->snapshot_phase = ORDO_SNAPSHOT_NONE;
@@ -214,6 +215,7 @@ static void finish(struct ordo_shard *shard, struct ordo_doc *doc) {
     shard->stats.snapshots++;
     ordo_authors_sweep(&doc->authors);
     ordo_snapshots_consider(shard, doc, false);
+    ordo_truncations_consider(shard, doc);
     ordo_doc_set_timer(shard, doc);
 }
 

@@ -7,7 +7,8 @@
  * Files: shard.c (events, turns), peer.c (links), outbox.c (what waits for a turn to be durable), answer.c
  * (messages), doc.c (loading, unloading), waiting.c (inputs of a document that loads), subscriber.c, attach.c
  * (opening), contents.c (kept for the next to join), sequence.c (checks and rebase of a submit), far.c (what a job
- * has to look up or rebase first), commit.c, presence.c, snapshots.c, history.c. */
+ * has to look up or rebase first), commit.c, presence.c, snapshots.c, truncate.c,
+ * history.c. */
 #ifndef ORDO_SHARD_CORE_STATE_H
 #define ORDO_SHARD_CORE_STATE_H
 
@@ -104,6 +105,15 @@ enum ordo_snapshot_phase {
     ORDO_SNAPSHOT_VALID,    /* its validity record is in an undurable turn */
 };
 
+enum ordo_truncation_phase {
+    ORDO_TRUNCATION_NONE,
+    ORDO_TRUNCATION_QUEUED,   /* waits for its turn */
+    ORDO_TRUNCATION_READING,  /* a job finds out what can go */
+    ORDO_TRUNCATION_READY,    /* needs a turn that moves the horizon */
+    ORDO_TRUNCATION_MARKED,   /* the horizon has moved, in an undurable turn */
+    ORDO_TRUNCATION_DELETING, /* what is below it goes, in the background */
+};
+
 struct ordo_doc {
     struct ordo_timer timer;        /* first member: a due timer is its document */
     struct ordo_doc *next_touched;  /* with ops in the open turn */
@@ -142,11 +152,24 @@ struct ordo_doc {
     size_t log_size, snapshot_log_size; /* bytes of runs behind the newest snapshot; what the coming one will cover */
     size_t snapshot_size;
     struct ordo_snapshot_keys snapshots[2];
+
+    const struct ordo_retention *retention;
+    uint64_t history_seq;                      /* ops up to here are gone; `base` is the content there */
+    struct ordo_snapshot_keys base, candidate; /* older snapshots: where history begins, and may begin next */
+    enum ordo_truncation_phase truncation_phase;
+    struct ordo_doc *next_truncation;          /* in the queue */
+    struct ordo_job *truncation_job;           /* what it found, from READY on */
+    uint64_t truncation_turn, truncation_job_number; /* jobs up to this one may still read what goes */
+    size_t truncation_index;                   /* of what is to be deleted: done */
+    struct ordo_snapshot_keys old_base;        /* to be deleted */
+    uint64_t truncation_at_ms, clients_checked_ms; /* not tried before; last looked through (0: never) */
 };
 
 struct ordo_snapshot_queue {
     struct ordo_doc *first, **last;
 };
+
+enum { ORDO_TRUNCATIONS_AT_ONCE_MAX = 4 };
 
 /* ---- the shard */
 
@@ -178,6 +201,9 @@ struct ordo_shard {
     struct ordo_snapshot_queue snapshot_queued, snapshot_writing, snapshot_valid;
     uint32_t snapshots_running;         /* from READING on: each holds a content in memory */
     uint64_t snapshot_credit, snapshot_credit_ms; /* bytes that may be written now */
+    struct ordo_snapshot_queue truncation_queued;
+    struct ordo_doc *truncating[ORDO_TRUNCATIONS_AT_ONCE_MAX]; /* from READING on; NULL: free */
+    uint64_t job_number;
 
     const struct ordo_type *live_type;
     struct ordo_live_op *live;
@@ -370,6 +396,23 @@ void ordo_snapshots_durable(struct ordo_shard *shard);
 /* Deletes what an interrupted snapshot or deletion left behind. */
 void ordo_snapshots_delete(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_snapshot_keys *snapshot);
 bool ordo_snapshots_have_work(const struct ordo_shard *shard);
+
+/* ---- truncate.c */
+/* Looks whether enough of the log can go, or history, or dedupe entries. */
+void ordo_truncations_consider(struct ordo_shard *shard, struct ordo_doc *doc);
+/* Takes the job. */
+void ordo_truncations_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+bool ordo_truncations_are_ready(const struct ordo_shard *shard);
+/* Moves horizons, with the turn's batch. */
+void ordo_truncations_turn_end(struct ordo_shard *shard, uint64_t turn);
+void ordo_truncations_start(struct ordo_shard *shard);
+/* Deletes in the background: after a turn's outputs were released. */
+void ordo_truncations_write(struct ordo_shard *shard);
+bool ordo_truncations_have_work(const struct ordo_shard *shard);
+/* A snapshot is not among the two newest any more: history may need it, or it goes. */
+void ordo_truncations_retire(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_snapshot_keys snapshot);
+/* The document row as of the head, into the turn's batch. */
+const struct ordo_retention *ordo_retention_of(const struct ordo_shard *shard, struct ordo_slice doc_key);
 
 /* ---- history.c */
 void ordo_history(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,

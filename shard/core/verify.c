@@ -42,6 +42,8 @@ struct replayed {
     struct ordo_authors authors; /* newest op of each client so far */
     struct ordo_table op_ids;
     uint64_t snapshot_seq;       /* newest valid one */
+    struct ordo_doc_row row;     /* zeroed: there is none */
+    ordo_err row_err;
 };
 
 static void check_op_id(struct verify *verify, struct replayed *replayed, const struct ordo_run_op *op) {
@@ -60,6 +62,7 @@ static void check_op_id(struct verify *verify, struct replayed *replayed, const 
                                                 .user = op->op.user});
 }
 
+/* Packed history has no hashes: 0. */
 static void check_client_row(struct verify *verify, const struct replayed *replayed,
                              const struct ordo_author *author) {
     struct ordo_buffer key = {0}, value = {0};
@@ -68,7 +71,8 @@ static void check_client_row(struct verify *verify, const struct replayed *repla
     ordo_err err = verify->view->ops->get(verify->view, ORDO_CF_CLIENTS, ordo_buffer_slice(&key), &value);
     if (!err) err = ordo_client_row_decode(ordo_buffer_slice(&key), ordo_buffer_slice(&value), &row);
     bool is_covered = author->server_seq <= replayed->snapshot_seq;
-    if (err == ORDO_ERR_NOT_FOUND && is_covered)
+    bool is_forgotten = author->server_seq <= replayed->row.forgotten_seq;
+    if (err == ORDO_ERR_NOT_FOUND && is_covered && !is_forgotten)
         report(verify, author->server_seq, "the newest snapshot covers an op whose client has no row");
     else if (err && err != ORDO_ERR_NOT_FOUND) report(verify, author->server_seq, "a client's row is damaged");
     else if (!err && is_covered && row.client_seq != author->client_seq)
@@ -76,7 +80,7 @@ static void check_client_row(struct verify *verify, const struct replayed *repla
     else if (!err && row.client_seq > author->client_seq)
         report(verify, row.server_seq, "a client's row knows an op that is not in the log");
     else if (!err && row.client_seq == author->client_seq &&
-             (row.server_seq != author->server_seq || row.hash != author->hash ||
+             (row.server_seq != author->server_seq || (author->hash != 0 && row.hash != author->hash) ||
               !ordo_slice_equal(row.user, ordo_author_user(author))))
         report(verify, author->server_seq, "a client's row says something else than the log");
     ordo_buffer_finish(&key);
@@ -182,14 +186,19 @@ static void replay(struct verify *verify, struct replayed *replayed) {
     struct ordo_run_op op;
     struct ordo_snapshot_row row;
     struct ordo_buffer row_memory = {0};
-    uint64_t snapshot_seq = next_snapshot(verify, 1, &row, &row_memory), run_seq = 0;
-    ordo_err err;
-    ordo_op_log_open(&log, verify->view, ordo_buffer_slice(&verify->doc_key), 1);
+    uint64_t begin_seq = replayed->row.history_seq, bad_seq, run_seq = 0;
+    ordo_err err = ordo_materialise(verify->view, ordo_buffer_slice(&verify->doc_key), begin_seq, &replayed->now, &bad_seq);
+    if (err || replayed->now.state.seq != begin_seq) {
+        report(verify, begin_seq, "the content that history begins with cannot be read");
+        return;
+    }
+    uint64_t snapshot_seq = next_snapshot(verify, begin_seq + 1, &row, &row_memory);
+    ordo_op_log_open(&log, verify->view, ordo_buffer_slice(&verify->doc_key), begin_seq + 1);
     for (;;) {
         uint64_t length = replayed->now.state.length, timestamp_ms = replayed->now.state.timestamp_ms;
         err = ordo_op_log_next(&log, &op);
         if (err) break;
-        if (log.run.first_seq != run_seq && log.run.length_before != length)
+        if (log.has_run && log.run.first_seq != run_seq && log.run.length_before != length)
             report(verify, log.run.first_seq, "a run begins with another length than the ops before it make");
         run_seq = log.run.first_seq;
         err = ordo_materialised_step(&replayed->now, &op.op);
@@ -209,23 +218,25 @@ static void replay(struct verify *verify, struct replayed *replayed) {
 }
 
 static void check_doc_row(struct verify *verify, const struct replayed *replayed) {
-    struct ordo_buffer value = {0};
-    struct ordo_doc_row row;
-    struct ordo_slice doc_key = ordo_buffer_slice(&verify->doc_key);
-    ordo_err err = verify->view->ops->get(verify->view, ORDO_CF_DOCS, doc_key, &value);
-    if (!err) err = ordo_doc_row_decode(doc_key, ordo_buffer_slice(&value), &row);
-    if (err == ORDO_ERR_NOT_FOUND) {
+    const struct ordo_doc_row *row = &replayed->row;
+    if (replayed->row_err == ORDO_ERR_NOT_FOUND) {
         if (replayed->snapshot_seq > 0) report(verify, 0, "a document with a snapshot has no row");
-    } else if (err) {
+    } else if (replayed->row_err) {
         report(verify, 0, "the document's row is damaged");
     } else {
-        if (row.head > replayed->now.state.seq)
-            report(verify, row.head, "the log ends before the head that its row knows of");
-        if (row.head != replayed->snapshot_seq)
-            report(verify, row.head, "the row's head is not that of the newest snapshot");
-        if (row.horizon > row.head) report(verify, row.horizon, "the horizon is above the head");
+        if (row->head > replayed->now.state.seq)
+            report(verify, row->head, "the log ends before the head that its row knows of");
+        if (row->horizon > row->head) report(verify, row->horizon, "the horizon is above the head");
+        if (row->history_seq > row->horizon) report(verify, row->history_seq, "history begins above the horizon");
     }
-    ordo_buffer_finish(&value);
+}
+
+static void read_doc_row(struct verify *verify, struct replayed *replayed, struct ordo_buffer *memory) {
+    struct ordo_slice doc_key = ordo_buffer_slice(&verify->doc_key);
+    replayed->row_err = verify->view->ops->get(verify->view, ORDO_CF_DOCS, doc_key, memory);
+    if (!replayed->row_err)
+        replayed->row_err = ordo_doc_row_decode(doc_key, ordo_buffer_slice(memory), &replayed->row);
+    if (replayed->row_err) replayed->row = (struct ordo_doc_row){0};
 }
 
 /* Rows of clients that never wrote. */
@@ -237,8 +248,13 @@ static void check_stray_clients(struct verify *verify, const struct replayed *re
         struct ordo_slice key = iterator->ops->key(iterator);
         struct ordo_slice client_id = ordo_slice(key.data + doc_key.size, key.size - doc_key.size);
         verify->counts.client_rows++;
-        if (ordo_authors_find(&replayed->authors, client_id) == NULL)
-            report(verify, 0, "there is a row of a client that never wrote");
+        struct ordo_client_row row;
+        if (ordo_authors_find(&replayed->authors, client_id) != NULL) continue; /* compared with the log already */
+        if (ordo_client_row_decode(key, iterator->ops->value(iterator), &row)) {
+            report(verify, 0, "a client's row is damaged");
+        } else if (row.server_seq > replayed->row.history_seq) {
+            report(verify, row.server_seq, "there is a row of a client that never wrote");
+        }
     }
     if (iterator->ops->status(iterator)) report(verify, 0, "the clients' rows cannot be read");
     iterator->ops->close(iterator);
@@ -246,8 +262,10 @@ static void check_stray_clients(struct verify *verify, const struct replayed *re
 
 static void check_document(struct verify *verify) {
     struct replayed replayed = {0};
+    struct ordo_buffer row_memory = {0};
     uint64_t newest = 0;
     verify->counts.documents++;
+    read_doc_row(verify, &replayed, &row_memory);
     check_snapshot_records(verify, find_head(verify), &newest);
     replayed.snapshot_seq = newest;
     replay(verify, &replayed);
@@ -260,6 +278,7 @@ static void check_document(struct verify *verify) {
     ordo_materialised_finish(&replayed.now);
     ordo_authors_finish(&replayed.authors);
     ordo_table_finish(&replayed.op_ids);
+    ordo_buffer_finish(&row_memory);
 }
 
 /* The next document at or behind `from` (by key) that this column family knows of. */

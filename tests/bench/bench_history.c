@@ -217,12 +217,12 @@ static void close_block(struct blocks *blocks, struct ordo_block_builder *builde
 }
 
 static void pack(const struct history *history, struct blocks *blocks) {
-    struct ordo_block_builder *builder = ordo_block_builder_create(1, 0);
+    struct ordo_block_builder *builder = ordo_block_builder_create(1);
     for (size_t i = 0; i < history->count; i++) {
         ordo_err err = ordo_block_builder_append(builder, &history->ops[i]);
         if (err == ORDO_ERR_FULL) {
             close_block(blocks, builder);
-            builder = ordo_block_builder_create(i + 1, 0);
+            builder = ordo_block_builder_create(i + 1);
             err = ordo_block_builder_append(builder, &history->ops[i]);
         }
         ORDO_ASSERT(err == ORDO_OK);

@@ -76,7 +76,7 @@ static void repack(const struct ordo_buffer *value) {
 /* Ops out of the bytes, each of a few: numbers from the first ones, the rest is the op. */
 static void pack(struct ordo_slice bytes) {
     struct ordo_reader reader = ordo_reader(bytes);
-    struct ordo_block_builder *builder = ordo_block_builder_create(1, 0);
+    struct ordo_block_builder *builder = ordo_block_builder_create(1);
     struct ordo_buffer value = {0};
     struct ordo_slice name, op;
     uint8_t mode, back, since;

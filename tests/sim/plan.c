@@ -25,6 +25,27 @@ static void draw_limits(struct sim_plan *plan, struct ordo_prng *prng) {
     if (chance(prng, 250)) gateway->outbox_size_max = (uint32_t)between(prng, 500, 8000);
 }
 
+/* Small logs, so that short schedules see them truncated, packed and forgotten; from numbers of their own, so that the
+ * rest of a schedule is what it was before. */
+static void draw_truncation(struct sim_plan *plan, uint64_t seed) {
+    struct ordo_prng prng;
+    ordo_prng_init(&prng, seed ^ UINT64_C(0x7472756e63));
+    struct ordo_shard_config *shard = &plan->shard;
+    if (!chance(&prng, 600)) return;
+    shard->log_ops = below(&prng, 40);
+    shard->log_age_ms = chance(&prng, 700) ? 0 : between(&prng, 0, 3000);
+    shard->truncate_ops_min = between(&prng, 1, 10);
+    if (chance(&prng, 500)) shard->truncate_size_max = between(&prng, 100, 3000);
+    shard->history_block_ops = between(&prng, 1, 40);
+    shard->retention = (struct ordo_retention){.ops = chance(&prng, 300) ? UINT64_MAX : below(&prng, 60)};
+    if (chance(&prng, 200)) shard->retention.age_ms = between(&prng, 0, 5000);
+    shard->snapshot_log_size_min = between(&prng, 50, 600);
+    shard->snapshot_idle_size_min = between(&prng, 1, 300);
+    //F if (chance(&prng, 300)) shard->clients_max = between(&prng, 0, 3);
+    //F if (chance(&prng, 100)) shard->client_age_ms = between(&prng, 0, 3000);
+    shard->clients_check_ms = (uint32_t)between(&prng, 1, 1000);
+}
+
 static void draw_faults(struct sim_plan *plan, struct ordo_prng *prng) {
     if (chance(prng, 100)) return; /* a calm day */
     /* A few kinds per schedule, each more than once: bugs hide where faults meet. */
@@ -79,6 +100,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profil
     plan->may_paste = chance(&prng, 30);
     draw_limits(plan, &prng);
     draw_faults(plan, &prng);
+    draw_truncation(plan, seed);
     plan->may_damage = chance(&prng, 40);
     if (plan->may_damage) plan->faults[SIM_FAULT_DAMAGE_DISK] = 2;
     if (profile != SIM_PROFILE_STARVED) return;

@@ -7,6 +7,7 @@
 #include "shard/core/key.h"
 #include "shard/core/rows.h"
 #include "shard/core/run.h"
+#include "shard/core/verify.h"
 #include "shard/store_memory.h"
 #include "tests/sim/sim.h"
 
@@ -57,6 +58,25 @@ static void batch_is_durable(struct sim *sim, const struct ordo_batch *batch) {
     }
 }
 
+/* How many ops before the first run are gone from the log by right. */
+static uint64_t truncated_before(struct sim *sim, struct ordo_view *view, struct ordo_slice doc_key, uint64_t first_seq) {
+    struct ordo_buffer value = {0};
+    struct ordo_doc_row row = {0};
+    if (first_seq > 1 && (view->ops->get(view, ORDO_CF_DOCS, doc_key, &value) != ORDO_OK ||
+                          ordo_doc_row_decode(doc_key, ordo_buffer_slice(&value), &row) != ORDO_OK ||
+                          first_seq - 1 > row.horizon)) {
+        sim_fail(&sim->verdict, SIM_CHECK_SURVIVES, "the log begins at %" PRIu64 ", above the horizon", first_seq);
+    }
+    ordo_buffer_finish(&value);
+    return first_seq - 1;
+}
+
+static void found_wrong(void *context, const struct ordo_finding *finding) {
+    struct sim *sim = context;
+    sim_fail(&sim->verdict, SIM_CHECK_SURVIVES, "on disk, %.*s at %" PRIu64 ": %s", (int)finding->id.size,
+             finding->id.data, finding->seq, finding->text);
+}
+
 /* After a crash: all that was durable is still there, and what else survived is durable now. */
 static void scan_disk(struct sim *sim) {
     size_t counts[SIM_DOCS_MAX] = {0}, before[SIM_DOCS_MAX] = {0};
@@ -72,6 +92,7 @@ static void scan_disk(struct sim *sim) {
         if (!ordo_key_parse(key, &parsed) || ordo_run_open(key, value, &run) != ORDO_OK) continue;
         for (size_t i = 0; i < sim->plan.doc_count; i++) {
             if (!ordo_slice_equal(sim->docs[i]->id, parsed.id) || sim->is_damaged[i]) continue;
+            if (counts[i] == 0) counts[i] = truncated_before(sim, view, parsed.doc_key, run.first_seq);
             if (run.first_seq != counts[i] + 1) {
                 sim_fail(&sim->verdict, SIM_CHECK_DENSE, "on disk a run begins at %" PRIu64 " after %zu",
                          run.first_seq, counts[i]);
@@ -80,6 +101,7 @@ static void scan_disk(struct sim *sim) {
         }
     }
     iterator->ops->close(iterator);
+    if (!sim->plan.may_damage) (void)ordo_verify(view, found_wrong, sim);
     sim->shard.store->ops->view_close(view);
     for (size_t i = 0; i < sim->plan.doc_count; i++) {
         if (counts[i] < before[i] && !sim->is_damaged[i]) {
@@ -453,6 +475,9 @@ static void forget_process(struct sim *sim) {
     if (shard->core != NULL) {
         struct ordo_shard_stats stats = ordo_shard_stats(shard->core);
         sim->counts.snapshots += stats.snapshots;
+        sim->counts.truncations += stats.truncations;
+        sim->counts.ops_truncated += stats.ops_truncated;
+        sim->counts.clients_forgotten += stats.clients_forgotten;
         sim->counts.loads += stats.loads;
         sim->counts.damages_met += stats.documents_damaged;
         sim->counts.rebases_far += stats.rebases_far;

@@ -187,7 +187,8 @@ struct sim_raw;
 #define SIM_COUNTS(X)                                                                                                \
     X(commits) X(acks) X(duplicate_acks) X(nacks) X(opened) X(opened_unasked) X(opened_with_content)                 \
     X(opened_in_parts) X(given_back) X(shard_deaths) X(power_losses) X(failed_writes) X(gateway_deaths)              \
-    X(links_lost) X(reloads) X(snapshots) X(loads) X(rebases_far) X(commits_dropped) X(resyncs) X(messages_dropped)  \
+    X(links_lost) X(reloads) X(snapshots) X(truncations) X(ops_truncated)          \
+    X(clients_forgotten) X(loads) X(rebases_far) X(commits_dropped) X(resyncs) X(messages_dropped)  \
     X(side_pieces) X(jobs) X(histories) X(damages) X(damages_met) X(returns)
 struct sim_counts {
 #define X(name) uint64_t name;

@@ -82,7 +82,7 @@ static void append_from(struct ordo_block_builder *builder, const struct ops *op
 
 static struct ordo_buffer pack(const struct ops *ops) {
     struct ordo_buffer value = {0};
-    struct ordo_block_builder *builder = ordo_block_builder_create(ops->first_seq, 77);
+    struct ordo_block_builder *builder = ordo_block_builder_create(ops->first_seq);
     append_from(builder, ops, 0, ops->count);
     assert_int_equal(ordo_block_builder_count(builder), ops->count);
     assert_int_equal(ordo_block_builder_next_seq(builder), ops->first_seq + ops->count);
@@ -265,7 +265,7 @@ static void shortest_and_longest_names_come_back(void **state) {
 static void names_that_are_too_long_are_refused(void **state) {
     (void)state;
     static char name[129];
-    struct ordo_block_builder *builder = ordo_block_builder_create(1, 0);
+    struct ordo_block_builder *builder = ordo_block_builder_create(1);
     struct ordo_committed op = {.server_seq = 1, .client_id = ordo_slice(name, 129), .op_field = TEXT};
     assert_int_equal(ordo_block_builder_append(builder, &op), ORDO_ERR_INVALID);
     op.client_id = S("a");
@@ -307,7 +307,7 @@ static void numbers_of_any_size_come_back(void **state) {
 
 static void an_op_out_of_order_is_refused(void **state) {
     (void)state;
-    struct ordo_block_builder *builder = ordo_block_builder_create(5, 0);
+    struct ordo_block_builder *builder = ordo_block_builder_create(5);
     struct ordo_committed op = {.server_seq = 5, .client_id = S("a"), .op_field = TEXT};
     assert_int_equal(ordo_block_builder_append(builder, &op), ORDO_OK);
     assert_int_equal(ordo_block_builder_append(builder, &op), ORDO_ERR_INVALID);
@@ -328,7 +328,6 @@ static void a_block_says_what_it_holds(void **state) {
     assert_int_equal(ordo_block_look(key, ordo_buffer_slice(&value), &info), ORDO_OK);
     assert_int_equal(info.first_seq, 1000);
     assert_int_equal(info.count, ops->count);
-    assert_int_equal(info.length_before, 77);
     assert_int_equal(info.first_timestamp_ms, 1700000000000);
     assert_int_equal(info.last_timestamp_ms, op_at(ops, ops->count - 1).timestamp_ms);
     ordo_buffer_finish(&value);
@@ -342,7 +341,7 @@ static void extending_a_block_equals_building_it_in_one_go(void **state) {
     for (size_t cut = 1; cut <= ops->count; cut++) {
         /* given: a block of the first ops, of which the builder was kept for a while */
         struct ordo_buffer part = {0}, extended = {0};
-        struct ordo_block_builder *builder = ordo_block_builder_create(ops->first_seq, 77);
+        struct ordo_block_builder *builder = ordo_block_builder_create(ops->first_seq);
         append_from(builder, ops, 0, (cut + 1) / 2);
         ordo_block_builder_encode(builder, key, &part);
         append_from(builder, ops, (cut + 1) / 2, cut);
@@ -391,12 +390,13 @@ static void block_bytes_stay_what_they_are(void **state) {
     struct ordo_buffer value = pack(ops);
     /* then */
     static const uint8_t golden[] = {
-        0x01, 0xac, 0x02, 0x03, 0x4d, 0x80, 0xd0, 0x95, 0xff, 0xbc, 0x31, 0xf0, 0xd1, 0x95, 0xff, 0xbc, 0x31,
-        0x16, 0x16, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x02, 0x02, 0x02,
-        0x02, 0x03, 0x03, 0x00, 0x00, 0x02, 0x02, 0x02, 0x02, 0x01, 0x01, 0x00, 0x02, 0x02, 0x01, 0x01, 0x00,
-        0x10, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66,
-        0x03, 0x61, 0x6e, 0x6e, 0x00, 0x03, 0x01, 0x03, 0x00, 0x03, 0x00, 0x02, 0x01, 0x06, 0x07, 0x00, 0x78,
-        0x78, 0x49, 0x00, 0x02, 0x01, 0x02, 0x78, 0x79, 0x00, 0x26, 0xde, 0x6c, 0xa0, 0x02, 0x58, 0x37, 0x2c,
+        0x01, 0xac, 0x02, 0x03, 0x80, 0xd0, 0x95, 0xff, 0xbc, 0x31, 0xf0, 0xd1, 0x95, 0xff, 0xbc, 0x31, 0x16,
+        0x16, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x02, 0x02, 0x02, 0x02,
+        0x03, 0x03, 0x00, 0x00, 0x02, 0x02, 0x02, 0x02, 0x01, 0x01, 0x00, 0x02, 0x02, 0x01, 0x01, 0x00, 0x10,
+        0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x03,
+        0x61, 0x6e, 0x6e, 0x00, 0x03, 0x01, 0x03, 0x00, 0x03, 0x00, 0x02, 0x01, 0x06, 0x07, 0x00, 0x78, 0x78,
+        0x49, 0x00, 0x02, 0x01, 0x02, 0x78, 0x79, 0x00, 0xa3, 0xc4, 0xde, 0xc7, 0xb6, 0xc9, 0xd4, 0x0c, 0x65,
+        0x66
     };
     assert_int_equal(value.size, sizeof golden);
     assert_memory_equal(value.data, golden, sizeof golden);
@@ -431,7 +431,7 @@ static uint64_t count_ops(struct ordo_block_builder *builder) {
 
 static void a_block_of_the_most_ops_is_full(void **state) {
     (void)state;
-    struct ordo_block_builder *builder = ordo_block_builder_create(1, 0);
+    struct ordo_block_builder *builder = ordo_block_builder_create(1);
     for (size_t i = 0; i < ORDO_BLOCK_OPS_MAX; i++) assert_int_equal(append_simple(builder, S("")), ORDO_OK);
     assert_int_equal(append_simple(builder, S("")), ORDO_ERR_FULL);
     assert_int_equal(append_simple(builder, S("")), ORDO_ERR_FULL);
@@ -441,7 +441,7 @@ static void a_block_of_the_most_ops_is_full(void **state) {
 static void a_block_of_the_most_bytes_is_full(void **state) {
     (void)state;
     static uint8_t bytes[ORDO_BLOCK_SIZE_MAX / 4];
-    struct ordo_block_builder *builder = ordo_block_builder_create(1, 0);
+    struct ordo_block_builder *builder = ordo_block_builder_create(1);
     for (int i = 0; i < 3; i++) assert_int_equal(append_simple(builder, ordo_slice(bytes, sizeof bytes)), ORDO_OK);
     assert_int_equal(append_simple(builder, ordo_slice(bytes, sizeof bytes)), ORDO_ERR_FULL);
     assert_int_equal(append_simple(builder, S("small")), ORDO_OK);
@@ -452,7 +452,7 @@ static void the_largest_op_has_a_block_for_itself(void **state) {
     (void)state;
     uint8_t *bytes = ordo_alloc(ORDO_BLOCK_OP_SIZE_MAX + 1);
     for (size_t i = 0; i < ORDO_BLOCK_OP_SIZE_MAX; i++) bytes[i] = (uint8_t)(i * 2654435761u >> 13);
-    struct ordo_block_builder *builder = ordo_block_builder_create(1, 0);
+    struct ordo_block_builder *builder = ordo_block_builder_create(1);
     assert_int_equal(append_simple(builder, ordo_slice(bytes, ORDO_BLOCK_OP_SIZE_MAX + 1)), ORDO_ERR_TOO_LARGE);
     assert_int_equal(append_simple(builder, ordo_slice(bytes, ORDO_BLOCK_OP_SIZE_MAX)), ORDO_OK);
     assert_int_equal(append_simple(builder, S("")), ORDO_ERR_FULL);
@@ -661,7 +661,7 @@ static void a_long_history_fits_in_a_hundred_kilobytes(void **state) {
     struct ordo_content *content = ordo_text_content_create();
     size_t size = 0, count = trace.count;
     for (size_t from = 0; from < count; from += ORDO_BLOCK_OPS_MAX) {
-        struct ordo_block_builder *builder = ordo_block_builder_create(from + 1, 0);
+        struct ordo_block_builder *builder = ordo_block_builder_create(from + 1);
         for (size_t i = from; i < count && i < from + ORDO_BLOCK_OPS_MAX; i++) {
             const struct ot_patch *patch = &trace.patches[i];
             ordo_buffer_clear(&op);

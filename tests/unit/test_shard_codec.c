@@ -158,7 +158,7 @@ static void a_value_of_a_later_version_is_told_from_damage(void **state) {
 static void rows_read_back_as_written(void **state) {
     (void)state;
     struct ordo_buffer value = {0};
-    struct ordo_doc_row doc = {S("text"), 1, 2, 3, 4, 5, 6}, doc_back;
+    struct ordo_doc_row doc = {S("text"), 1, 2, 3, 4, 5, 6, 7}, doc_back;
     ordo_doc_row_encode(&value, S("k"), &doc);
     assert_int_equal(ordo_doc_row_decode(S("k"), ordo_buffer_slice(&value), &doc_back), ORDO_OK);
     assert_true(ordo_slice_equal(doc_back.type, doc.type));

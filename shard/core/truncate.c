@@ -1,0 +1,265 @@
+/* Truncation: what leaves a document's log, and when.
+ *
+ *   QUEUED -> READING (a job lists the runs that may go, packs what history keeps of them)
+ *          -> READY (the next turn's synced batch moves the horizon and holds the packed history)
+ *          -> MARKED -> durable: DELETING (the runs go by key, in the background, once no job reads them any more)
+ *
+ * The horizon is durable before anything below it is deleted, so a crash in between leaves runs that nobody needs; the
+ * next load finds and deletes them. And it never goes down: an op that was refused as STALE_BASE stays refused.
+ *
+ * History begins at `history_seq`. The snapshot there is the base from which contents are made; before the first base
+ * history is whole and begins with nothing. One snapshot between the base and the two newest is kept as a candidate:
+ * when the retention does not reach back to it any more, it becomes the base, and all before it goes. */
+#include "common/assert.h"
+#include "shard/core/key.h"
+#include "shard/core/state.h"
+
+enum { DELETES_AT_ONCE_MAX = 256, RETRY_MS = 60000 };
+
+static void push(struct ordo_snapshot_queue *queue, struct ordo_doc *doc) {
+    if (queue->first == NULL) queue->last = &queue->first;
+    doc->next_truncation = NULL;
+    *queue->last = doc;
+    queue->last = &doc->next_truncation;
+}
+
+/* ---- what may go */
+
+const struct ordo_retention *ordo_retention_of(const struct ordo_shard *shard, struct ordo_slice doc_key) {
+    struct ordo_key key;
+    ORDO_ASSERT(ordo_key_parse(doc_key, &key));
+    for (size_t i = 0; i < shard->config.retention_rule_count; i++)
+        if (ordo_slice_equal(shard->config.retention_rules[i].collection, key.collection))
+            return &shard->config.retention_rules[i].retention;
+    return &shard->config.retention;
+}
+
+static bool keeps_all(const struct ordo_retention *retention) {
+    return retention->ops == UINT64_MAX || retention->age_ms == UINT64_MAX;
+}
+
+static uint64_t before_ms(const struct ordo_shard *shard, uint64_t age_ms) {
+    return shard->wall_ms > age_ms ? shard->wall_ms - age_ms : 0;
+}
+
+/* The last op that need not stay in the log; its age is another matter. */
+static uint64_t limit_of(const struct ordo_shard *shard, const struct ordo_doc *doc) {
+    uint64_t head = doc->state.seq, limit = head > shard->config.log_ops ? head - shard->config.log_ops : 0;
+    return limit < doc->snapshots[1].seq ? limit : doc->snapshots[1].seq;
+}
+
+/* Whether history may begin at the candidate from now on. */
+static bool base_is_due(const struct ordo_shard *shard, const struct ordo_doc *doc) {
+    const struct ordo_snapshot_keys *candidate = &doc->candidate;
+    if (candidate->seq == 0 || candidate->seq > doc->horizon || keeps_all(doc->retention)) return false;
+    uint64_t kept = doc->state.seq - candidate->seq;
+    return kept >= doc->retention->ops && kept >= shard->config.log_ops &&
+           candidate->timestamp_ms < before_ms(shard, doc->retention->age_ms);
+}
+
+static bool clients_are_due(const struct ordo_shard *shard, const struct ordo_doc *doc) {
+    return doc->has_client_rows && doc->horizon > 0 &&
+           (doc->clients_checked_ms == 0 || shard->now_ms >= doc->clients_checked_ms + shard->config.clients_check_ms);
+}
+
+void ordo_truncations_consider(struct ordo_shard *shard, struct ordo_doc *doc) {
+    if (doc->truncation_phase != ORDO_TRUNCATION_NONE || shard->now_ms < doc->truncation_at_ms) return;
+    bool is_worth_it = limit_of(shard, doc) >= doc->horizon + shard->config.truncate_ops_min;
+    if (!is_worth_it && !base_is_due(shard, doc) && !clients_are_due(shard, doc)) return;
+    doc->truncation_phase = ORDO_TRUNCATION_QUEUED;
+    push(&shard->truncation_queued, doc);
+}
+
+void ordo_truncations_retire(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_snapshot_keys snapshot) {
+    if (snapshot.seq == doc->history_seq) doc->base = snapshot; /* later ones were damaged */
+    else if (doc->candidate.seq == 0 && !keeps_all(doc->retention)) doc->candidate = snapshot;
+    else ordo_snapshots_delete(shard, doc, &snapshot);
+}
+
+/* ---- reading */
+
+static struct ordo_doc **free_place(struct ordo_shard *shard) {
+    for (size_t i = 0; i < ORDO_TRUNCATIONS_AT_ONCE_MAX; i++)
+        if (shard->truncating[i] == NULL) return &shard->truncating[i];
+    return NULL;
+}
+
+static void start(struct ordo_shard *shard, struct ordo_doc *doc) {
+    struct ordo_job *job = ordo_job_create(ORDO_JOB_TRUNCATE, ordo_doc_key(doc));
+    struct ordo_truncate *truncate = &job->truncate;
+    truncate->from_seq = doc->horizon + 1;
+    truncate->limit_seq = limit_of(shard, doc);
+    truncate->before_ms = before_ms(shard, shard->config.log_age_ms);
+    truncate->size_max = shard->config.truncate_size_max;
+    truncate->block_ops_max = shard->config.history_block_ops;
+    if (base_is_due(shard, doc)) truncate->base_seq = doc->candidate.seq;
+    if (clients_are_due(shard, doc)) {
+        truncate->expire_before_ms = before_ms(shard, shard->config.client_age_ms);
+        truncate->clients_max = shard->config.clients_max;
+        doc->clients_checked_ms = shard->now_ms;
+    }
+    doc->truncation_phase = ORDO_TRUNCATION_READING;
+    ordo_shard_start_job(shard, doc, job);
+}
+
+void ordo_truncations_start(struct ordo_shard *shard) {
+    struct ordo_doc **place;
+    while (shard->truncation_queued.first != NULL && !shard->disk_is_full && (place = free_place(shard)) != NULL) {
+        struct ordo_doc *doc = *place = shard->truncation_queued.first;
+        shard->truncation_queued.first = doc->next_truncation;
+        start(shard, doc);
+    }
+}
+
+/* Ends it and gives its place to another. */
+static void finish(struct ordo_shard *shard, struct ordo_doc *doc, uint32_t retry_ms) {
+    for (size_t i = 0; i < ORDO_TRUNCATIONS_AT_ONCE_MAX; i++)
+        if (shard->truncating[i] == doc) shard->truncating[i] = NULL;
+    ordo_job_destroy(doc->truncation_job);
+    doc->truncation_job = NULL;
+    doc->truncation_phase = ORDO_TRUNCATION_NONE;
+    doc->truncation_at_ms = shard->now_ms + retry_ms;
+    ordo_doc_set_timer(shard, doc);
+}
+
+void ordo_truncations_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job) {
+    ORDO_ASSERT(doc->truncation_phase == ORDO_TRUNCATION_READING);
+    const struct ordo_truncate *truncate = &job->truncate;
+    doc->truncation_job = job;
+    if (job->err) {
+        ordo_shard_note(shard, ORDO_NOTE_ERROR, "event=truncation_failed %s reason=\"%s\"",
+                        ordo_shard_doc_name(shard, doc), job->message);
+        shard->stats.documents_damaged++;
+    }
+    bool is_nothing = truncate->runs.count == 0 && truncate->base_seq == 0 && truncate->forgotten.size == 0;
+    if (job->err || is_nothing) { /* too young, as a rule */
+        finish(shard, doc, RETRY_MS);
+        return;
+    }
+    doc->truncation_turn = 0;
+    doc->truncation_phase = ORDO_TRUNCATION_READY;
+}
+
+/* ---- marking */
+
+bool ordo_truncations_are_ready(const struct ordo_shard *shard) {
+    for (size_t i = 0; i < ORDO_TRUNCATIONS_AT_ONCE_MAX; i++) {
+        const struct ordo_doc *doc = shard->truncating[i];
+        if (doc != NULL && doc->truncation_phase == ORDO_TRUNCATION_READY) return true;
+    }
+    return false;
+}
+
+static void forget_clients(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_truncate *truncate) {
+    struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&truncate->forgotten));
+    struct ordo_slice client_id;
+    while (ordo_take_sized(&reader, &client_id)) {
+        if (ordo_authors_find(&doc->authors, client_id) != NULL) continue; /* it is here again */
+        ordo_key_client(&shard->key, ordo_doc_key(doc), client_id);
+        ordo_batch_delete(&shard->effects->batch, ORDO_CF_CLIENTS, ordo_buffer_slice(&shard->key));
+        shard->stats.clients_forgotten++;
+    }
+    if (truncate->forgotten_seq > doc->forgotten_seq) doc->forgotten_seq = truncate->forgotten_seq;
+}
+
+static void write_row(struct ordo_shard *shard, struct ordo_doc *doc) {
+    const struct ordo_doc_state *state = &doc->state;
+    struct ordo_doc_row row = {
+        .type = ordo_slice_of(state->type->name), .lineage = state->lineage, .head = state->seq,
+        .horizon = doc->horizon, .created_seq = state->created_seq, .deleted_seq = state->deleted_seq,
+        .forgotten_seq = doc->forgotten_seq, .history_seq = doc->history_seq,
+    };
+    ordo_doc_row_encode(&shard->value, ordo_doc_key(doc), &row);
+    ordo_batch_put(&shard->effects->batch, ORDO_CF_DOCS, ordo_doc_key(doc), ordo_buffer_slice(&shard->value));
+}
+
+static void write_blocks(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_truncate *truncate) {
+    struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&truncate->packed));
+    struct ordo_slice value;
+    for (size_t i = 0; i < truncate->packed_seqs.count && ordo_take_sized(&reader, &value); i++) {
+        ordo_key_ops(&shard->key, ordo_doc_key(doc), truncate->packed_seqs.items[i]);
+        ordo_batch_put(&shard->effects->batch, ORDO_CF_HISTORY, ordo_buffer_slice(&shard->key), value);
+    }
+}
+
+static void mark(struct ordo_shard *shard, struct ordo_doc *doc) {
+    const struct ordo_truncate *truncate = &doc->truncation_job->truncate;
+    ORDO_ASSERT(truncate->horizon >= doc->horizon && truncate->horizon <= doc->snapshots[1].seq);
+    shard->stats.ops_truncated += truncate->horizon - doc->horizon;
+    doc->horizon = truncate->horizon;
+    doc->old_base = (struct ordo_snapshot_keys){0};
+    if (truncate->base_seq != 0) {
+        ORDO_ASSERT(doc->candidate.seq == truncate->base_seq);
+        doc->old_base = doc->base;
+        doc->base = doc->candidate;
+        doc->candidate = (struct ordo_snapshot_keys){0};
+        doc->history_seq = doc->base.seq;
+    }
+    forget_clients(shard, doc, truncate);
+    write_blocks(shard, doc, truncate);
+    write_row(shard, doc);
+}
+
+void ordo_truncations_turn_end(struct ordo_shard *shard, uint64_t turn) {
+    for (size_t i = 0; i < ORDO_TRUNCATIONS_AT_ONCE_MAX; i++) {
+        struct ordo_doc *doc = shard->truncating[i];
+        if (doc == NULL || doc->truncation_phase != ORDO_TRUNCATION_READY) continue;
+        mark(shard, doc);
+        doc->truncation_turn = turn;
+        doc->truncation_job_number = shard->job_number;
+        doc->truncation_index = 0;
+        doc->truncation_phase = ORDO_TRUNCATION_MARKED;
+    }
+}
+
+/* ---- deleting */
+
+static bool is_read(const struct ordo_doc *doc) {
+    for (const struct ordo_job *job = doc->jobs; job != NULL; job = job->next)
+        if (job->number <= doc->truncation_job_number) return true;
+    return false;
+}
+
+/* Up to `budget` keys; true: that was all. */
+static bool delete_some(struct ordo_shard *shard, struct ordo_doc *doc, size_t *budget) {
+    const struct ordo_truncate *truncate = &doc->truncation_job->truncate;
+    struct ordo_batch *batch = &shard->effects->background;
+    size_t run_count = truncate->runs.count, count = run_count + truncate->blocks.count;
+    for (; doc->truncation_index < count && *budget > 0; doc->truncation_index++, --*budget) {
+        bool is_run = doc->truncation_index < run_count;
+        uint64_t seq = is_run ? truncate->runs.items[doc->truncation_index]
+                              : truncate->blocks.items[doc->truncation_index - run_count];
+        ordo_key_ops(&shard->key, ordo_doc_key(doc), seq);
+        ordo_batch_delete(batch, is_run ? ORDO_CF_OPS : ORDO_CF_HISTORY, ordo_buffer_slice(&shard->key));
+    }
+    if (doc->truncation_index < count) return false;
+    if (doc->old_base.seq != 0) ordo_snapshots_delete(shard, doc, &doc->old_base);
+    return true;
+}
+
+void ordo_truncations_write(struct ordo_shard *shard) {
+    size_t budget = DELETES_AT_ONCE_MAX;
+    for (size_t i = 0; i < ORDO_TRUNCATIONS_AT_ONCE_MAX && !shard->disk_is_full; i++) {
+        struct ordo_doc *doc = shard->truncating[i];
+        if (doc == NULL) continue;
+        if (doc->truncation_phase == ORDO_TRUNCATION_MARKED && doc->truncation_turn <= shard->durable_turn)
+            doc->truncation_phase = ORDO_TRUNCATION_DELETING;
+        if (doc->truncation_phase != ORDO_TRUNCATION_DELETING || is_read(doc)) continue;
+        if (!delete_some(shard, doc, &budget)) continue;
+        shard->stats.truncations++;
+        finish(shard, doc, 0);
+        ordo_truncations_consider(shard, doc);
+    }
+}
+
+bool ordo_truncations_have_work(const struct ordo_shard *shard) {
+    if (shard->disk_is_full) return false;
+    bool has_place = false;
+    for (size_t i = 0; i < ORDO_TRUNCATIONS_AT_ONCE_MAX; i++) {
+        const struct ordo_doc *doc = shard->truncating[i];
+        if (doc == NULL) has_place = true;
+        else if (doc->truncation_phase == ORDO_TRUNCATION_READY) return true;
+        else if (doc->truncation_phase == ORDO_TRUNCATION_DELETING && !is_read(doc)) return true;
+    }
+    return has_place && shard->truncation_queued.first != NULL;
+}
