@@ -231,6 +231,21 @@ static void setting_the_text_of_a_deleted_document_creates_it(void **state) {
     assert_int_equal(f->given_back_count, 0);
 }
 
+static void a_create_whose_ack_was_lost_is_acked_by_the_opened_that_has_it(void **state) {
+    struct fixture *f = *state;
+    open_deleted(f);
+    assert_int_equal(ordo_client_doc_set_text(f->doc, ordo_slice_of("again")), ORDO_OK);
+    assert_int_equal(flush(f), 1);
+    reconnect(f);
+    say_opened(f, (struct answer){.head = 4, .content = "again", .content_seq = 4, .lineage = 8, .last_client_seq = 1,
+                                  .last_client_server_seq = 3});
+    assert_int_equal(f->acked_count, 1);
+    assert_int_equal(f->acked_server_seq, 3);
+    assert_true(ordo_client_doc_is_settled(f->doc));
+    assert_int_equal(f->given_back_count, 0);
+    assert_text(f, "again", "again");
+}
+
 static void a_create_that_must_go_anew_keeps_its_content(void **state) {
     struct fixture *f = *state;
     open_deleted(f);
@@ -375,6 +390,7 @@ int main(void) {
         TEST(a_delete_of_ours_is_sent_and_promoted),
         TEST(setting_the_text_says_no_more_than_what_differs),
         TEST(setting_the_text_of_a_deleted_document_creates_it),
+        TEST(a_create_whose_ack_was_lost_is_acked_by_the_opened_that_has_it),
         TEST(a_create_that_must_go_anew_keeps_its_content),
         TEST(a_create_that_is_refused_gives_its_content_back),
         TEST(a_create_that_came_second_gives_its_content_back),
