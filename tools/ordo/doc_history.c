@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/c/core/wire.h"
 #include "common/clock.h"
 #include "common/limits.h"
 #include "tools/history.h"
@@ -11,7 +12,7 @@
 #include "tools/moment.h"
 #include "tools/ordo/session.h"
 
-enum { NOT_GIVEN = 0, NOT_ALLOWED = 400, EXISTS = 13 }; /* EXISTS: a NackCode */
+enum { NOT_GIVEN = 0, BAD_REQUEST = 400 };
 
 static unsigned long long number(uint64_t value) { return value; } /* for printf */
 
@@ -33,7 +34,7 @@ static int read_at(struct session *session, struct ordo_tools_place place, struc
     ordo_err err = ordo_tools_read_content(session->loop, session->doc, place, SESSION_WORK_TIMEOUT_MS, content);
     if (!err) return EXIT_SUCCESS;
     uint64_t head = ordo_client_seq(session->doc);
-    if (!place.is_time && content->error_code == NOT_ALLOWED && place.seq_or_ms > head)
+    if (!place.is_time && content->error_code == BAD_REQUEST && place.seq_or_ms > head)
         ordo_command_fail("%s has no op %llu yet: its newest is %llu", session->name, number(place.seq_or_ms), number(head));
     else if (content->error_code != 0)
         ordo_command_fail("%s at %s %llu cannot be read: error %u: %s", session->name, place.is_time ? "time" : "seq",
@@ -208,10 +209,10 @@ static bool is_confirmed(const struct session *session, uint64_t seq) {
  * sent, which did nothing. */
 static bool was_overtaken(const struct session *session) {
     if (!session->was_given_back) return false;
-    switch (session->given.reason) {
+    switch (session->given_reason) {
     case ORDO_CLIENT_GONE:
     case ORDO_CLIENT_REPLACED: return true;
-    case ORDO_CLIENT_REFUSED: return session->given.code == EXISTS;
+    case ORDO_CLIENT_REFUSED: return session->given_code == ORDO_NACK_EXISTS;
     case ORDO_CLIENT_FATE_UNKNOWN:
     case ORDO_CLIENT_UNMERGEABLE: break;
     }

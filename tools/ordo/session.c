@@ -32,7 +32,8 @@ static void given_back(void *user, struct ordo_client_doc *doc, const struct ord
     struct session *session = user;
     (void)doc;
     session->was_given_back = true;
-    session->given = (struct ordo_client_given_back){.reason = given->reason, .code = given->code};
+    session->given_reason = given->reason;
+    session->given_code = given->code;
     const char *reason = given->message.size                    ? ""
                          : given->reason == ORDO_CLIENT_GONE     ? "the document was deleted meanwhile"
                          : given->reason == ORDO_CLIENT_REPLACED ? "the document was created anew meanwhile"

@@ -16,7 +16,8 @@ struct session {
     char refusal[256];              /* the newest from the connection; "" if none */
     uint64_t ack_count, acked_seq;  /* ops of ours that are durable, and the newest's server_seq */
     bool was_given_back;            /* edits of ours; why: */
-    struct ordo_client_given_back given; /* its slices are gone */
+    enum ordo_client_give_back_reason given_reason;
+    uint32_t given_code;            /* a NackCode, with ORDO_CLIENT_REFUSED */
     char given_message[256];
 };
 
