@@ -4,7 +4,25 @@
 
 #include "common/clock.h"
 
-enum { RETRY_MS = 100, BUSY = 429, AWAY = 503 };
+enum { RETRY_MS = 100, PATIENCE_MS = 10000, BUSY = 429, AWAY = 503 };
+
+static bool never(void *user) {
+    (void)user;
+    return false;
+}
+
+/* A refusal that only asks for patience. Code 0: the document is not open at the moment. */
+static bool is_passing(ordo_err err, uint32_t error_code) {
+    return err == ORDO_ERR_UNAVAILABLE && (error_code == 0 || error_code == BUSY || error_code == AWAY);
+}
+
+/* Waits before another try. False: it has been going on since `since_ms`, which is long enough. */
+static bool wait_patiently(struct ordo_client_loop *loop, uint64_t since_ms) {
+    if (ordo_clock_monotonic_ms() - since_ms > PATIENCE_MS) return false;
+    return ordo_client_loop_run_until(loop, never, NULL, RETRY_MS) == ORDO_ERR_TIMEOUT;
+}
+
+/* --- ops -------------------------------------------------------------------------------------------------------- */
 
 static void take_part(void *user, const struct ordo_client_history *part) {
     struct ordo_tools_history *history = user;
@@ -13,23 +31,12 @@ static void take_part(void *user, const struct ordo_client_history *part) {
         snprintf(history->error_message, sizeof history->error_message, "%.*s", (int)part->error_message.size,
                  (const char *)part->error_message.data);
     }
-    for (size_t i = 0; i < part->op_count; i++) {
+    for (size_t i = 0; i < part->op_count && !history->is_enough; i++) {
         if (history->first_seq == 0) history->first_seq = part->ops[i].server_seq;
         history->last_seq = part->ops[i].server_seq;
         history->op(history->user, &part->ops[i]);
     }
     if (part->head > history->head) history->head = part->head;
-}
-
-static bool never(void *user) {
-    (void)user;
-    return false;
-}
-
-/* A refusal that only asks for patience. */
-static bool is_passing(const struct ordo_tools_history *history, ordo_err err) {
-    return err == ORDO_ERR_UNAVAILABLE &&
-           (history->error_code == 0 || history->error_code == BUSY || history->error_code == AWAY);
 }
 
 ordo_err ordo_tools_read_history(struct ordo_client_loop *loop, struct ordo_client_doc *doc, uint64_t from_seq,
@@ -40,16 +47,26 @@ ordo_err ordo_tools_read_history(struct ordo_client_loop *loop, struct ordo_clie
         uint64_t last_seq = history->last_seq, next_seq = last_seq ? last_seq + 1 : from_seq;
         history->error_code = 0;
         ordo_err err = ordo_client_wait_history(doc, next_seq, to_seq, take_part, history, timeout_ms);
+        if (history->is_enough) return ORDO_OK;
         if (history->last_seq > last_seq) came_ms = ordo_clock_monotonic_ms();
-        if (is_passing(history, err)) {
-            if (ordo_clock_monotonic_ms() - came_ms > timeout_ms) return ORDO_ERR_TIMEOUT;
-            err = ordo_client_loop_run_until(loop, never, NULL, RETRY_MS);
-            if (err != ORDO_ERR_TIMEOUT) return err;
-            continue;
-        }
+        if (is_passing(err, history->error_code) && wait_patiently(loop, came_ms)) continue;
         if (err) return err;
         bool is_done = history->last_seq == last_seq || history->last_seq >= history->head ||
                        (to_seq != 0 && history->last_seq >= to_seq);
         if (is_done) return ORDO_OK;
+    }
+}
+
+/* --- content ---------------------------------------------------------------------------------------------------- */
+
+ordo_err ordo_tools_read_content(struct ordo_client_loop *loop, struct ordo_client_doc *doc,
+                                 struct ordo_tools_place place, uint32_t timeout_ms,
+                                 struct ordo_client_content *content) {
+    uint64_t begun_ms = ordo_clock_monotonic_ms();
+    for (;;) {
+        ordo_err err = place.is_time ? ordo_client_wait_content_at_time(doc, place.seq_or_ms, timeout_ms, content)
+                                     : ordo_client_wait_content_at(doc, place.seq_or_ms, timeout_ms, content);
+        if (!is_passing(err, content->error_code) || !wait_patiently(loop, begun_ms)) return err;
+        ordo_client_content_finish(content);
     }
 }

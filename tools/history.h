@@ -1,7 +1,7 @@
-/* tools/history.h: a document's log from one seq to another, however many answers that takes.
+/* tools/history.h: a document's past, however many answers that takes.
  *
  * The server bounds one answer, and may be busy or restarting: this asks on from where an answer ended, and again after
- * a short while where it was told to. */
+ * a short while where it was told to, for some seconds. */
 #ifndef ORDO_TOOLS_HISTORY_H
 #define ORDO_TOOLS_HISTORY_H
 
@@ -10,6 +10,7 @@
 struct ordo_tools_history {
     void (*op)(void *user, const struct ordo_client_commit *op); /* in order; borrowed until it returns */
     void *user;
+    bool is_enough;               /* set by `op`: nothing more is asked for */
     /* Filled in: */
     uint64_t first_seq, last_seq; /* of the ops that came; 0: none */
     uint64_t head;
@@ -17,9 +18,19 @@ struct ordo_tools_history {
     char error_message[256];
 };
 
-/* Reads from_seq..to_seq (0: up to the head). OK, or: UNAVAILABLE (see error_code), TIMEOUT: nothing came for so long. */
+/* Reads from_seq..to_seq (0: up to the head), holding one part of one answer at a time. OK, or: UNAVAILABLE (see
+ * error_code), TIMEOUT: nothing came for so long. */
 ORDO_MUST_USE ordo_err ordo_tools_read_history(struct ordo_client_loop *loop, struct ordo_client_doc *doc,
                                                uint64_t from_seq, uint64_t to_seq, uint32_t timeout_ms,
                                                struct ordo_tools_history *history);
+
+/* The content at a seq, or at a time in milliseconds since 1970; as `ordo_client_wait_content_at` and `…_at_time`. */
+struct ordo_tools_place {
+    bool is_time;
+    uint64_t seq_or_ms;
+};
+ORDO_MUST_USE ordo_err ordo_tools_read_content(struct ordo_client_loop *loop, struct ordo_client_doc *doc,
+                                               struct ordo_tools_place place, uint32_t timeout_ms,
+                                               struct ordo_client_content *content);
 
 #endif

@@ -31,6 +31,7 @@ struct ordo_option {
 struct ordo_words {
     const char **items; /* room for `capacity` */
     size_t count, capacity;
+    size_t optional_count; /* of the capacity; the last words may be missing */
 };
 
 /* argv[0] is skipped. False: `fault` holds the sentence. */

@@ -167,7 +167,12 @@ ordo_err ordo_client_apply(struct ordo_client_doc *doc, struct ordo_slice op) {
     return ordo_client_doc_edit(doc, op);
 }
 ordo_err ordo_client_delete_document(struct ordo_client_doc *doc) { return ordo_client_doc_delete(doc); }
-ordo_err ordo_client_create_document(struct ordo_client_doc *doc) { return ordo_client_doc_create_again(doc); }
+ordo_err ordo_client_create_document(struct ordo_client_doc *doc) {
+    return ordo_client_doc_create_again(doc, ordo_slice(NULL, 0));
+}
+ordo_err ordo_client_set_text(struct ordo_client_doc *doc, struct ordo_slice text) {
+    return ordo_client_doc_set_text(doc, text);
+}
 
 char *ordo_client_text(const struct ordo_client_doc *doc, size_t *size_out) {
     struct ordo_buffer text = {0};
@@ -177,6 +182,7 @@ char *ordo_client_text(const struct ordo_client_doc *doc, size_t *size_out) {
     return (char *)text.data;
 }
 uint64_t ordo_client_length(const struct ordo_client_doc *doc) { return ordo_client_doc_length(doc); }
+bool ordo_client_is_deleted(const struct ordo_client_doc *doc) { return ordo_client_doc_is_deleted(doc); }
 uint64_t ordo_client_seq(const struct ordo_client_doc *doc) { return ordo_client_doc_seq(doc); }
 enum ordo_client_status ordo_client_status(const struct ordo_client_doc *doc) { return ordo_client_doc_status(doc); }
 uint32_t ordo_client_error_code(const struct ordo_client_doc *doc) { return ordo_client_doc_error_code(doc); }
@@ -198,5 +204,10 @@ ordo_err ordo_client_read_history(struct ordo_client_doc *doc, uint64_t from_seq
 ordo_err ordo_client_read_at(struct ordo_client_doc *doc, uint64_t at_seq, ordo_client_history_listener listener,
                              void *user) {
     struct ordo_client_history_request request = {.content = true, .at_seq = at_seq};
+    return ordo_client_connection_read_history(ordo_client_connection_of(doc), doc, &request, listener, user);
+}
+ordo_err ordo_client_read_at_time(struct ordo_client_doc *doc, uint64_t at_time_ms,
+                                  ordo_client_history_listener listener, void *user) {
+    struct ordo_client_history_request request = {.content = true, .at_time_ms = at_time_ms};
     return ordo_client_connection_read_history(ordo_client_connection_of(doc), doc, &request, listener, user);
 }

@@ -1,5 +1,9 @@
 /* Waiting, for tools that do one thing after another: the loop runs until something is so. */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "client/c/client_internal.h"
+#include "common/limits.h"
 
 static struct ordo_client_loop *loop_of(const struct ordo_client_doc *doc) {
     struct ordo_client *client = ordo_client_connection_user(ordo_client_connection_of(doc));
@@ -51,19 +55,26 @@ struct wait_history {
     void *user;
     bool is_done;
     uint32_t error_code;
+    uint64_t part_count;
 };
 
 static void history_part(void *user, const struct ordo_client_history *part) {
     struct wait_history *wait = user;
     wait->is_done = part->error_code != 0 || !part->more;
     wait->error_code = part->error_code;
-    if (wait->listener != NULL) wait->listener(wait->user, part);
+    wait->part_count++;
+    wait->listener(wait->user, part);
 }
 
 static bool history_is_done(void *user) { return ((struct wait_history *)user)->is_done; }
 
 static ordo_err wait_history(struct ordo_client_doc *doc, struct wait_history *wait, uint32_t timeout_ms) {
-    ordo_err err = ordo_client_loop_run_until(loop_of(doc), history_is_done, wait, timeout_ms);
+    ordo_err err;
+    uint64_t part_count;
+    do { /* a long answer takes its time, and so may a listener */
+        part_count = wait->part_count;
+        err = ordo_client_loop_run_until(loop_of(doc), history_is_done, wait, timeout_ms);
+    } while (err == ORDO_ERR_TIMEOUT && wait->part_count > part_count);
     if (err) {
         ordo_client_connection_cancel_history(ordo_client_connection_of(doc), wait);
         return err;
@@ -79,9 +90,63 @@ ordo_err ordo_client_wait_history(struct ordo_client_doc *doc, uint64_t from_seq
     return err ? err : wait_history(doc, &wait, timeout_ms);
 }
 
-ordo_err ordo_client_wait_at(struct ordo_client_doc *doc, uint64_t at_seq, ordo_client_history_listener listener,
-                             void *user, uint32_t timeout_ms) {
-    struct wait_history wait = {.listener = listener, .user = user};
-    ordo_err err = ordo_client_read_at(doc, at_seq, history_part, &wait);
-    return err ? err : wait_history(doc, &wait, timeout_ms);
+/* --- content of the past ---------------------------------------------------------------------------------------- */
+
+struct gather { /* parts, until they are whole */
+    struct ordo_client_content *content;
+    struct ordo_buffer text;
+    bool is_too_large;
+};
+
+static void gather_part(void *user, const struct ordo_client_history *part) {
+    struct gather *gather = user;
+    struct ordo_client_content *content = gather->content;
+    if (part->error_code != 0) {
+        content->error_code = part->error_code;
+        snprintf(content->error_message, sizeof content->error_message, "%.*s", (int)part->error_message.size,
+                 (const char *)part->error_message.data);
+        return;
+    }
+    content->head = part->head;
+    if (!part->has_content) return;
+    content->seq = part->content_seq;
+    content->is_deleted = part->content_deleted;
+    if (gather->text.size + part->content.size > ORDO_DOCUMENT_SIZE_MAX + ORDO_OP_SIZE_MAX) gather->is_too_large = true;
+    if (!gather->is_too_large) ordo_buffer_append_slice(&gather->text, part->content);
+}
+
+static ordo_err wait_content(struct ordo_client_doc *doc, const struct ordo_client_history_request *request,
+                             uint32_t timeout_ms, struct ordo_client_content *content) {
+    *content = (struct ordo_client_content){0};
+    struct gather gather = {.content = content};
+    struct wait_history wait = {.listener = gather_part, .user = &gather};
+    ordo_err err =
+        ordo_client_connection_read_history(ordo_client_connection_of(doc), doc, request, history_part, &wait);
+    if (!err) err = wait_history(doc, &wait, timeout_ms);
+    if (!err && gather.is_too_large) err = ORDO_ERR_CORRUPT;
+    if (err) {
+        ordo_buffer_finish(&gather.text);
+        return err;
+    }
+    content->size = gather.text.size;
+    ordo_buffer_append_u8(&gather.text, 0);
+    content->text = (char *)gather.text.data;
+    return ORDO_OK;
+}
+
+ordo_err ordo_client_wait_content_at(struct ordo_client_doc *doc, uint64_t at_seq, uint32_t timeout_ms,
+                                     struct ordo_client_content *content) {
+    struct ordo_client_history_request request = {.content = true, .at_seq = at_seq};
+    return wait_content(doc, &request, timeout_ms, content);
+}
+
+ordo_err ordo_client_wait_content_at_time(struct ordo_client_doc *doc, uint64_t at_time_ms, uint32_t timeout_ms,
+                                          struct ordo_client_content *content) {
+    struct ordo_client_history_request request = {.content = true, .at_time_ms = at_time_ms};
+    return wait_content(doc, &request, timeout_ms, content);
+}
+
+void ordo_client_content_finish(struct ordo_client_content *content) {
+    free(content->text);
+    *content = (struct ordo_client_content){0};
 }

@@ -106,11 +106,19 @@ ORDO_MUST_USE ordo_err ordo_client_splice(struct ordo_client_doc *doc, uint64_t 
 ORDO_MUST_USE ordo_err ordo_client_apply(struct ordo_client_doc *doc, struct ordo_slice op);
 ORDO_MUST_USE ordo_err ordo_client_delete_document(struct ordo_client_doc *doc);
 ORDO_MUST_USE ordo_err ordo_client_create_document(struct ordo_client_doc *doc); /* again, after a delete */
+/* Makes `text` the content, by one edit that says no more than what differs from what is shown: so edits that others make
+ * meanwhile are merged, not lost. A deleted document is created again with it, and shows it once that is committed. With
+ * the content of an earlier seq this restores it; history goes on. Nothing differs: nothing is sent. Settles like any
+ * edit (`acked`, `given_back`, `ordo_client_wait_synced`); what is too large for one op goes as several.
+ * INVALID: not UTF-8, not a document of type `text`, or a `light` one. TOO_LARGE: beyond the limit of a document, or a
+ * deleted one whose content does not fit into one op: create it empty, wait until that is synced, then call this. */
+ORDO_MUST_USE ordo_err ordo_client_set_text(struct ordo_client_doc *doc, struct ordo_slice text);
 
 /* The content as shown, in memory that the caller frees; it ends with a NUL that size_out (may be NULL) does not
  * count. Empty if the document is not open yet, deleted or `light`. Costs the size of the document. */
 char *ordo_client_text(const struct ordo_client_doc *doc, size_t *size_out);
 uint64_t ordo_client_length(const struct ordo_client_doc *doc);
+bool ordo_client_is_deleted(const struct ordo_client_doc *doc); /* for everybody, as confirmed here */
 uint64_t ordo_client_seq(const struct ordo_client_doc *doc); /* newest server_seq that is confirmed here */
 enum ordo_client_status ordo_client_status(const struct ordo_client_doc *doc);
 /* After ORDO_CLIENT_ERROR: an Error code like HTTP's (404 not found, 403 forbidden, …) and the sentence. */
@@ -122,12 +130,19 @@ ORDO_MUST_USE ordo_err ordo_client_set_presence(struct ordo_client_doc *doc, str
                                                 const struct ordo_client_range *ranges, size_t range_count);
 void ordo_client_clear_presence(struct ordo_client_doc *doc);
 
-/* Committed ops from_seq..to_seq (0: up to the head), in parts. UNAVAILABLE: the document is not open now. */
+/* Committed ops from_seq..to_seq, in parts; from_seq is at least 1, to_seq 0 or beyond the head: up to the head. The
+ * server bounds one answer: one that ends below both to_seq and `head` is to be asked on from there; one without ops is
+ * the end. UNAVAILABLE: the document is not open now. */
 ORDO_MUST_USE ordo_err ordo_client_read_history(struct ordo_client_doc *doc, uint64_t from_seq, uint64_t to_seq,
                                                 ordo_client_history_listener listener, void *user);
-/* The content at a seq. */
+/* The content at a seq, in parts; 0: before the first op, when there was no document (`content_deleted`). A seq above the
+ * head, or below what history is kept, is refused with an error code. */
 ORDO_MUST_USE ordo_err ordo_client_read_at(struct ordo_client_doc *doc, uint64_t at_seq,
                                            ordo_client_history_listener listener, void *user);
+/* The same at a time, in milliseconds since 1970 by the server's clock: with the newest op that was committed then or
+ * before. `content_seq` says which that is; 0: the time is before the first. */
+ORDO_MUST_USE ordo_err ordo_client_read_at_time(struct ordo_client_doc *doc, uint64_t at_time_ms,
+                                                ordo_client_history_listener listener, void *user);
 
 /* --- waiting, for tools ----------------------------------------------------------------------------------------- */
 
@@ -137,13 +152,28 @@ ORDO_MUST_USE ordo_err ordo_client_wait_open(struct ordo_client_doc *doc, uint32
 ORDO_MUST_USE ordo_err ordo_client_wait_synced(struct ordo_client_doc *doc, uint32_t timeout_ms);
 /* OK: the document is at `seq` or beyond. */
 ORDO_MUST_USE ordo_err ordo_client_wait_seq(struct ordo_client_doc *doc, uint64_t seq, uint32_t timeout_ms);
-/* Reads history to its end; the listener is called within. */
+/* Reads one answer of history to its end; the listener is called within. TIMEOUT: no part of it came for so long.
+ * NOT_FOUND, UNAVAILABLE: refused, as the last part says. */
 ORDO_MUST_USE ordo_err ordo_client_wait_history(struct ordo_client_doc *doc, uint64_t from_seq, uint64_t to_seq,
                                                 ordo_client_history_listener listener, void *user,
                                                 uint32_t timeout_ms);
-/* The same for the content at a seq. */
-ORDO_MUST_USE ordo_err ordo_client_wait_at(struct ordo_client_doc *doc, uint64_t at_seq,
-                                           ordo_client_history_listener listener, void *user, uint32_t timeout_ms);
+
+struct ordo_client_content { /* of a document, as it was at some seq */
+    uint64_t seq;            /* of the newest op in it; 0: before the first */
+    bool is_deleted;         /* there was no document then: `text` is empty */
+    char *text;              /* `size` bytes in the encoding of the type, then a NUL; NULL after an error */
+    size_t size;
+    uint64_t head;           /* when it was read */
+    uint32_t error_code;     /* of a refusal, like HTTP's; 0: none */
+    char error_message[256];
+};
+/* The whole content at a seq, or at a time, as `ordo_client_read_at` and `…_at_time`; never half of it. Errors as of
+ * `ordo_client_wait_history`; CORRUPT: more than a document can hold. `content` is filled in any case; finish it. */
+ORDO_MUST_USE ordo_err ordo_client_wait_content_at(struct ordo_client_doc *doc, uint64_t at_seq, uint32_t timeout_ms,
+                                                   struct ordo_client_content *content);
+ORDO_MUST_USE ordo_err ordo_client_wait_content_at_time(struct ordo_client_doc *doc, uint64_t at_time_ms,
+                                                        uint32_t timeout_ms, struct ordo_client_content *content);
+void ordo_client_content_finish(struct ordo_client_content *content); /* frees the text */
 
 #ifdef __cplusplus
 }

@@ -200,6 +200,24 @@ size_t ordo_text_live_size(const struct ordo_live_op *live) {
 /* Tags and lengths of spans and text. */
 enum { MESSAGE_HEADER_SIZE_MAX = 16 };
 
+/* How much of an insert of `n` code points goes into `room` bytes, which the spans behind it share up to `spans_max`. The
+ * text of the inserts before it is `*text_size`, to which its own is added. */
+static uint64_t take_insert(const struct text_op *op, uint64_t n, size_t room, size_t spans_max, size_t *text_size) {
+    size_t spans_size = (size_t)(op->spans.end - op->spans.next);
+    size_t reserve = spans_size < spans_max ? spans_size : spans_max;
+    struct ordo_slice rest = ordo_slice(op->text.data + *text_size, op->text.size - *text_size);
+    size_t size = ordo_utf8_offset(rest, n), size_max = room > reserve ? room - reserve : 0;
+    if (size > size_max) {
+        size = ordo_utf8_floor(rest, size_max);
+        n = ordo_utf8_count(ordo_slice(rest.data, size));
+    }
+    *text_size += size;
+    return n;
+}
+
+/* Once an insert is cut, the inserts behind it wait too, but not the deletes: where a large text replaces another, the
+ * content on the way would else be both, and could pass the limit that neither does. */
+
 void ordo_text_live_take(struct ordo_live_op *live, size_t size_max, struct ordo_buffer *out) {
     ORDO_ASSERT(size_max >= 64);
     become_flat(live);
@@ -210,32 +228,30 @@ void ordo_text_live_take(struct ordo_live_op *live, size_t size_max, struct ordo
     }
     struct text_op op = flat_op(live);
     size_t start, room = size_max - MESSAGE_HEADER_SIZE_MAX, text_size = 0;
-    struct text_writer taken = text_message_begin(out, &start);
-    uint64_t produced = 0, span;
+    struct text_writer taken = text_message_begin(out, &start), rest = next_begin(live);
+    bool is_cut = false;
+    uint64_t span;
     while ((span = text_read(&op.spans)) != 0) {
         size_t used = out->size - start + 2 * SPAN_SIZE_MAX + text_size;
         if (used >= room) break;
         uint64_t n = text_span_n(span);
         if (text_span_is_insert(span)) {
-            struct ordo_slice rest = ordo_slice(op.text.data + text_size, op.text.size - text_size);
-            size_t size = ordo_utf8_offset(rest, n);
-            if (size > room - used) {
-                size = ordo_utf8_floor(rest, room - used);
-                n = ordo_utf8_count(ordo_slice(rest.data, size));
-                if (n == 0) break;
+            n = is_cut ? 0 : take_insert(&op, n, room - used, room / 2, &text_size);
+            uint64_t left = n == 0 ? span : text_span_tail(span, n);
+            if (n > 0) {
+                text_put(&taken, text_span_head(span, n));
+                text_put(&rest, text_span(TEXT_RETAIN, n));
+                /* The rest of a cut insert is typed to the right of this client's latest insert: the part just taken. */
+                if (left != 0) left |= TEXT_FOLLOWS;
             }
-            text_size += size;
+            if (left != 0) text_put(&rest, left);
+            is_cut = is_cut || left != 0;
+            continue;
         }
-        text_put(&taken, text_span_head(span, n));
-        produced += text_span_produced(text_span_head(span, n));
-        /* The rest of a cut insert is typed to the right of this client's latest insert: the part just taken. */
-        span = text_span_tail(span, n) != 0 ? text_span_tail(span, n) | TEXT_FOLLOWS : 0;
-        if (span != 0) break;
+        text_put(&taken, span);
+        if (text_span_kind(span) == TEXT_RETAIN) text_put(&rest, text_span(TEXT_RETAIN, n));
     }
     text_message_end(&taken, start, ordo_slice(op.text.data, text_size));
-
-    struct text_writer rest = next_begin(live);
-    if (produced > 0) text_put(&rest, text_span(TEXT_RETAIN, produced));
     for (; span != 0; span = text_read(&op.spans)) text_put(&rest, span);
     next_spans_become_now(live, &rest);
     struct ordo_buffer *text = &live->now.text;

@@ -60,9 +60,10 @@ struct ordo_type {
      * `other_out` is not NULL, it gets `other` rebased over the live op (as it was before the call) appended. */
     void (*live_rebase)(struct ordo_live_op *live, struct ordo_slice other, struct ordo_slice other_client,
                         struct ordo_buffer *other_out);
-    /* Moves the front of the live op, at most `size_max` bytes (at least 64) when encoded, to the end of `out`: all
-     * of it if that fits. What stays is made against the content after what was taken. So a client sends as several
-     * ops what is too large for one. */
+    /* Moves a part of the live op, from the front, at most `size_max` bytes (at least 64) when encoded, to the end of
+     * `out`: all of it if that fits. What stays is made against the content after what was taken. So a client sends as
+     * several ops what is too large for one; it deletes early, so that the content on the way is not larger than need
+     * be. */
     void (*live_take)(struct ordo_live_op *live, size_t size_max, struct ordo_buffer *out);
     void (*live_encode)(const struct ordo_live_op *live, struct ordo_buffer *out); /* appends */
     bool (*live_is_empty)(const struct ordo_live_op *live);

@@ -84,3 +84,49 @@ inCluster("a long history comes in parts, and nobody waits for it", async (clust
     assert.deepEqual([ops.length, ops[0].server_seq, ops.at(-1).server_seq], [head, 1, head]);
   }
 });
+
+/** The error code of a request that is refused. */
+async function refusal(raw, doc, request) {
+  const number = (raw.historyRequest = (raw.historyRequest ?? 1000) + 1);
+  raw.send({ request: number, doc, history: request });
+  const { error, history } = await raw.next((message) => message.request === number);
+  assert.ok(error, `refused, not answered with ${JSON.stringify(history)}`);
+  assert.notEqual(error.message, "");
+  return error.code;
+}
+
+inCluster("what lies outside of the history has an exact answer", async (cluster) => {
+  const raw = await RawConnection.connect(cluster.url);
+  const { doc, head: created } = await raw.open("c", "d");
+  const first = (await raw.submit(doc, 1, created, insertAtStart("first"))).ack;
+  const removed = (await raw.submit(doc, 2, first.server_seq, { delete: {} })).ack;
+  const head = removed.server_seq, farthest = 2 ** 53 - 1;
+
+  for (const request of [{}, { from_seq: 0, to_seq: 1 }, { from_seq: 2, to_seq: 1 }, { from_seq: farthest, to_seq: head },
+                         { at_seq: head + 1 }, { at_seq: farthest }]) {
+    assert.equal(await refusal(raw, doc, request), 400, JSON.stringify(request));
+  }
+  for (const request of [{ from_seq: head + 1, to_seq: 0 }, { from_seq: head + 1, to_seq: head + 9 },
+                         { from_seq: farthest, to_seq: farthest }]) {
+    const { ops, head: told, text } = await read(raw, doc, request);
+    assert.deepEqual([ops, told, text], [[], head, null], JSON.stringify(request));
+  }
+  const seqs = async (from_seq, to_seq) => (await read(raw, doc, { from_seq, to_seq })).ops.map((op) => op.server_seq);
+  assert.deepEqual(await seqs(head, head), [head]);
+  assert.deepEqual(await seqs(head, farthest), [head]);
+  assert.equal((await seqs(1, farthest)).length, head);
+
+  const content = async (request) => {
+    const { content: { seq, deleted }, text, head: told } = await read(raw, doc, request);
+    assert.equal(told, head);
+    return [seq, deleted, text];
+  };
+  assert.deepEqual(await content({ at_seq: 0 }), [0, true, ""], "there was nothing yet");
+  assert.deepEqual(await content({ at_time_ms: 0 }), [0, true, ""]);
+  assert.deepEqual(await content({ at_time_ms: 1 }), [0, true, ""]);
+  assert.deepEqual(await content({ at_seq: created }), [created, false, ""]);
+  assert.deepEqual(await content({ at_seq: first.server_seq }), [first.server_seq, false, "first"]);
+  assert.deepEqual(await content({ at_seq: head }), [head, true, ""], "deleted");
+  assert.deepEqual(await content({ at_time_ms: farthest }), [head, true, ""]);
+  assert.equal(await refusal(raw, doc + 1, { from_seq: 1, to_seq: 0 }), 404, "a document that is not open");
+});

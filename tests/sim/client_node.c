@@ -471,7 +471,7 @@ static void user(struct sim *sim, uint32_t index) {
         if (sim_chance(sim, 800)) sim_client_pump(sim, index); /* else it is joined with what comes next */
     } else if (ordo_client_doc_is_deleted(doc->core) && sim_chance(sim, 300)) {
         sim_log(sim, "client %u creates %.*s again", index, (int)doc->doc->id.size, doc->doc->id.data);
-        if (ordo_client_doc_create_again(doc->core) == ORDO_OK) {
+        if (ordo_client_doc_create_again(doc->core, ordo_slice(NULL, 0)) == ORDO_OK) {
             oracle_create_offered(sim->oracle, doc->doc, ordo_slice(NULL, 0));
             sim_client_pump(sim, index);
         }

@@ -253,6 +253,8 @@ static inline void read_sent(struct sent *sent, struct ordo_slice frame) {
             ordo_buffer_clear(&sent->op);
             if (sent->op_field == ORDO__V1__SUBMIT__OP_TEXT)
                 set_bytes(&sent->op, ordo_slice_of_binary(message->submit->text));
+            if (sent->op_field == ORDO__V1__SUBMIT__OP_CREATE)
+                set_bytes(&sent->op, ordo_slice_of_binary(message->submit->create));
             break;
         case ORDO__V1__CLIENT_MESSAGE__BODY_OPEN:
             sent->open_count++;

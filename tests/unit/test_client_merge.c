@@ -164,7 +164,7 @@ static void a_delete_of_ours_is_sent_and_promoted(void **state) {
     assert_true(ordo_client_doc_is_deleted(f->doc));
     assert_int_equal(ordo_client_doc_seq(f->doc), 3);
     assert_int_equal(f->given_back_count, 0);
-    assert_int_equal(ordo_client_doc_create_again(f->doc), ORDO_OK);
+    assert_int_equal(ordo_client_doc_create_again(f->doc, ordo_slice(NULL, 0)), ORDO_OK);
     assert_int_equal(flush(f), 1);
     assert_int_equal(f->sent.op_field, ORDO__V1__SUBMIT__OP_CREATE);
     /* An ack does not tell the new lineage. */
@@ -175,6 +175,121 @@ static void a_delete_of_ours_is_sent_and_promoted(void **state) {
     say_opened(f, (struct answer){.head = 4, .content = "", .content_seq = 4, .lineage = 8, .last_client_seq = 3});
     type(f, 0, "again");
     assert_text(f, "", "again");
+}
+
+static void setting_the_text_says_no_more_than_what_differs(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "one two three", 1);
+    assert_int_equal(ordo_client_doc_set_text(f->doc, ordo_slice_of("one 2 three")), ORDO_OK);
+    assert_text(f, "one two three", "one 2 three");
+    assert_int_equal(flush(f), 1);
+    say_committed(f, (struct placed){other_id, 2, 1, 1, .at = 0, .text = "zero "});
+    say_committed(f, (struct placed){other_id, 3, 2, 2, .at = 18, .text = " four"});
+    say_ack(f, 1, 4, false);
+    assert_text(f, "zero one 2 three four", "zero one 2 three four");
+    assert_int_equal(ordo_client_doc_set_text(f->doc, ordo_slice_of("zero one 2 three four")), ORDO_OK);
+    assert_int_equal(flush(f), 0);
+    assert_int_equal(ordo_client_doc_set_text(f->doc, ordo_slice_of("\xff")), ORDO_ERR_INVALID);
+    assert_int_equal(ordo_client_doc_set_text(f->doc, ordo_slice("a\0b", 3)), ORDO_OK);
+    assert_text(f, "zero one 2 three four", "a\xEF\xBF\xBD" "b");
+}
+
+static void open_deleted(struct fixture *f) {
+    send_open(f);
+    say_opened(f, (struct answer){.head = 2, .content = "", .content_seq = 2, .deleted = true});
+    assert_true(ordo_client_doc_is_deleted(f->doc));
+}
+
+static void assert_sent_create(const struct fixture *f, const char *text) {
+    struct ordo_wire_create create;
+    struct ordo_buffer op = op_bytes(0, 0, text);
+    assert_int_equal(f->sent.op_field, ORDO__V1__SUBMIT__OP_CREATE);
+    assert_true(ordo_wire_read_create(ordo_buffer_slice(&f->sent.op), &create));
+    assert_true(ordo_slice_equal(create.text, ordo_buffer_slice(&op)));
+    ordo_buffer_finish(&op);
+}
+
+static void setting_the_text_of_a_deleted_document_creates_it(void **state) {
+    struct fixture *f = *state;
+    open_deleted(f);
+    assert_int_equal(ordo_client_doc_set_text(f->doc, ordo_slice_of("again")), ORDO_OK);
+    assert_text(f, "", "");
+    assert_int_equal(flush(f), 1);
+    assert_sent_create(f, "again");
+    struct ordo_buffer first = copy_of_sent(f);
+    reconnect(f);
+    say_opened(f, (struct answer){.head = 2, .lineage = LINEAGE});
+    assert_int_equal(flush(f), 1);
+    assert_sent_again(f, ordo_buffer_slice(&first), 1, 2);
+    ordo_buffer_finish(&first);
+    say_ack(f, 1, 3, false);
+    assert_int_equal(f->acked_server_seq, 3);
+    assert_false(ordo_client_doc_is_open(f->doc)); /* it has to look first what the server made of it */
+    send_open(f);
+    say_opened(f, (struct answer){.head = 3, .content = "again", .content_seq = 3, .lineage = 8, .last_client_seq = 1});
+    assert_text(f, "again", "again");
+    assert_int_equal(f->given_back_count, 0);
+}
+
+static void a_create_whose_ack_was_lost_is_acked_by_the_opened_that_has_it(void **state) {
+    struct fixture *f = *state;
+    open_deleted(f);
+    assert_int_equal(ordo_client_doc_set_text(f->doc, ordo_slice_of("again")), ORDO_OK);
+    assert_int_equal(flush(f), 1);
+    reconnect(f);
+    say_opened(f, (struct answer){.head = 4, .content = "again", .content_seq = 4, .lineage = 8, .last_client_seq = 1,
+                                  .last_client_server_seq = 3});
+    assert_int_equal(f->acked_count, 1);
+    assert_int_equal(f->acked_server_seq, 3);
+    assert_true(ordo_client_doc_is_settled(f->doc));
+    assert_int_equal(f->given_back_count, 0);
+    assert_text(f, "again", "again");
+}
+
+static void a_create_that_must_go_anew_keeps_its_content(void **state) {
+    struct fixture *f = *state;
+    open_deleted(f);
+    assert_int_equal(ordo_client_doc_set_text(f->doc, ordo_slice_of("again")), ORDO_OK);
+    assert_int_equal(flush(f), 1);
+    say_nack(f, 1, ORDO_NACK_STALE_BASE, 0);
+    send_open(f);
+    say_opened(f, (struct answer){.head = 2, .lineage = LINEAGE});
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 2);
+    assert_sent_create(f, "again");
+}
+
+static void a_create_that_is_refused_gives_its_content_back(void **state) {
+    struct fixture *f = *state;
+    open_deleted(f);
+    assert_int_equal(ordo_client_doc_set_text(f->doc, ordo_slice_of("again")), ORDO_OK);
+    assert_int_equal(flush(f), 1);
+    say_nack(f, 1, ORDO_NACK_FORBIDDEN, 0);
+    assert_int_equal(f->given_back_count, 1);
+    assert_true(ordo_slice_equal(ordo_buffer_slice(&f->inserted), ordo_slice_of("again")));
+    assert_true(ordo_client_doc_is_settled(f->doc));
+}
+
+static void a_create_that_came_second_gives_its_content_back(void **state) {
+    struct fixture *f = *state;
+    open_deleted(f);
+    assert_int_equal(ordo_client_doc_set_text(f->doc, ordo_slice_of("again")), ORDO_OK);
+    assert_int_equal(flush(f), 1);
+    Ordo__V1__CreateDocument create = ORDO__V1__CREATE_DOCUMENT__INIT;
+    struct ordo_buffer text = op_bytes(0, 0, "theirs"), op = {0};
+    create.type = ordo_binary_of_slice(ordo_slice_of("text"));
+    create.text = ordo_binary_of_slice(ordo_buffer_slice(&text));
+    create.lineage = 9;
+    ordo_message_encode(&create.base, &op);
+    say_shape(f, 3, ORDO_WIRE_OP_CREATE, ordo_buffer_slice(&op));
+    assert_text(f, "theirs", "theirs");
+    type(f, 0, "x");
+    say_nack(f, 1, ORDO_NACK_EXISTS, 0);
+    assert_int_equal(f->given_back_count, 1);
+    assert_true(ordo_slice_equal(ordo_buffer_slice(&f->inserted), ordo_slice_of("again")));
+    assert_text(f, "theirs", "xtheirs"); /* what was typed since has nothing to do with it */
+    ordo_buffer_finish(&text);
+    ordo_buffer_finish(&op);
 }
 
 static void a_delete_that_comes_second_has_its_place_and_its_body_is_asked_for(void **state) {
@@ -273,6 +388,12 @@ int main(void) {
         TEST(an_op_whose_author_was_forgotten_is_not_sent_again),
         TEST(a_delete_by_others_gives_edits_back_and_a_create_starts_anew),
         TEST(a_delete_of_ours_is_sent_and_promoted),
+        TEST(setting_the_text_says_no_more_than_what_differs),
+        TEST(setting_the_text_of_a_deleted_document_creates_it),
+        TEST(a_create_whose_ack_was_lost_is_acked_by_the_opened_that_has_it),
+        TEST(a_create_that_must_go_anew_keeps_its_content),
+        TEST(a_create_that_is_refused_gives_its_content_back),
+        TEST(a_create_that_came_second_gives_its_content_back),
         TEST(a_delete_that_comes_second_has_its_place_and_its_body_is_asked_for),
         TEST(nothing_is_sent_before_the_record_is_stored),
         TEST(a_damaged_record_is_refused),

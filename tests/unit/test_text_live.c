@@ -207,6 +207,30 @@ static void an_op_taken_in_pieces_does_the_same(void **state) {
     }
 }
 
+static void a_large_text_in_the_place_of_another_never_makes_the_content_longer_than_both(void **state) {
+    (void)state;
+    enum { OLD = 3000, NEW = 2900 };
+    static char text[NEW + 1];
+    memset(text, 'n', NEW);
+    struct ordo_buffer op = {0};
+    ordo_text_splice(0, OLD, ordo_slice_of(text), (struct ordo_text_hints){0}, &op);
+    struct ordo_live_op *live = ordo_text_live_create();
+    ordo_text_live_load(live, ordo_buffer_slice(&op), alice);
+    uint64_t length = OLD;
+
+    while (!ordo_text_live_is_empty(live)) {
+        struct ordo_buffer piece = {0};
+        ordo_text_live_take(live, 200, &piece);
+        assert_int_equal(ordo_type_text.validate(ordo_buffer_slice(&piece), length, &length), ORDO_OP_VALID);
+        assert_true(length <= OLD);
+        ordo_buffer_finish(&piece);
+    }
+
+    assert_int_equal(length, NEW);
+    ordo_text_live_destroy(live);
+    ordo_buffer_finish(&op);
+}
+
 static void a_text_of_one_insert_can_be_typed_into_for_hours(void **state) {
     (void)state;
     struct ordo_live_op *live = ordo_text_live_create();
@@ -233,6 +257,7 @@ int main(void) {
         cmocka_unit_test(an_op_that_grows_turns_into_a_tree_and_stays_the_same),
         cmocka_unit_test(the_form_changes_with_the_size_of_the_other),
         cmocka_unit_test(an_op_taken_in_pieces_does_the_same),
+        cmocka_unit_test(a_large_text_in_the_place_of_another_never_makes_the_content_longer_than_both),
         cmocka_unit_test(a_text_of_one_insert_can_be_typed_into_for_hours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

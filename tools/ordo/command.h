@@ -13,12 +13,20 @@ ordo_command_run ordo_up_run;
 ordo_command_run ordo_doc_cat_run;
 ordo_command_run ordo_doc_log_run;
 ordo_command_run ordo_doc_put_run;
+ordo_command_run ordo_doc_rm_run;
+ordo_command_run ordo_doc_at_run;
+ordo_command_run ordo_doc_diff_run;
+ordo_command_run ordo_doc_restore_run;
 ordo_command_run ordo_verify_run;
 
 /* Parses; on `--help` prints `usage` and the options, on a usage error one line to stderr. True: go on. False: return
  * `*status`. */
 bool ordo_command_parse(const char *usage, const struct ordo_option *options, size_t option_count, int argc,
                         char **argv, struct ordo_words *words, int *status);
+/* What the options do not say by themselves: one line on stderr; returns EXIT_USAGE. */
+int ordo_command_misuse(const char *name, const char *fault);
+/* Everything printed has reached stdout: EXIT_SUCCESS. Else EXIT_FAILURE, with a message. */
+int ordo_command_flush(void);
 /* One line `ordo: …` on stderr; returns EXIT_FAILURE. */
 __attribute__((format(printf, 1, 2))) int ordo_command_fail(const char *format, ...);
 

@@ -1,4 +1,5 @@
 /* ordo: the one command line for people. Each subcommand is a row of the table below. */
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -14,18 +15,22 @@ static const struct command {
 } commands[] = {
     {NULL, "up", "start a shard and a gateway, keep them running, stop them on Ctrl-C", ordo_up_run},
     {"doc", "cat", "print a document", ordo_doc_cat_run},
-    {"doc", "log", "print a document's committed ops, one JSON object per line", ordo_doc_log_run},
     {"doc", "put", "make stdin the content of a document", ordo_doc_put_run},
+    {"doc", "rm", "delete a document; its history stays", ordo_doc_rm_run},
+    {"doc", "log", "print a document's committed ops, one JSON object per line", ordo_doc_log_run},
+    {"doc", "at", "print a document as it was at a seq or at a time", ordo_doc_at_run},
+    {"doc", "diff", "print what differs between a document at two seqs", ordo_doc_diff_run},
+    {"doc", "restore", "make a document's content at a seq its content again", ordo_doc_restore_run},
     {NULL, "verify", "check the data of a stopped shard", ordo_verify_run},
 };
-enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0], NAME_WIDTH = 13 };
 
 static void print_usage(FILE *file) {
     fprintf(file, "usage: ordo COMMAND …      (ordo COMMAND --help tells more)\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         const struct command *command = &commands[i];
         fprintf(file, "  %s%s%-*s%s\n", command->group ? command->group : "", command->group ? " " : "",
-                command->group ? 10 - (int)strlen(command->group) - 1 : 10, command->name, command->help);
+                command->group ? NAME_WIDTH - (int)strlen(command->group) - 1 : NAME_WIDTH, command->name, command->help);
     }
     fprintf(file, "\n  --version  print the version\n");
 }
@@ -52,6 +57,16 @@ int ordo_command_fail(const char *format, ...) {
     return EXIT_FAILURE;
 }
 
+int ordo_command_misuse(const char *name, const char *fault) {
+    fprintf(stderr, "ordo %s: %s\n", name, fault);
+    return EXIT_USAGE;
+}
+
+int ordo_command_flush(void) {
+    if (fflush(stdout) == 0 && !ferror(stdout)) return EXIT_SUCCESS;
+    return ordo_command_fail("cannot write to stdout: %s", strerror(errno));
+}
+
 bool ordo_command_parse(const char *usage, const struct ordo_option *options, size_t option_count, int argc,
                         char **argv, struct ordo_words *words, int *status) {
     bool wants_help = false;
@@ -66,11 +81,10 @@ bool ordo_command_parse(const char *usage, const struct ordo_option *options, si
         return false;
     }
     if (!ordo_options_parse(options, option_count, argc, argv, words, fault)) {
-        fprintf(stderr, "ordo %s: %s\n", argv[0], fault);
-        *status = EXIT_USAGE;
+        *status = ordo_command_misuse(argv[0], fault);
         return false;
     }
-    if (words->count < words->capacity) { /* every word of ours is required */
+    if (words->count + words->optional_count < words->capacity) {
         fprintf(stderr, "usage: %s\n", usage);
         *status = EXIT_USAGE;
         return false;

@@ -3,10 +3,13 @@
 #include <stdlib.h>
 
 #include "client/c/core/doc_internal.h"
+#include "client/c/core/text_diff.h"
 #include "common/assert.h"
 #include "common/memory.h"
 #include "common/ot/text.h"
 #include "common/utf8.h"
+
+enum { CREATE_OVERHEAD_MAX = ORDO_TYPE_NAME_SIZE_MAX + 64 }; /* what surrounds the content in a CreateDocument */
 
 const char *ordo_client_status_text(enum ordo_client_status status) {
     switch (status) {
@@ -169,8 +172,7 @@ ordo_err ordo_client_doc_edit(struct ordo_client_doc *doc, struct ordo_slice op)
     return ORDO_OK;
 }
 
-/* U+0000 cannot be part of a text, so it becomes U+FFFD, as lone surrogates do elsewhere. */
-static struct ordo_slice without_nul(struct ordo_slice text, struct ordo_buffer *copy) {
+struct ordo_slice doc_without_nul(struct ordo_slice text, struct ordo_buffer *copy) {
     if (text.size == 0 || memchr(text.data, 0, text.size) == NULL) return text;
     for (size_t i = 0; i < text.size; i++) {
         if (text.data[i] == 0) ordo_buffer_append(copy, "\xEF\xBF\xBD", 3);
@@ -192,7 +194,7 @@ ordo_err ordo_client_doc_splice(struct ordo_client_doc *doc, uint64_t position, 
     struct ordo_text_typing typing = doc->typing;
     uint64_t length;
     ordo_buffer_clear(&doc->scratch);
-    ordo_text_typing_splice(&typing, position, count, without_nul(text, &cleaned), &doc->scratch);
+    ordo_text_typing_splice(&typing, position, count, doc_without_nul(text, &cleaned), &doc->scratch);
     ordo_buffer_finish(&cleaned);
     struct ordo_slice op = ordo_buffer_slice(&doc->scratch);
     err = check_edit(doc, op, &length);
@@ -214,13 +216,35 @@ ordo_err ordo_client_doc_delete(struct ordo_client_doc *doc) {
     return ORDO_OK;
 }
 
-ordo_err ordo_client_doc_create_again(struct ordo_client_doc *doc) {
+ordo_err ordo_client_doc_create_again(struct ordo_client_doc *doc, struct ordo_slice content) {
+    uint64_t length;
     if (doc->has_failed || doc->permission < 2) return ORDO_ERR_CLOSED;
     if (!doc->has_content) return ORDO_ERR_UNAVAILABLE;
     if (!doc->is_deleted || doc->in_flight.is_set || doc_has_pending(doc)) return ORDO_ERR_EXISTS;
+    ordo_err err = check_edit(doc, content, &length); /* what is deleted has length 0 */
+    if (err) return err;
+    if (content.size > ORDO_OP_SIZE_MAX - CREATE_OVERHEAD_MAX) return ORDO_ERR_TOO_LARGE;
     doc->pending.kind = ORDO_CLIENT_CREATE;
+    doc->type->live_load(pending_live(doc), content, doc_client(doc));
     touch(doc);
     return ORDO_OK;
+}
+
+ordo_err ordo_client_doc_set_text(struct ordo_client_doc *doc, struct ordo_slice text) {
+    ordo_err err = ordo_client_doc_is_deleted(doc) ? ORDO_OK : editable(doc);
+    if (err) return err;
+    if (doc->type != &ordo_type_text || doc->content == NULL || !ordo_utf8_validate(text, NULL))
+        return ORDO_ERR_INVALID;
+    if (text.size > ORDO_DOCUMENT_SIZE_MAX) return ORDO_ERR_TOO_LARGE;
+    struct ordo_buffer cleaned = {0}, shown = {0}, op = {0};
+    doc_write_visible(doc, &shown); /* nothing, if it is deleted */
+    ordo_client_text_diff(ordo_buffer_slice(&shown), doc_without_nul(text, &cleaned), &op);
+    if (doc->is_deleted) err = ordo_client_doc_create_again(doc, ordo_buffer_slice(&op));
+    else if (op.size > 0) err = ordo_client_doc_edit(doc, ordo_buffer_slice(&op));
+    ordo_buffer_finish(&cleaned);
+    ordo_buffer_finish(&shown);
+    ordo_buffer_finish(&op);
+    return err;
 }
 
 void doc_drop_edits(struct ordo_client_doc *doc) {
@@ -231,6 +255,14 @@ void doc_drop_edits(struct ordo_client_doc *doc) {
     doc->typing = (struct ordo_text_typing){0};
 }
 
+struct ordo_slice doc_created_content(const struct ordo_client_doc *doc) {
+    struct ordo_wire_create create;
+    ORDO_ASSERT(doc->in_flight.kind == ORDO_CLIENT_CREATE);
+    bool ok = ordo_wire_read_create(ordo_buffer_slice(&doc->in_flight.frozen), &create);
+    ORDO_ASSERT(ok); /* we wrote it */
+    return create.text;
+}
+
 void doc_unfreeze(struct ordo_client_doc *doc) {
     struct doc_in_flight *flight = &doc->in_flight;
     ORDO_ASSERT(flight->is_set);
@@ -238,6 +270,8 @@ void doc_unfreeze(struct ordo_client_doc *doc) {
     if (flight->is_overtaken) return;
     if (flight->kind != ORDO_CLIENT_EDIT) {
         doc->pending.kind = flight->kind; /* nothing is pending behind a delete or create */
+        if (flight->kind == ORDO_CLIENT_CREATE)
+            doc->type->live_load(pending_live(doc), doc_created_content(doc), doc_client(doc));
         return;
     }
     if (doc->pending.kind != ORDO_CLIENT_EDIT) return; /* the delete that follows takes the edit with it */
@@ -277,7 +311,7 @@ struct ordo_slice ordo_client_doc_error_message(const struct ordo_client_doc *do
     return ordo_buffer_slice(&doc->error_message);
 }
 bool ordo_client_doc_is_open(const struct ordo_client_doc *doc) {
-    return doc->phase == DOC_LIVE && !doc->answer.is_active && !doc->has_failed;
+    return doc->phase == DOC_LIVE && doc->has_content && !doc->answer.is_active && !doc->has_failed;
 }
 bool ordo_client_doc_is_deleted(const struct ordo_client_doc *doc) { return doc->has_content && doc->is_deleted; }
 bool ordo_client_doc_is_settled(const struct ordo_client_doc *doc) {

@@ -52,8 +52,12 @@ ORDO_MUST_USE ordo_err ordo_client_doc_splice(struct ordo_client_doc *doc, uint6
                                               struct ordo_slice text);
 /* Deletes the document for everybody; edits that are pending go with it. */
 ORDO_MUST_USE ordo_err ordo_client_doc_delete(struct ordo_client_doc *doc);
-/* Creates a deleted document anew. EXISTS: it is not deleted. */
-ORDO_MUST_USE ordo_err ordo_client_doc_create_again(struct ordo_client_doc *doc);
+/* Creates a deleted document anew; `content`: an op on the empty document, shown once the server has it. EXISTS: it is
+ * not deleted. INVALID: the op does not fit. TOO_LARGE: it does not fit into one op: create it empty, then edit. */
+ORDO_MUST_USE ordo_err ordo_client_doc_create_again(struct ordo_client_doc *doc, struct ordo_slice content);
+/* Text only: makes `text` the content, by an edit that says no more than what differs from what is shown, or, if the
+ * document is deleted, by creating it with that content. Errors as of these two; INVALID also if `light`. */
+ORDO_MUST_USE ordo_err ordo_client_doc_set_text(struct ordo_client_doc *doc, struct ordo_slice text);
 
 /* Tells the others where this client is; sent again after each reconnect. At most 16 ranges; TOO_LARGE beyond. */
 ORDO_MUST_USE ordo_err ordo_client_doc_set_presence(struct ordo_client_doc *doc, struct ordo_slice data,

@@ -36,7 +36,7 @@ struct doc_in_flight {
 
 struct doc_pending {
     enum ordo_client_op_kind kind;
-    struct ordo_live_op *live; /* of an edit; NULL until the first */
+    struct ordo_live_op *live; /* of an edit, or the content of a create; NULL until the first */
 };
 
 /* An Opened in several parts. Content is staged until it is whole: half an answer must leave no trace. */
@@ -155,6 +155,11 @@ bool doc_use_type(struct ordo_client_doc *doc, struct ordo_slice name);
 void doc_drop_edits(struct ordo_client_doc *doc); /* nothing in flight, nothing pending */
 /* in_flight ∘ pending becomes pending, so that it goes as a new op. */
 void doc_unfreeze(struct ordo_client_doc *doc);
+/* The content that our create in flight brings, as an op; good as long as it is in flight. */
+struct ordo_slice doc_created_content(const struct ordo_client_doc *doc);
+/* U+0000 cannot be part of a text, so it becomes U+FFFD, as lone surrogates do elsewhere. The result is `text`, or
+ * points into `copy`. */
+struct ordo_slice doc_without_nul(struct ordo_slice text, struct ordo_buffer *copy);
 /* What is shown, with the edits. */
 void doc_write_visible(const struct ordo_client_doc *doc, struct ordo_buffer *out);
 
@@ -191,6 +196,10 @@ void doc_replace_content(struct ordo_client_doc *doc, struct ordo_content *conte
 /* Confirmed stays as it is, edits are given back. */
 void doc_give_back(struct ordo_client_doc *doc, enum ordo_client_give_back_reason reason, uint32_t code,
                    struct ordo_slice message);
+/* Our create in flight was refused, whatever stands in the document now: what it would have brought is given back. The
+ * caller takes it out of flight. */
+void doc_give_back_created(struct ordo_client_doc *doc, enum ordo_client_give_back_reason reason, uint32_t code,
+                           struct ordo_slice message);
 /* The server committed `op` in place of our op in flight, at the next seq. False: it does not fit. */
 bool doc_accept_other_body(struct ordo_client_doc *doc, struct ordo_slice op);
 

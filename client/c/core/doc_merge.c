@@ -29,7 +29,9 @@ struct farewell {
 
 static void append_edits(const struct ordo_client_doc *doc, struct ordo_buffer *out) {
     bool has_flight = doc_has_edit_in_flight(doc);
-    bool has_pending = doc->pending.kind == ORDO_CLIENT_EDIT && doc_has_pending(doc);
+    /* Of a create: its content, which is an edit of nothing. */
+    bool has_pending = doc->pending.kind != ORDO_CLIENT_DELETE && doc->pending.live != NULL &&
+                       !doc->type->live_is_empty(doc->pending.live);
     if (has_flight && has_pending) {
         struct ordo_buffer first = {0}, second = {0};
         doc->type->live_encode(doc->in_flight.live, &first);
@@ -81,8 +83,19 @@ static void farewell_end(struct ordo_client_doc *doc, struct farewell *farewell,
 void doc_give_back(struct ordo_client_doc *doc, enum ordo_client_give_back_reason reason, uint32_t code,
                    struct ordo_slice message) {
     struct farewell farewell = farewell_begin(doc);
+    bool has_created = doc->in_flight.is_set && doc->in_flight.kind == ORDO_CLIENT_CREATE;
     doc_drop_edits(doc);
     doc_presence_forget(doc);
+    farewell_end(doc, &farewell,
+                 &(struct ordo_client_given_back){.reason = reason, .code = code, .message = message});
+    if (has_created) doc_give_back_created(doc, reason, code, message);
+}
+
+void doc_give_back_created(struct ordo_client_doc *doc, enum ordo_client_give_back_reason reason, uint32_t code,
+                           struct ordo_slice message) {
+    struct farewell farewell = {0}; /* nothing of it was ever shown */
+    ordo_buffer_append_slice(&farewell.op, doc_created_content(doc));
+    farewell.has_edits = farewell.op.size > 0;
     farewell_end(doc, &farewell,
                  &(struct ordo_client_given_back){.reason = reason, .code = code, .message = message});
 }

@@ -89,6 +89,8 @@ static void answer_settle(struct ordo_client_doc *doc) {
     if (header->last_client_seq >= flight->client_seq || fate_is_unknown(doc)) {
         if (flight->is_overtaken) {
             flight->is_set = false;
+            if (header->last_client_seq == flight->client_seq)
+                doc_tell_acked(doc, flight->client_seq, header->last_client_server_seq);
             return;
         }
         /* Committed, says the server, but neither in what we lacked nor known here as ours: two instances under one

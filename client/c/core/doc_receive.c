@@ -66,8 +66,12 @@ static void retry_later(struct ordo_client_doc *doc, uint64_t after_ms, uint64_t
 
 static void refused(struct ordo_client_doc *doc, enum ordo_client_give_back_reason reason,
                     const struct ordo_wire_nack *nack) {
-    if (doc->in_flight.is_overtaken) doc->in_flight.is_set = false; /* what is pending has nothing to do with it */
-    else doc_give_back(doc, reason, nack->code, nack->message);
+    if (!doc->in_flight.is_overtaken) {
+        doc_give_back(doc, reason, nack->code, nack->message);
+        return;
+    }
+    doc->in_flight.is_set = false; /* what is pending has nothing to do with it */
+    if (doc->in_flight.kind == ORDO_CLIENT_CREATE) doc_give_back_created(doc, reason, nack->code, nack->message);
 }
 
 void ordo_client_doc_nack(struct ordo_client_doc *doc, const struct ordo_wire_nack *nack, uint64_t now_ms) {

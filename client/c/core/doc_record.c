@@ -140,7 +140,7 @@ ordo_err ordo_client_doc_restore(struct ordo_client_doc *doc, struct ordo_slice 
     }
     doc->type = type;
     doc->length = length;
-    doc->visible_length = visible_length;
+    doc->visible_length = record.pending_kind == ORDO_CLIENT_EDIT ? visible_length : 0;
     if (doc->is_light) type->content_destroy(content);
     else doc->content = content;
     doc->has_content = true;

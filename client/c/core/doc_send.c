@@ -57,7 +57,12 @@ static void freeze(struct ordo_client_doc *doc, size_t op_size_max) {
         doc->type->live_load(flight->live, ordo_buffer_slice(&flight->frozen), doc_client(doc));
         break;
     case ORDO_CLIENT_DELETE: break;
-    case ORDO_CLIENT_CREATE: ordo_wire_append_create(&flight->frozen, ordo_slice_of(doc->type->name)); break;
+    case ORDO_CLIENT_CREATE:
+        ordo_buffer_clear(&doc->scratch);
+        doc->type->live_encode(doc->pending.live, &doc->scratch);
+        ordo_wire_append_create(&flight->frozen, ordo_slice_of(doc->type->name), ordo_buffer_slice(&doc->scratch));
+        doc->type->live_load(doc->pending.live, ordo_slice(NULL, 0), doc_client(doc));
+        break;
     }
 }
 

@@ -170,7 +170,7 @@ void ordo_wire_write_presence(struct ordo_buffer *frame, uint32_t doc, struct or
 void ordo_wire_write_read_history(struct ordo_buffer *frame, uint32_t request, uint32_t doc,
                                   const struct ordo_wire_read_history *read);
 void ordo_wire_write_ping(struct ordo_buffer *frame, uint64_t nonce);
-/* A CreateDocument, as the op of a submit. */
-void ordo_wire_append_create(struct ordo_buffer *out, struct ordo_slice type);
+/* A CreateDocument, as the op of a submit; `text`: its content, as an op on the empty document. */
+void ordo_wire_append_create(struct ordo_buffer *out, struct ordo_slice type, struct ordo_slice text);
 
 #endif

@@ -126,9 +126,9 @@ void ordo_wire_write_ping(struct ordo_buffer *frame, uint64_t nonce) {
     wrap(frame, start, 0, 0, BODY_PING);
 }
 
-void ordo_wire_append_create(struct ordo_buffer *out, struct ordo_slice type) {
+void ordo_wire_append_create(struct ordo_buffer *out, struct ordo_slice type, struct ordo_slice text) {
     append_optional(out, 1, type);
-    /* The empty op, spelled out: a create without one is refused, since it might be of a type that nobody knows. */
+    /* Spelled out even if empty: a create without an op is refused, since it might be of a type that nobody knows. */
     ordo_buffer_append_varint(out, 2 << 3 | 2);
-    ordo_buffer_append_sized(out, ordo_slice(NULL, 0));
+    ordo_buffer_append_sized(out, text);
 }
