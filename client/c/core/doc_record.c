@@ -47,10 +47,14 @@ static void write_record(struct ordo_client_doc *doc, struct ordo_buffer *out) {
 }
 
 bool doc_store(struct ordo_client_doc *doc) {
-    if (doc->listener.store == NULL || doc->content == NULL) return true;
-    ordo_buffer_clear(&doc->record);
-    write_record(doc, &doc->record);
-    return doc->listener.store(doc->user, doc, ordo_buffer_slice(&doc->record));
+    bool is_stored = true;
+    if (doc->listener.store != NULL && doc->content != NULL) {
+        ordo_buffer_clear(&doc->record);
+        write_record(doc, &doc->record);
+        is_stored = doc->listener.store(doc->user, doc, ordo_buffer_slice(&doc->record));
+    }
+    if (is_stored) doc->is_record_due = false;
+    return is_stored;
 }
 
 /* --- reading back ----------------------------------------------------------------------------------------------- */
