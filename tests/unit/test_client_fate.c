@@ -59,6 +59,23 @@ static void where_nothing_speaks_for_either_it_is_not_held(void **state) {
     assert_false(holds("The fox.", 4, 3, "dog", ""));
 }
 
+/* An op is committed whole or not at all: one of its inserts is proof, whatever became of the others. */
+static void one_insert_at_its_place_speaks_for_the_whole_op(void **state) {
+    (void)state;
+    const char *before = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda";
+    struct ordo_buffer first = {0}, second = {0}, third = {0}, both = {0}, op = {0};
+    ordo_text_splice(5, 0, ordo_slice_of("!"), (struct ordo_text_hints){0}, &first);
+    ordo_text_splice(31, 0, ordo_slice_of("!"), (struct ordo_text_hints){0}, &second);
+    ordo_text_splice(62, 0, ordo_slice_of("!"), (struct ordo_text_hints){0}, &third);
+    ordo_text_compose(ordo_buffer_slice(&first), ordo_buffer_slice(&second), &both);
+    ordo_text_compose(ordo_buffer_slice(&both), ordo_buffer_slice(&third), &op);
+    struct ordo_slice now = ordo_slice_of("alpha beta gamma delta epsilon! zeta eta theta iota kappa lambda");
+    assert_true(ordo_client_text_holds(ordo_slice_of(before), ordo_buffer_slice(&op), now));
+    assert_false(ordo_client_text_holds(ordo_slice_of(before), ordo_buffer_slice(&op), ordo_slice_of(before)));
+    struct ordo_buffer *all[] = {&first, &second, &third, &both, &op};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) ordo_buffer_finish(all[i]);
+}
+
 /* Others edit elsewhere, in a long text, so much that the whole of it cannot be compared. */
 static void edits_elsewhere_do_not_matter_however_many(void **state) {
     (void)state;
@@ -93,6 +110,7 @@ int main(void) {
         cmocka_unit_test(text_that_repeats_itself_is_counted),
         cmocka_unit_test(edits_by_others_at_the_very_place_leave_the_better_fit),
         cmocka_unit_test(where_nothing_speaks_for_either_it_is_not_held),
+        cmocka_unit_test(one_insert_at_its_place_speaks_for_the_whole_op),
         cmocka_unit_test(edits_elsewhere_do_not_matter_however_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,8 @@ static struct ordo_slice surroundings(struct ordo_slice text, size_t at, uint64_
 struct search {
     struct ordo_slice before, after, now; /* without the op, with it, and the text in question */
     size_t size_left;
-    int votes; /* for the op being in it, less those against */
+    bool is_insert_found; /* an op is committed whole: what it typed stands there, so it is in */
+    int votes;            /* for the op being in it, less those against */
 };
 
 static bool has(struct search *search, struct ordo_slice text, struct ordo_slice part) {
@@ -52,7 +53,10 @@ static bool has(struct search *search, struct ordo_slice text, struct ordo_slice
 static void vote(struct search *search, size_t before_at, uint64_t deleted, size_t after_at, uint64_t inserted) {
     struct ordo_slice without = surroundings(search->before, before_at, deleted);
     struct ordo_slice with = surroundings(search->after, after_at, inserted);
-    if (has(search, search->now, with) && !has(search, search->before, with)) search->votes++;
+    if (has(search, search->now, with) && !has(search, search->before, with)) {
+        search->votes++;
+        if (inserted > 0) search->is_insert_found = true;
+    }
     if (has(search, search->now, without) && !has(search, search->after, without)) search->votes--;
 }
 
@@ -102,7 +106,8 @@ bool ordo_client_text_holds(struct ordo_slice before, struct ordo_slice op, stru
     struct search search = {
         .before = before, .after = ordo_buffer_slice(&after), .now = now, .size_left = SEARCHED_SIZE_MAX};
     if (ok) vote_on_each_change(&search, text_op_trusted(op).spans);
-    bool holds = ok && (search.votes > 0 || (search.votes == 0 && is_nearer(&search)));
+    bool is_likely = search.votes > 0 || (search.votes == 0 && is_nearer(&search));
+    bool holds = ok && (search.is_insert_found || is_likely);
     ordo_buffer_finish(&after);
     return holds;
 }
