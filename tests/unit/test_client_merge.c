@@ -499,6 +499,48 @@ static void a_client_restarted_from_its_record_merges_like_one_that_stayed(void 
     assert_text(f, "ONE one two three", "ONE one two three!");
 }
 
+/* Offline nothing is sent, so the application says when. */
+static void what_is_typed_offline_is_stored_when_asked(void **state) {
+    struct fixture *f = *state;
+    store_records(f);
+    assert_false(ordo_client_doc_store(f->doc));
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    ordo_client_doc_disconnected(f->doc);
+    type(f, 2, "y");
+    f->store_fails = true;
+    assert_false(ordo_client_doc_store(f->doc));
+    f->store_fails = false;
+    assert_true(ordo_client_doc_store(f->doc));
+    restart_from_record(f);
+    assert_text(f, "ab", "axyb");
+    send_open(f);
+    say_opened(f, (struct answer){.head = 5});
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 1);
+}
+
+static void a_guess_that_was_cut_off_is_told_after_a_restart_too(void **state) {
+    struct fixture *f = *state;
+    store_records(f);
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    reconnect(f);
+    const struct placed ops[] = {{other_id, 9, 1, 8, .at = 0, .text = "A"}};
+    say_opened(f, (struct answer){.head = 10, .horizon = 8, .content = "Zab", .content_seq = 8, .forgotten_seq = 7,
+                                  .ops = ops, .op_count = 1, .more = true});
+    assert_true(ordo_client_doc_store(f->doc));
+    restart_from_record(f);
+    send_open(f);
+    say_opened(f, (struct answer){.head = 9, .horizon = 8, .forgotten_seq = 7});
+    assert_int_equal(f->guessed_count, 1);
+    assert_false(f->guessed_saved);
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 2);
+}
+
 static void a_damaged_record_is_refused(void **state) {
     struct fixture *f = *state;
     f->options.listener.store = on_store;
@@ -549,6 +591,8 @@ int main(void) {
         TEST(a_settled_op_leaves_the_record_though_nothing_is_sent),
         TEST(edits_given_back_leave_the_record),
         TEST(a_client_restarted_from_its_record_merges_like_one_that_stayed),
+        TEST(what_is_typed_offline_is_stored_when_asked),
+        TEST(a_guess_that_was_cut_off_is_told_after_a_restart_too),
         TEST(a_damaged_record_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

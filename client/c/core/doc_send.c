@@ -80,7 +80,7 @@ static void send(struct ordo_client_doc *doc, uint32_t handle, uint64_t now_ms, 
     struct doc_in_flight *flight = &doc->in_flight;
     bool is_due = doc->is_record_due || !flight->is_stored;
     if (is_due && !store_or_wait(doc, now_ms)) return;
-    flight->is_stored = flight->is_sent = true;
+    flight->is_sent = true;
     ordo_wire_write_submit(frame, handle,
                            &(struct ordo_wire_submit){.client_seq = flight->client_seq,
                                                       .base_seq = flight->base_seq,
