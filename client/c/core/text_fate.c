@@ -9,7 +9,7 @@
 enum {
     CONTEXT = 16,       /* code points on either side of a change: enough to tell its place from others */
     CHANGE_COUNTED = 48, /* code points of a long change that are looked for */
-    SEARCHED_SIZE_MAX = 256 << 20, /* bytes, over all searches: some 50 ms */
+    SEARCHED_SIZE_MAX = 64 << 20, /* bytes, over all searches: some ms, 0.2 s where all text is one letter */
 };
 
 /* --- the places of the op --------------------------------------------------------------------------------------- */
