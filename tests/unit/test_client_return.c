@@ -178,9 +178,9 @@ static void clients_that_return_to_deleted_text_lose_and_double_nothing_untold(v
         count_tokens(&world, seed);
         world_end(&world);
     }
-    print_message("guessed: %llu saved, %llu not, %llu wrong; inserts doubled: %llu\n", (unsigned long long)guesses_saved,
-                  (unsigned long long)guesses_anew, (unsigned long long)guesses_wrong,
-                  (unsigned long long)doubled_count);
+    print_message("guessed: %llu saved, %llu not, %llu wrong; inserts doubled: %llu\n",
+                  (unsigned long long)guesses_saved, (unsigned long long)guesses_anew,
+                  (unsigned long long)guesses_wrong, (unsigned long long)doubled_count);
 }
 
 static void clients_that_return_from_their_records_lose_and_double_nothing_stored(void **state) {
