@@ -154,6 +154,11 @@ void ordo_client_close(struct ordo_client_doc *doc) {
     if (doc != NULL) ordo_client_connection_close(ordo_client_connection_of(doc), doc);
 }
 
+bool ordo_client_store(struct ordo_client_doc *doc) { return ordo_client_doc_store(doc); }
+ordo_err ordo_client_record_id(struct ordo_slice record, struct ordo_client_id *out) {
+    return ordo_client_record_client_id(record, out);
+}
+
 ordo_err ordo_client_insert(struct ordo_client_doc *doc, uint64_t position, const char *text) {
     return ordo_client_doc_splice(doc, position, 0, ordo_slice_of(text));
 }

@@ -95,6 +95,13 @@ struct ordo_client_doc *ordo_client_open(struct ordo_client *client, const char 
                                          const struct ordo_client_open_options *options);
 void ordo_client_close(struct ordo_client_doc *doc); /* leaves it */
 
+/* Calls `store` with the state as it is now: what is typed offline is not sent, so nothing else writes it down before
+ * the process ends. It costs the size of the document: every few seconds, and before the end, is often enough.
+ * False: `store` said so, or the document was never open. */
+bool ordo_client_store(struct ordo_client_doc *doc);
+/* The client_id that a record belongs to, for `client_id` above. CORRUPT: it is no record. */
+ORDO_MUST_USE ordo_err ordo_client_record_id(struct ordo_slice record, struct ordo_client_id *out);
+
 /* INVALID: the position or op does not fit, or the text is not UTF-8. UNAVAILABLE: not opened yet. CLOSED: read-only,
  * deleted or in error. TOO_LARGE: the document would grow beyond its limit. */
 ORDO_MUST_USE ordo_err ordo_client_insert(struct ordo_client_doc *doc, uint64_t position, const char *text);

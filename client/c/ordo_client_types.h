@@ -50,7 +50,8 @@ enum ordo_client_give_back_reason {
     ORDO_CLIENT_REFUSED,      /* the server refused the op: `code` is a NackCode of proto/ordo.proto */
     ORDO_CLIENT_GONE,         /* the document was deleted */
     ORDO_CLIENT_REPLACED,     /* another lineage: restored, forgotten or created anew; positions no longer compare */
-    ORDO_CLIENT_FATE_UNKNOWN, /* the op may or may not be part of the document; the server can no longer tell */
+    ORDO_CLIENT_FATE_UNKNOWN, /* the op may or may not be part of the document; the server can no longer tell, and the
+                                 content cannot be asked (`light`), or the server contradicts itself */
     ORDO_CLIENT_UNMERGEABLE,  /* too far behind, and no content is kept here to merge with (`light`) */
 };
 
@@ -62,6 +63,17 @@ struct ordo_client_given_back {
     struct ordo_slice op;       /* the edits in one op, against the content as it was confirmed before */
     struct ordo_slice inserted; /* all text that the edits inserted, from the left to the right */
     struct ordo_slice content;  /* the document as it was shown, with the edits; empty if `light` */
+};
+
+/* An op in flight of which the server no longer knows whether it was committed (docs/client.md, "Coming back from
+ * afar"). The content that it sent was compared with the op, and this is what was guessed. */
+struct ordo_client_guess {
+    bool is_saved;              /* true: it is in the content already, and is not sent again; were that wrong, what it
+                                   typed would be missing, and is in `inserted`. False: it is not, so it is made anew
+                                   and sent; were that wrong, what it typed would stand in the document twice */
+    uint64_t client_seq;        /* that it was sent with; not used again */
+    struct ordo_slice op;       /* as it was sent */
+    struct ordo_slice inserted; /* all text that it inserted, from the left to the right */
 };
 
 struct ordo_client_range {
@@ -85,6 +97,9 @@ struct ordo_client_doc_listener {
     void (*changed)(void *user, struct ordo_client_doc *doc, struct ordo_slice op);
     /* Edits came back; called after `changed` took them out of what is shown. */
     void (*given_back)(void *user, struct ordo_client_doc *doc, const struct ordo_client_given_back *given);
+    /* What became of an op of unknown fate; called after `changed`. Show it: only a person can tell whether the guess
+     * was right. Nothing is dropped and nothing applied twice without this call. */
+    void (*guessed)(void *user, struct ordo_client_doc *doc, const struct ordo_client_guess *guess);
     /* `code` and `message` explain ORDO_CLIENT_ERROR: an Error code like HTTP's. */
     void (*status)(void *user, struct ordo_client_doc *doc, enum ordo_client_status status, uint32_t code,
                    struct ordo_slice message);
@@ -94,8 +109,8 @@ struct ordo_client_doc_listener {
     void (*committed)(void *user, struct ordo_client_doc *doc, const struct ordo_client_commit *commit);
     void (*presence)(void *user, struct ordo_client_doc *doc, const struct ordo_client_presence *presence);
     /* Write `record` where the next start finds it (one record per document, atomically, under a lock): called before
-     * an op is sent for the first time, and when the client_id changes. False: nothing is sent, and it is tried again
-     * at the next chance. Without this member all state lives in memory only. */
+     * an op is sent for the first time, when edits were merged with content or given back, and when the client_id
+     * changes. False: nothing is sent, and it is tried again at the next chance. Without this member all state lives in memory only. */
     bool (*store)(void *user, struct ordo_client_doc *doc, struct ordo_slice record);
 };
 

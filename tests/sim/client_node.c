@@ -63,6 +63,16 @@ static void on_given_back(void *user, struct ordo_client_doc *core, const struct
     }
 }
 
+/* Right or wrong, the person knows: what was typed may be missing. (That it is there twice is never excused: in a
+ * schedule every character is its own, so the content tells.) */
+static void on_guessed(void *user, struct ordo_client_doc *core, const struct ordo_client_guess *guess) {
+    struct sim_client *client = user;
+    (void)core;
+    sim_log(client->sim, "client %u: client_seq %" PRIu64 " is taken for %s", client->index, guess->client_seq,
+            guess->is_saved ? "committed" : "not committed");
+    if (guess->is_saved) ledger_excuse(&client->sim->ledger, guess->inserted);
+}
+
 static void on_status(void *user, struct ordo_client_doc *core, enum ordo_client_status status, uint32_t code,
                       struct ordo_slice message) {
     struct sim_client *client = user;
@@ -97,6 +107,7 @@ static void open_doc(struct sim *sim, struct sim_client *client, uint32_t index,
         .listener = {.opened = on_opened,
                      .changed = on_changed,
                      .given_back = on_given_back,
+                     .guessed = on_guessed,
                      .status = on_status,
                      .store = on_store},
         .user = client,

@@ -37,7 +37,9 @@ struct fixture {
     uint64_t now_ms;
     struct sent sent;
     uint64_t acked_client_seq, acked_server_seq;
-    size_t acked_count, changed_count, committed_count, opened_count, given_back_count;
+    size_t acked_count, changed_count, committed_count, opened_count, given_back_count, guessed_count;
+    bool guessed_saved;
+    uint64_t guessed_client_seq;
     enum ordo_client_give_back_reason reason;
     uint32_t reason_code;
     struct ordo_buffer inserted, given_content, changed, record;
@@ -73,6 +75,14 @@ static inline void on_given_back(void *user, struct ordo_client_doc *doc,
     f->reason_code = given->code;
     set_bytes(&f->inserted, given->inserted);
     set_bytes(&f->given_content, given->content);
+}
+static inline void on_guessed(void *user, struct ordo_client_doc *doc, const struct ordo_client_guess *guess) {
+    struct fixture *f = user;
+    (void)doc;
+    f->guessed_count++;
+    f->guessed_saved = guess->is_saved;
+    f->guessed_client_seq = guess->client_seq;
+    set_bytes(&f->inserted, guess->inserted);
 }
 static inline void on_status(void *user, struct ordo_client_doc *doc, enum ordo_client_status status, uint32_t code,
                       struct ordo_slice message) {
@@ -115,6 +125,7 @@ static inline int setup(void **state) {
                                                   .listener = {.opened = on_opened,
                                                                .changed = on_changed,
                                                                .given_back = on_given_back,
+                                                               .guessed = on_guessed,
                                                                .status = on_status,
                                                                .acked = on_acked,
                                                                .committed = on_committed,

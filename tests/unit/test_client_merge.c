@@ -109,16 +109,193 @@ static void another_lineage_gives_the_edits_back(void **state) {
     assert_int_equal(flush(f), 0);
 }
 
-static void an_op_whose_author_was_forgotten_is_not_sent_again(void **state) {
+static void the_difference_goes_left_of_what_was_typed_whatever_its_hints(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    type(f, 2, "y"); /* follows */
+    type(f, 1, "w"); /* precedes */
+    reconnect(f);
+    say_opened(f, (struct answer){.head = 9, .horizon = 9, .content = "aNEWb", .content_seq = 9});
+    assert_text(f, "aNEWb", "aNEWwxyb");
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 2);
+    assert_int_equal(f->sent.base_seq, 9);
+}
+
+/* Somebody else speaks under our client_id: what is ours in that content cannot be told. */
+static void content_with_later_ops_of_our_name_gives_the_edits_back(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    type(f, 2, "y");
+    reconnect(f);
+    say_opened(f, (struct answer){.head = 9, .horizon = 9, .content = "axyb", .content_seq = 9, .last_client_seq = 3,
+                                  .last_client_server_seq = 8});
+    assert_text(f, "axyb", "axyb");
+    assert_int_equal(f->given_back_count, 1);
+    assert_int_equal(f->reason, ORDO_CLIENT_FATE_UNKNOWN);
+    assert_int_equal(flush(f), 0);
+    type(f, 0, "z");
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 4);
+}
+
+/* --- an op of unknown fate -------------------------------------------------------------------------------------- */
+
+static void come_back_forgotten(struct fixture *f, const char *content) {
+    reconnect(f);
+    say_opened(f, (struct answer){.head = 9, .horizon = 9, .content = content, .content_seq = 9, .forgotten_seq = 7});
+}
+
+static void an_op_of_a_forgotten_author_that_the_content_holds_is_not_sent_again(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    type(f, 3, "!");
+    come_back_forgotten(f, "Zaxb");
+    assert_text(f, "Zaxb", "Zaxb!");
+    assert_int_equal(f->guessed_count, 1);
+    assert_true(f->guessed_saved);
+    assert_int_equal(f->guessed_client_seq, 1);
+    assert_true(ordo_slice_equal(ordo_buffer_slice(&f->inserted), ordo_slice_of("x")));
+    assert_int_equal(f->acked_count, 0); /* a guess is no ack */
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 2);
+    say_ack(f, 2, 10, false);
+    assert_text(f, "Zaxb!", "Zaxb!");
+    assert_int_equal(f->given_back_count, 0);
+}
+
+static void an_op_of_a_forgotten_author_that_the_content_lacks_is_made_anew(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    type(f, 3, "!");
+    come_back_forgotten(f, "Zab");
+    assert_text(f, "Zab", "Zaxb!");
+    assert_int_equal(f->guessed_count, 1);
+    assert_false(f->guessed_saved);
+    assert_int_equal(f->guessed_client_seq, 1);
+    assert_true(ordo_slice_equal(ordo_buffer_slice(&f->inserted), ordo_slice_of("x")));
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 2);
+    assert_int_equal(f->sent.base_seq, 9);
+    assert_int_equal(f->given_back_count, 0);
+}
+
+static void an_op_of_a_forgotten_author_among_the_ops_after_the_content_is_settled_there(void **state) {
     struct fixture *f = *state;
     open_with(f, "ab", 5);
     type(f, 1, "x");
     flush(f);
     reconnect(f);
-    say_opened(f, (struct answer){.head = 9, .horizon = 9, .content = "axb", .content_seq = 9, .forgotten_seq = 7});
-    assert_text(f, "axb", "axb");
-    assert_int_equal(f->reason, ORDO_CLIENT_FATE_UNKNOWN);
+    const struct placed ops[] = {{own_id, 9, 1, 5, .at = 2, .text = "x"}};
+    say_opened(f, (struct answer){.head = 9, .horizon = 8, .content = "Zab", .content_seq = 8, .forgotten_seq = 9,
+                                  .ops = ops, .op_count = 1});
+    assert_text(f, "Zaxb", "Zaxb");
+    assert_int_equal(f->guessed_count, 0);
+    assert_int_equal(f->acked_server_seq, 9);
+    assert_int_equal(flush(f), 0);
+}
+
+static void a_guess_that_was_cut_off_is_told_when_the_document_is_open(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    reconnect(f);
+    const struct placed ops[] = {{other_id, 9, 1, 8, .at = 0, .text = "A"}};
+    say_opened(f, (struct answer){.head = 10, .horizon = 8, .content = "Zab", .content_seq = 8, .forgotten_seq = 7,
+                                  .ops = ops, .op_count = 1, .more = true});
+    assert_int_equal(f->guessed_count, 0);
+    reconnect(f);
+    assert_int_equal(f->sent.have_seq, 9);
+    say_opened(f, (struct answer){.head = 9, .horizon = 8, .forgotten_seq = 7});
+    assert_int_equal(f->guessed_count, 1);
+    assert_false(f->guessed_saved);
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 2);
+    assert_text(f, "AZab", "AZaxb");
+}
+
+/* All ops since its base passed by, and it was not among them. */
+static void an_op_of_a_forgotten_author_is_sent_again_if_the_log_shows_that_it_is_not_committed(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    struct ordo_buffer first = copy_of_sent(f);
+    reconnect(f);
+    const struct placed ops[] = {{other_id, 6, 1, 5, .at = 0, .text = "Z"}};
+    say_opened(f, (struct answer){.head = 6, .horizon = 5, .forgotten_seq = 6, .ops = ops, .op_count = 1});
+    assert_int_equal(f->guessed_count, 0);
+    assert_int_equal(f->given_back_count, 0);
+    assert_int_equal(flush(f), 1);
+    assert_sent_again(f, ordo_buffer_slice(&first), 1, 5);
+    reconnect(f);
+    say_opened(f, (struct answer){.head = 6, .horizon = 6, .forgotten_seq = 6});
+    assert_int_equal(f->guessed_count, 0);
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 2);
+    assert_int_equal(f->sent.base_seq, 6);
+    ordo_buffer_finish(&first);
+}
+
+static void without_content_an_op_of_unknown_fate_is_given_back(void **state) {
+    struct fixture *f = *state;
+    f->options.light = true;
+    struct ordo_client_id id = ordo_client_doc_client_id(f->doc);
+    ordo_client_doc_destroy(f->doc);
+    f->doc = ordo_client_doc_create(&f->options, id);
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    come_back_forgotten(f, "axb");
+    assert_int_equal(f->guessed_count, 0);
     assert_int_equal(f->given_back_count, 1);
+    assert_int_equal(f->reason, ORDO_CLIENT_FATE_UNKNOWN);
+    assert_int_equal(flush(f), 0);
+}
+
+/* --- gone, or not the same any more ----------------------------------------------------------------------------- */
+
+static void a_document_deleted_meanwhile_gives_all_edits_back_as_text(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "one two", 5);
+    type(f, 3, " and a half");
+    flush(f);
+    type(f, 18, "!");
+    reconnect(f);
+    say_opened(f, (struct answer){.head = 90, .horizon = 90, .content = "", .content_seq = 90, .deleted = true,
+                                  .forgotten_seq = 80});
+    assert_int_equal(f->given_back_count, 1);
+    assert_int_equal(f->guessed_count, 0);
+    assert_int_equal(f->reason, ORDO_CLIENT_GONE);
+    assert_true(ordo_slice_equal(ordo_buffer_slice(&f->inserted), ordo_slice_of(" and a half!")));
+    assert_true(ordo_slice_equal(ordo_buffer_slice(&f->given_content), ordo_slice_of("one and a half two!")));
+    assert_text(f, "", "");
+    assert_int_equal(f->status, ORDO_CLIENT_READ_ONLY);
+    assert_int_equal(flush(f), 0);
+}
+
+static void another_lineage_gives_back_even_what_may_be_in_it(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    type(f, 2, "y");
+    reconnect(f);
+    say_opened(f, (struct answer){.head = 9, .horizon = 9, .content = "axb", .content_seq = 9, .lineage = 6,
+                                  .last_client_seq = 1, .last_client_server_seq = 7});
+    assert_text(f, "axb", "axb");
+    assert_int_equal(f->given_back_count, 1);
+    assert_int_equal(f->reason, ORDO_CLIENT_REPLACED);
+    assert_true(ordo_slice_equal(ordo_buffer_slice(&f->given_content), ordo_slice_of("axyb")));
     assert_int_equal(flush(f), 0);
 }
 
@@ -353,6 +530,132 @@ static void nothing_is_sent_before_the_record_is_stored(void **state) {
     ordo_buffer_finish(&first);
 }
 
+static void store_records(struct fixture *f) {
+    f->options.listener.store = on_store;
+    struct ordo_client_id id = ordo_client_doc_client_id(f->doc);
+    ordo_client_doc_destroy(f->doc);
+    f->doc = ordo_client_doc_create(&f->options, id);
+}
+
+static void after_a_merge_nothing_is_sent_before_the_new_record_is_stored(void **state) {
+    struct fixture *f = *state;
+    store_records(f);
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    assert_int_equal(f->store_count, 1);
+    f->store_fails = true;
+    come_back_forgotten(f, "Zab");
+    assert_int_equal(flush(f), 0);
+    f->store_fails = false;
+    f->now_ms = ordo_client_doc_timer_ms(f->doc);
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 2);
+    restart_from_record(f);
+    assert_text(f, "Zab", "Zaxb");
+    send_open(f);
+    say_opened(f, (struct answer){.head = 9, .horizon = 9, .forgotten_seq = 7});
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 2);
+}
+
+/* Else the next start would guess once more, of a later content. */
+static void a_settled_op_leaves_the_record_though_nothing_is_sent(void **state) {
+    struct fixture *f = *state;
+    store_records(f);
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    f->store_fails = true;
+    come_back_forgotten(f, "axb");
+    assert_int_equal(flush(f), 0);
+    f->store_fails = false;
+    f->now_ms = ordo_client_doc_timer_ms(f->doc);
+    assert_int_equal(flush(f), 0);
+    assert_int_equal(ordo_client_doc_timer_ms(f->doc), UINT64_MAX);
+    restart_from_record(f);
+    assert_text(f, "axb", "axb");
+    assert_true(ordo_client_doc_is_settled(f->doc));
+}
+
+static void edits_given_back_leave_the_record(void **state) {
+    struct fixture *f = *state;
+    store_records(f);
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    say_nack(f, 1, ORDO_NACK_INVALID_OP, 0);
+    assert_int_equal(f->given_back_count, 1);
+    assert_int_equal(flush(f), 0);
+    restart_from_record(f);
+    assert_text(f, "ab", "ab");
+    assert_true(ordo_client_doc_is_settled(f->doc));
+}
+
+/* The application did nothing but keep the record: every case of coming back works from it alone. */
+static void a_client_restarted_from_its_record_merges_like_one_that_stayed(void **state) {
+    struct fixture *f = *state;
+    store_records(f);
+    open_with(f, "one two", 1);
+    type(f, 7, " three");
+    flush(f);
+    restart_from_record(f);
+    type(f, 13, "!");
+    send_open(f);
+    assert_int_equal(f->sent.have_seq, 1);
+    assert_int_equal(f->sent.have_lineage, LINEAGE);
+    say_opened(f, (struct answer){.head = 50, .horizon = 40, .content = "ONE one two three", .content_seq = 50,
+                                  .last_client_seq = 1, .last_client_server_seq = 20});
+    assert_text(f, "ONE one two three", "ONE one two three!");
+    assert_int_equal(f->acked_server_seq, 20);
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 2);
+    restart_from_record(f);
+    assert_text(f, "ONE one two three", "ONE one two three!");
+}
+
+/* Offline nothing is sent, so the application says when. */
+static void what_is_typed_offline_is_stored_when_asked(void **state) {
+    struct fixture *f = *state;
+    store_records(f);
+    assert_false(ordo_client_doc_store(f->doc));
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    ordo_client_doc_disconnected(f->doc);
+    type(f, 2, "y");
+    f->store_fails = true;
+    assert_false(ordo_client_doc_store(f->doc));
+    f->store_fails = false;
+    assert_true(ordo_client_doc_store(f->doc));
+    restart_from_record(f);
+    assert_text(f, "ab", "axyb");
+    send_open(f);
+    say_opened(f, (struct answer){.head = 5});
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 1);
+}
+
+static void a_guess_that_was_cut_off_is_told_after_a_restart_too(void **state) {
+    struct fixture *f = *state;
+    store_records(f);
+    open_with(f, "ab", 5);
+    type(f, 1, "x");
+    flush(f);
+    reconnect(f);
+    const struct placed ops[] = {{other_id, 9, 1, 8, .at = 0, .text = "A"}};
+    say_opened(f, (struct answer){.head = 10, .horizon = 8, .content = "Zab", .content_seq = 8, .forgotten_seq = 7,
+                                  .ops = ops, .op_count = 1, .more = true});
+    assert_true(ordo_client_doc_store(f->doc));
+    restart_from_record(f);
+    send_open(f);
+    say_opened(f, (struct answer){.head = 9, .horizon = 8, .forgotten_seq = 7});
+    assert_int_equal(f->guessed_count, 1);
+    assert_false(f->guessed_saved);
+    assert_int_equal(flush(f), 1);
+    assert_int_equal(f->sent.client_seq, 2);
+}
+
 static void a_damaged_record_is_refused(void **state) {
     struct fixture *f = *state;
     f->options.listener.store = on_store;
@@ -385,7 +688,16 @@ int main(void) {
         TEST(a_live_op_amid_the_parts_of_an_answer_reopens),
         TEST(an_unasked_content_while_the_op_may_still_commit_keeps_it_frozen),
         TEST(another_lineage_gives_the_edits_back),
-        TEST(an_op_whose_author_was_forgotten_is_not_sent_again),
+        TEST(the_difference_goes_left_of_what_was_typed_whatever_its_hints),
+        TEST(content_with_later_ops_of_our_name_gives_the_edits_back),
+        TEST(an_op_of_a_forgotten_author_that_the_content_holds_is_not_sent_again),
+        TEST(an_op_of_a_forgotten_author_that_the_content_lacks_is_made_anew),
+        TEST(an_op_of_a_forgotten_author_among_the_ops_after_the_content_is_settled_there),
+        TEST(a_guess_that_was_cut_off_is_told_when_the_document_is_open),
+        TEST(an_op_of_a_forgotten_author_is_sent_again_if_the_log_shows_that_it_is_not_committed),
+        TEST(without_content_an_op_of_unknown_fate_is_given_back),
+        TEST(a_document_deleted_meanwhile_gives_all_edits_back_as_text),
+        TEST(another_lineage_gives_back_even_what_may_be_in_it),
         TEST(a_delete_by_others_gives_edits_back_and_a_create_starts_anew),
         TEST(a_delete_of_ours_is_sent_and_promoted),
         TEST(setting_the_text_says_no_more_than_what_differs),
@@ -396,6 +708,12 @@ int main(void) {
         TEST(a_create_that_came_second_gives_its_content_back),
         TEST(a_delete_that_comes_second_has_its_place_and_its_body_is_asked_for),
         TEST(nothing_is_sent_before_the_record_is_stored),
+        TEST(after_a_merge_nothing_is_sent_before_the_new_record_is_stored),
+        TEST(a_settled_op_leaves_the_record_though_nothing_is_sent),
+        TEST(edits_given_back_leave_the_record),
+        TEST(a_client_restarted_from_its_record_merges_like_one_that_stayed),
+        TEST(what_is_typed_offline_is_stored_when_asked),
+        TEST(a_guess_that_was_cut_off_is_told_after_a_restart_too),
         TEST(a_damaged_record_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,6 +97,16 @@ void toy_truncate(struct toy_server *server, uint64_t horizon) {
     if (horizon > server->horizon && horizon <= server->head) server->horizon = horizon;
 }
 
+void toy_forget(struct toy_server *server, uint64_t seq) {
+    if (seq > server->horizon) seq = server->horizon;
+    if (seq > server->forgotten_seq) server->forgotten_seq = seq;
+    size_t kept = 0;
+    for (size_t i = 0; i < server->client_count; i++) {
+        if (server->clients[i].server_seq > seq) server->clients[kept++] = server->clients[i];
+    }
+    server->client_count = kept;
+}
+
 /* --- opening ---------------------------------------------------------------------------------------------------- */
 
 static struct toy_client *client_of(struct toy_server *server, const uint8_t *client_id) {
@@ -144,6 +154,7 @@ static Ordo__V1__Opened header_of(struct toy_conn *conn) {
     opened.permission = server->is_readonly ? ORDO__V1__PERMISSION__READ : ORDO__V1__PERMISSION__WRITE;
     opened.horizon = server->horizon;
     opened.lineage = server->lineage;
+    opened.forgotten_seq = server->forgotten_seq;
     return opened;
 }
 
@@ -323,9 +334,13 @@ static void commit(struct toy_conn *conn, const Ordo__V1__Submit *submit) {
     entry->server_seq = server->head;
 }
 
+/* Among the client's newest op and the retained log; a number above the newest that is remembered is new. */
 static bool find_duplicate(struct toy_server *server, const struct toy_conn *conn, const Ordo__V1__Submit *submit,
                            uint64_t *seq_out) {
+    const struct toy_client *client = client_of(server, conn->client_id);
+    if (submit->client_seq > client->client_seq) return false;
     for (uint64_t seq = 1; seq <= server->head; seq++) {
+        if (seq <= server->horizon && seq != client->server_seq) continue;
         const struct toy_op *op = &server->ops[seq - 1];
         bool is_it = op->client_seq == submit->client_seq && memcmp(op->client_id, conn->client_id, 16) == 0 &&
                      op->base_seq == submit->base_seq &&
@@ -425,4 +440,5 @@ void toy_restore(struct toy_server *server, const char *text) {
     server->horizon = 0;
     server->lineage++;
     server->client_count = 0;
+    server->forgotten_seq = 0;
 }

@@ -53,7 +53,7 @@ struct toy_faults { /* chances in 1000 per submit */
 struct toy_server {
     struct ordo_prng prng;
     struct toy_op *ops;
-    uint64_t head, horizon, lineage;
+    uint64_t head, horizon, lineage, forgotten_seq;
     bool is_readonly;
     struct toy_client *clients;
     size_t client_count;
@@ -78,6 +78,8 @@ void toy_push(struct toy_queue *queue, enum toy_frame_kind kind, uint64_t seq, s
 void toy_resync(struct toy_conn *conn);
 /* Forgets ops so that bases below `horizon` are stale. */
 void toy_truncate(struct toy_server *server, uint64_t horizon);
+/* Forgets the authors whose newest op is at or below `seq`, and below the horizon. */
+void toy_forget(struct toy_server *server, uint64_t seq);
 /* Replaces the document: another lineage with other content. */
 void toy_restore(struct toy_server *server, const char *text);
 void toy_write_content(const struct toy_server *server, uint64_t seq, struct ordo_buffer *out);

@@ -36,6 +36,8 @@ void ordo_client_doc_destroy(struct ordo_client_doc *doc); /* NULL is fine */
 /* Takes over what `store` wrote, before the first Open. CORRUPT: it is no record. INVALID: it is of another document,
  * or has an op in flight under another client_id, whose fate only that client_id can learn. Nothing changed then. */
 ORDO_MUST_USE ordo_err ordo_client_doc_restore(struct ordo_client_doc *doc, struct ordo_slice record);
+/* Hands the record to `store` now, whatever is to be sent. False: never opened, or `store` said so. */
+bool ordo_client_doc_store(struct ordo_client_doc *doc);
 /* The owner cannot open it as asked (a record of no use, a name that is none): the document is in error. */
 void ordo_client_doc_refuse(struct ordo_client_doc *doc, uint32_t code, const char *message);
 /* The client_id in a record, for the Hello of the connection that will hold it. */

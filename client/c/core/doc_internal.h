@@ -23,6 +23,7 @@ struct doc_in_flight {
     struct ordo_live_op *live; /* rebased to `seq`; edits only */
     bool is_rebased;           /* `live` differs from `frozen` */
     bool is_inexact;           /* rebased over a difference, not over ops: the server's form may be another */
+    bool is_doubtful;          /* committed or not, nobody knows; taken for not. Told when it is made anew */
     bool is_stored;            /* the owner wrote the record that holds it */
     bool is_sent;              /* since the last Opened or retryable nack */
     /* A delete or create of ours, and somebody else deleted or created the document since: it has nothing to do with
@@ -116,6 +117,7 @@ struct ordo_client_doc {
     struct ordo_buffer shown[2]; /* an op of others on its way through in_flight and pending */
     struct ordo_buffer scratch;  /* ops that are made and used at once, never across a listener */
     struct ordo_buffer record;
+    bool is_record_due; /* edits were merged or given back since the last: it is stored before anything is sent */
 
     /* The owner, told when the doc may want something because of a call by the application. */
     void (*touched)(void *owner, struct ordo_client_doc *doc);
@@ -160,6 +162,8 @@ struct ordo_slice doc_created_content(const struct ordo_client_doc *doc);
 /* U+0000 cannot be part of a text, so it becomes U+FFFD, as lone surrogates do elsewhere. The result is `text`, or
  * points into `copy`. */
 struct ordo_slice doc_without_nul(struct ordo_slice text, struct ordo_buffer *copy);
+/* Whether content can be compared with other content. */
+bool doc_can_diff(const struct ordo_client_doc *doc);
 /* What is shown, with the edits. */
 void doc_write_visible(const struct ordo_client_doc *doc, struct ordo_buffer *out);
 
@@ -190,6 +194,10 @@ void doc_tell_committed(struct ordo_client_doc *doc, const struct ordo_client_co
  * otherwise that op has to be made anew. Edits are rebased over the difference. */
 void doc_merge_content(struct ordo_client_doc *doc, struct ordo_content *content, uint64_t length, uint64_t seq,
                        bool own_is_in_it);
+/* Whether `content` seems to hold the edit in flight, of which the server does not know any more. */
+bool doc_guess_own_is_in(const struct ordo_client_doc *doc, const struct ordo_content *content);
+/* Tells what was guessed of the op that is, or was until just now, in flight. */
+void doc_tell_guessed(struct ordo_client_doc *doc, bool is_saved);
 /* The same without a merge: edits are given back. `deleted`: no content any more. */
 void doc_replace_content(struct ordo_client_doc *doc, struct ordo_content *content, uint64_t length, uint64_t seq,
                          uint64_t lineage, bool deleted, enum ordo_client_give_back_reason reason);

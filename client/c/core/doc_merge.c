@@ -2,11 +2,12 @@
  * kept. */
 #include "client/c/core/doc_internal.h"
 #include "client/c/core/text_diff.h"
+#include "client/c/core/text_fate.h"
 #include "common/assert.h"
 #include "common/ot/text.h"
 #include "common/ot/text_codec.h"
 
-static bool can_diff(const struct ordo_client_doc *doc) {
+bool doc_can_diff(const struct ordo_client_doc *doc) {
     return doc->content != NULL && doc->type == &ordo_type_text;
 }
 
@@ -46,18 +47,20 @@ static void append_edits(const struct ordo_client_doc *doc, struct ordo_buffer *
     }
 }
 
-static struct farewell farewell_begin(const struct ordo_client_doc *doc) {
+static struct farewell farewell_begin(struct ordo_client_doc *doc) {
     struct farewell farewell = {0};
     append_edits(doc, &farewell.op);
     farewell.has_edits = farewell.op.size > 0;
-    farewell.was_shown = doc->has_content && can_diff(doc);
+    /* A record that still has them would bring them back at the next start, after a person has pasted them in. */
+    if (farewell.has_edits) doc->is_record_due = true;
+    farewell.was_shown = doc->has_content && doc_can_diff(doc);
     bool is_wanted = doc->listener.changed != NULL || (farewell.has_edits && doc->listener.given_back != NULL);
     if (farewell.was_shown && is_wanted) doc_write_visible(doc, &farewell.shown);
     return farewell;
 }
 
 static void tell_changed(struct ordo_client_doc *doc, const struct farewell *farewell) {
-    if (!farewell->was_shown || !can_diff(doc) || doc->listener.changed == NULL) return;
+    if (!farewell->was_shown || !doc_can_diff(doc) || doc->listener.changed == NULL) return;
     struct ordo_buffer now = {0}, op = {0};
     doc_write_visible(doc, &now);
     ordo_client_text_diff(ordo_buffer_slice(&farewell->shown), ordo_buffer_slice(&now), &op);
@@ -125,10 +128,34 @@ static void take_blindly(struct ordo_client_doc *doc, struct ordo_content *conte
     farewell_end(doc, &farewell, &(struct ordo_client_given_back){.reason = ORDO_CLIENT_UNMERGEABLE});
 }
 
+bool doc_guess_own_is_in(const struct ordo_client_doc *doc, const struct ordo_content *content) {
+    struct ordo_buffer before = {0}, op = {0}, now = {0};
+    doc->type->content_write(doc->content, &before);
+    doc->type->live_encode(doc->in_flight.live, &op);
+    doc->type->content_write(content, &now);
+    bool is_in = ordo_client_text_holds(ordo_buffer_slice(&before), ordo_buffer_slice(&op), ordo_buffer_slice(&now));
+    ordo_buffer_finish(&before);
+    ordo_buffer_finish(&op);
+    ordo_buffer_finish(&now);
+    return is_in;
+}
+
+void doc_tell_guessed(struct ordo_client_doc *doc, bool is_saved) {
+    if (doc->listener.guessed == NULL) return;
+    struct ordo_slice op = ordo_buffer_slice(&doc->in_flight.frozen); /* stays until the next op is frozen */
+    struct ordo_client_guess guess = {.is_saved = is_saved,
+                                      .client_seq = doc->in_flight.client_seq,
+                                      .op = op,
+                                      .inserted = text_op_trusted(op).text};
+    doc->listener.guessed(doc->user, doc, &guess);
+}
+
 void doc_merge_content(struct ordo_client_doc *doc, struct ordo_content *content, uint64_t length, uint64_t seq,
                        bool own_is_in_it) {
     struct ordo_buffer before = {0}, after = {0}, difference = {0};
-    bool can_merge = can_diff(doc);
+    bool can_merge = doc_can_diff(doc);
+    /* From the old record the same merge could be made again, but of a later content: with another outcome, maybe. */
+    if (doc->in_flight.is_set || doc_has_pending(doc)) doc->is_record_due = true;
     if (own_is_in_it) {
         /* What the others did is the difference to confirmed with our op, which pending was made on. The old
          * content is of no further use, so the op goes right into it; where it no longer fits, the difference just
@@ -155,7 +182,7 @@ void doc_merge_content(struct ordo_client_doc *doc, struct ordo_content *content
 bool doc_accept_other_body(struct ordo_client_doc *doc, struct ordo_slice op) {
     uint64_t length;
     if (doc->type->validate(op, doc->length, &length) != ORDO_OP_VALID) return false;
-    if (!can_diff(doc)) {
+    if (!doc_can_diff(doc)) {
         if (doc->content != NULL && doc->type->content_apply(doc->content, op) != ORDO_OK) return false;
         doc->in_flight.is_set = false;
         doc->length = length;

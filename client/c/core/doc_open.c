@@ -16,7 +16,9 @@ static bool own_is_in_content(const struct ordo_client_doc *doc) {
            header->last_client_server_seq <= doc->answer.content_seq;
 }
 
-static bool fate_is_unknown(const struct ordo_client_doc *doc) {
+/* The server forgets authors who have not written for long. One whose op in flight was based on what came after the
+ * newest op of all that it forgot would not be among them: that op is not committed. For any other op nobody knows. */
+static bool author_is_forgotten(const struct ordo_client_doc *doc) {
     return doc->in_flight.is_set && doc->answer.header.last_client_seq == 0 &&
            doc->in_flight.base_seq < doc->answer.header.forgotten_seq;
 }
@@ -41,6 +43,18 @@ static bool answer_begin(struct ordo_client_doc *doc, const struct ordo_wire_ope
     return true;
 }
 
+static void merge(struct ordo_client_doc *doc, struct ordo_content *content, uint64_t length, bool is_doubtful) {
+    const struct doc_answer *answer = &doc->answer;
+    uint64_t client_seq = doc->in_flight.client_seq;
+    bool is_in = is_doubtful ? doc_guess_own_is_in(doc, content) : own_is_in_content(doc);
+    doc_merge_content(doc, content, length, answer->content_seq, is_in);
+    /* If it is not in the content, it may yet be among the ops that follow. */
+    doc->in_flight.is_doubtful = is_doubtful && !is_in;
+    if (!is_in) return;
+    if (is_doubtful) doc_tell_guessed(doc, true);
+    else doc_tell_acked(doc, client_seq, answer->header.last_client_server_seq);
+}
+
 /* The content is whole: it becomes confirmed. */
 static void answer_install(struct ordo_client_doc *doc) {
     struct doc_answer *answer = &doc->answer;
@@ -53,17 +67,16 @@ static void answer_install(struct ordo_client_doc *doc) {
         content = NULL;
     }
     doc_presence_forget(doc);
-    bool is_mergeable = doc->has_content && !doc->is_deleted && !answer->content_deleted &&
-                        answer->header.lineage == doc->lineage && !doc_is_reshaping(doc) && !fate_is_unknown(doc);
+    bool is_related = doc->has_content && !doc->is_deleted && !answer->content_deleted &&
+                      answer->header.lineage == doc->lineage;
+    bool is_doubtful = is_related && author_is_forgotten(doc);
+    bool is_mergeable = is_related && !doc_is_reshaping(doc) && (!is_doubtful || doc_can_diff(doc));
     if (is_mergeable) {
-        uint64_t client_seq = doc->in_flight.client_seq;
-        bool own_is_in = own_is_in_content(doc);
-        doc_merge_content(doc, content, length, answer->content_seq, own_is_in);
-        if (own_is_in) doc_tell_acked(doc, client_seq, answer->header.last_client_server_seq);
+        merge(doc, content, length, is_doubtful);
         return;
     }
     enum ordo_client_give_back_reason reason = answer->content_deleted ? ORDO_CLIENT_GONE
-                                               : fate_is_unknown(doc)  ? ORDO_CLIENT_FATE_UNKNOWN
+                                               : is_doubtful           ? ORDO_CLIENT_FATE_UNKNOWN
                                                                        : ORDO_CLIENT_REPLACED;
     doc_replace_content(doc, content, length, answer->content_seq, answer->header.lineage, answer->content_deleted,
                         reason);
@@ -86,22 +99,26 @@ static void answer_settle(struct ordo_client_doc *doc) {
     if (header->last_client_seq >= doc->next_client_seq) doc->next_client_seq = header->last_client_seq + 1;
     doc->retry_at_ms = 0; /* a pause was asked for by a server that is not the same any more */
     if (!flight->is_set) return;
-    if (header->last_client_seq >= flight->client_seq || fate_is_unknown(doc)) {
-        if (flight->is_overtaken) {
-            flight->is_set = false;
-            if (header->last_client_seq == flight->client_seq)
-                doc_tell_acked(doc, flight->client_seq, header->last_client_server_seq);
-            return;
-        }
+    if (flight->is_overtaken && (header->last_client_seq >= flight->client_seq || author_is_forgotten(doc))) {
+        flight->is_set = false;
+        if (header->last_client_seq == flight->client_seq)
+            doc_tell_acked(doc, flight->client_seq, header->last_client_server_seq);
+        return;
+    }
+    if (header->last_client_seq >= flight->client_seq) {
         /* Committed, says the server, but neither in what we lacked nor known here as ours: two instances under one
          * client_id, or a damaged record. To send it again or to drop it might both be wrong. */
         doc_give_back(doc, ORDO_CLIENT_FATE_UNKNOWN, 0, ordo_slice(NULL, 0));
         return;
     }
-    /* Below the horizon it can never commit as it is. (Otherwise it may even now be on its way in.) */
-    if (flight->base_seq < header->horizon) flight->is_refused = true;
+    /* That the author is forgotten leaves no doubt where all ops from its base on have passed by here: it is in none of
+     * them. Only content in their place does.
+     * Below the horizon it can never commit as it is. (Otherwise it may even now be on its way in.) */
+    bool is_doubtful = flight->is_doubtful;
+    if (flight->base_seq < header->horizon || is_doubtful) flight->is_refused = true;
     if (flight->is_refused) doc_unfreeze(doc);
     flight->is_sent = false;
+    if (is_doubtful) doc_tell_guessed(doc, false);
 }
 
 static void answer_end(struct ordo_client_doc *doc) {

@@ -8,7 +8,8 @@
 #include "common/ot/text.h"
 
 enum { RECORD_VERSION = 1, RECORD_HEADER_SIZE = 9 };
-enum { FLAG_DELETED = 1, FLAG_IN_FLIGHT = 2, FLAG_REFUSED = 4, FLAG_INEXACT = 8, FLAG_OVERTAKEN = 16 };
+enum { FLAG_DELETED = 1, FLAG_IN_FLIGHT = 2, FLAG_REFUSED = 4, FLAG_INEXACT = 8, FLAG_OVERTAKEN = 16,
+       FLAG_DOUBTFUL = 32 };
 
 static void write_record(struct ordo_client_doc *doc, struct ordo_buffer *out) {
     const struct doc_in_flight *flight = &doc->in_flight;
@@ -25,7 +26,8 @@ static void write_record(struct ordo_client_doc *doc, struct ordo_buffer *out) {
     ordo_buffer_append_varint(out, (doc->is_deleted ? FLAG_DELETED : 0) | (flight->is_set ? FLAG_IN_FLIGHT : 0) |
                                        (flight->is_refused ? FLAG_REFUSED : 0) |
                                        (flight->is_inexact ? FLAG_INEXACT : 0) |
-                                       (flight->is_set && flight->is_overtaken ? FLAG_OVERTAKEN : 0));
+                                       (flight->is_set && flight->is_overtaken ? FLAG_OVERTAKEN : 0) |
+                                       (flight->is_set && flight->is_doubtful ? FLAG_DOUBTFUL : 0));
     doc->type->content_write(doc->content, &bytes);
     ordo_buffer_append_sized(out, ordo_buffer_slice(&bytes));
     if (flight->is_set) {
@@ -47,11 +49,19 @@ static void write_record(struct ordo_client_doc *doc, struct ordo_buffer *out) {
 }
 
 bool doc_store(struct ordo_client_doc *doc) {
-    if (doc->listener.store == NULL || doc->content == NULL) return true;
-    ordo_buffer_clear(&doc->record);
-    write_record(doc, &doc->record);
-    return doc->listener.store(doc->user, doc, ordo_buffer_slice(&doc->record));
+    bool is_stored = true;
+    if (doc->listener.store != NULL && doc->content != NULL) {
+        ordo_buffer_clear(&doc->record);
+        write_record(doc, &doc->record);
+        is_stored = doc->listener.store(doc->user, doc, ordo_buffer_slice(&doc->record));
+    }
+    if (!is_stored) return false;
+    doc->is_record_due = false;
+    doc->in_flight.is_stored = true;
+    return true;
 }
+
+bool ordo_client_doc_store(struct ordo_client_doc *doc) { return doc->has_content && doc_store(doc); }
 
 /* --- reading back ----------------------------------------------------------------------------------------------- */
 
@@ -111,6 +121,7 @@ static void restore_edits(struct ordo_client_doc *doc, const struct record *reco
                                      .is_rebased = true,
                                      .is_inexact = (record->flags & FLAG_INEXACT) != 0,
                                      .is_overtaken = (record->flags & FLAG_OVERTAKEN) != 0,
+                                     .is_doubtful = (record->flags & FLAG_DOUBTFUL) != 0,
                                      .is_stored = true,
                                      .is_refused = (record->flags & FLAG_REFUSED) != 0};
     ordo_buffer_append_slice(&flight->frozen, record->frozen);

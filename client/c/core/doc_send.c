@@ -45,7 +45,7 @@ static void freeze(struct ordo_client_doc *doc, size_t op_size_max) {
     flight->client_seq = doc->next_client_seq++;
     flight->base_seq = doc->seq;
     flight->is_rebased = flight->is_inexact = flight->is_stored = flight->is_sent = flight->is_refused = false;
-    flight->is_overtaken = false;
+    flight->is_overtaken = flight->is_doubtful = false;
     flight->attempt_count = 0;
     ordo_buffer_clear(&flight->frozen);
     doc->pending.kind = ORDO_CLIENT_EDIT;
@@ -75,13 +75,17 @@ static uint32_t submit_field(const struct ordo_client_doc *doc) {
     return 0;
 }
 
+static bool store_or_wait(struct ordo_client_doc *doc, uint64_t now_ms) {
+    bool is_stored = doc_store(doc);
+    if (!is_stored) doc->retry_at_ms = now_ms + STORE_RETRY_MS;
+    return is_stored;
+}
+
 static void send(struct ordo_client_doc *doc, uint32_t handle, uint64_t now_ms, struct ordo_buffer *frame) {
     struct doc_in_flight *flight = &doc->in_flight;
-    if (!flight->is_stored && !doc_store(doc)) {
-        doc->retry_at_ms = now_ms + STORE_RETRY_MS;
-        return;
-    }
-    flight->is_stored = flight->is_sent = true;
+    bool is_due = doc->is_record_due || !flight->is_stored;
+    if (is_due && !store_or_wait(doc, now_ms)) return;
+    flight->is_sent = true;
     ordo_wire_write_submit(frame, handle,
                            &(struct ordo_wire_submit){.client_seq = flight->client_seq,
                                                       .base_seq = flight->base_seq,
@@ -95,6 +99,7 @@ void ordo_client_doc_flush(struct ordo_client_doc *doc, uint32_t handle, size_t 
     if (now_ms >= doc->retry_at_ms) {
         if (!doc->in_flight.is_set && may_start && doc_has_pending(doc)) freeze(doc, op_size_max);
         if (doc->in_flight.is_set && !doc->in_flight.is_sent) send(doc, handle, now_ms, frame);
+        else if (doc->is_record_due) (void)store_or_wait(doc, now_ms);
     }
     if (doc->presence.is_due) doc_presence_write(doc, handle, frame);
     doc_tell_status(doc);
@@ -104,6 +109,6 @@ uint64_t ordo_client_doc_timer_ms(const struct ordo_client_doc *doc) {
     if (doc->has_failed || doc->need != DOC_NEEDS_NOTHING) return UINT64_MAX;
     if (doc->phase == DOC_CLOSED) return doc->retry_at_ms;
     /* The op that was asked to wait may have been settled meanwhile; what is pending behind it waits all the same. */
-    bool has_something = doc->in_flight.is_set ? !doc->in_flight.is_sent : doc_has_pending(doc);
+    bool has_something = doc->is_record_due || (doc->in_flight.is_set ? !doc->in_flight.is_sent : doc_has_pending(doc));
     return ordo_client_doc_is_open(doc) && has_something ? doc->retry_at_ms : UINT64_MAX;
 }

@@ -2,14 +2,16 @@
 
 #include <stdlib.h>
 
+#include "client/c/core/text_anchors.h"
 #include "common/memory.h"
 #include "common/ot/text_codec.h"
 #include "common/utf8.h"
 
 enum {
     EDITS_MAX = 1000,             /* the trace takes 4 * EDITS_MAX² bytes */
-    MIDDLE_SIZE_MAX = 1 << 20,    /* bytes of either middle: 4 MiB once decoded */
-    STEPS_MAX = 32 * 1000 * 1000, /* comparisons: some 30 ms */
+    GAP_SIZE_MAX = 1 << 20,       /* bytes between two anchors in either text: 4 MiB once decoded */
+    ANCHORED_SIZE_MIN = 2048,     /* shorter texts are compared as a whole */
+    STEPS_MAX = 32 * 1000 * 1000, /* comparisons in all: some 30 ms */
 };
 
 /* --- the op under construction ---------------------------------------------------------------------------------- */
@@ -19,6 +21,8 @@ struct script {
     struct text_writer writer;
     struct ordo_buffer text; /* of all inserts */
     uint64_t inserted, deleted;
+    int64_t steps_left;
+    bool is_exact;
 };
 
 static void script_flush(struct script *script) {
@@ -96,18 +100,17 @@ static int32_t step_from(const int32_t *previous, int d, int k) {
 }
 
 /* False: too far apart, or too much work. */
-static bool trace_find(struct trace *trace, const struct points *a, const struct points *b) {
+static bool trace_find(struct trace *trace, const struct points *a, const struct points *b, int64_t *steps_left) {
     int32_t n = (int32_t)a->count, m = (int32_t)b->count;
-    int64_t steps = 0;
     for (int d = 0; d <= trace->edits_max; d++) {
         int32_t *row = trace_row(trace, d);
         const int32_t *previous = d > 0 ? trace_row(trace, d - 1) : NULL;
         for (int k = -d; k <= d; k += 2) {
             int32_t x = previous ? step_from(previous, d, k) : 0, y = x - k;
             /* Off the board: no path goes there, but the rows stay full. */
-            while (x < n && y < m && x >= 0 && y >= 0 && a->values[x] == b->values[y]) x++, y++, steps++;
+            while (x < n && y < m && x >= 0 && y >= 0 && a->values[x] == b->values[y]) x++, y++, --*steps_left;
             row[k] = x;
-            if (++steps > STEPS_MAX) return false;
+            if (--*steps_left < 0) return false;
             if (x >= n && y >= m) {
                 trace->edits = d;
                 return true;
@@ -161,13 +164,13 @@ static void script_follow(struct script *script, const struct trace *trace, cons
 
 static bool script_compare(struct script *script, struct ordo_slice from, struct ordo_slice to) {
     if (from.size == 0 || to.size == 0) return false;
-    if (from.size > MIDDLE_SIZE_MAX || to.size > MIDDLE_SIZE_MAX) return false;
+    if (from.size > GAP_SIZE_MAX || to.size > GAP_SIZE_MAX || script->steps_left < 0) return false;
     struct points a = decode(from), b = decode(to);
     /* Deleting all of one and inserting all of the other is always a way. */
     size_t edits_max = a.count + b.count < EDITS_MAX ? a.count + b.count : EDITS_MAX;
     struct trace trace = {.edits_max = (int)edits_max};
     trace.rows = ordo_alloc_array((edits_max + 1) * (edits_max + 1), sizeof *trace.rows);
-    bool is_found = trace_find(&trace, &a, &b);
+    bool is_found = trace_find(&trace, &a, &b, &script->steps_left);
     if (is_found) script_follow(script, &trace, &a, &b);
     free(trace.rows);
     free(a.values);
@@ -175,15 +178,43 @@ static bool script_compare(struct script *script, struct ordo_slice from, struct
     return is_found;
 }
 
-void ordo_client_text_diff(struct ordo_slice from, struct ordo_slice to, struct ordo_buffer *out) {
+/* What lies between two anchors. */
+static void script_gap(struct script *script, struct ordo_slice from, struct ordo_slice to) {
+    if (script_compare(script, from, to)) return;
+    if (from.size > 0 && to.size > 0) script->is_exact = false;
+    script_replace(script, from, to);
+}
+
+static void script_middle(struct script *script, struct ordo_slice from, struct ordo_slice to) {
+    if (from.size < ANCHORED_SIZE_MIN || to.size < ANCHORED_SIZE_MIN) {
+        script_gap(script, from, to);
+        return;
+    }
+    size_t count, from_at = 0, to_at = 0;
+    struct text_anchor *anchors = text_anchors_find(from, to, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct text_anchor *anchor = &anchors[i];
+        script_gap(script, ordo_slice(from.data + from_at, anchor->from - from_at),
+                   ordo_slice(to.data + to_at, anchor->to - to_at));
+        script_retain(script, ordo_utf8_count(ordo_slice(from.data + anchor->from, anchor->size)));
+        from_at = anchor->from + anchor->size;
+        to_at = anchor->to + anchor->size;
+    }
+    script_gap(script, ordo_slice(from.data + from_at, from.size - from_at),
+               ordo_slice(to.data + to_at, to.size - to_at));
+    free(anchors);
+}
+
+bool ordo_client_text_diff(struct ordo_slice from, struct ordo_slice to, struct ordo_buffer *out) {
     size_t prefix = common_prefix(from, to);
     size_t suffix = common_suffix(without(from, prefix, 0), without(to, prefix, 0));
-    struct ordo_slice before = without(from, prefix, suffix), after = without(to, prefix, suffix);
     size_t start;
-    struct script script = {.writer = text_message_begin(out, &start)};
+    struct script script = {
+        .writer = text_message_begin(out, &start), .steps_left = STEPS_MAX, .is_exact = true};
     script_retain(&script, ordo_utf8_count(ordo_slice(from.data, prefix)));
-    if (!script_compare(&script, before, after)) script_replace(&script, before, after);
+    script_middle(&script, without(from, prefix, suffix), without(to, prefix, suffix));
     script_flush(&script);
     text_message_end(&script.writer, start, ordo_buffer_slice(&script.text));
     ordo_buffer_finish(&script.text);
+    return script.is_exact;
 }
