@@ -17,6 +17,7 @@ static const struct command {
     {"doc", "log", "print a document's committed ops, one JSON object per line", ordo_doc_log_run},
     {"doc", "put", "make stdin the content of a document", ordo_doc_put_run},
     {NULL, "verify", "check the data of a stopped shard", ordo_verify_run},
+    {NULL, "repair", "make a new store of what a damaged one still holds", ordo_repair_run},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

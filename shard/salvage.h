@@ -1,0 +1,33 @@
+/* shard/salvage.h: the rows that can still be read of a damaged database.
+ *
+ * Works on a copy: a folder with links to the tables and copies of the database's own records, so that nothing is written
+ * to the damaged one. The log files are read by ourselves (wal.h). Nothing is judged here: `row` gets every row that comes
+ * up, some more than once, some damaged (each value has its own checksum), old ones too; `gap` gets the keys between which
+ * rows may be missing without a trace. Sources, in this order:
+ *
+ *   1. the tables as the database knows them, block by block under RocksDB's checksums, from both ends to the first bad
+ *      block: what lies between is the gap;
+ *   2. where there is one, the same without those checksums: our own tell which rows of a bad block are good;
+ *   3. where there is one, or the database's records do not read, the tables that are whole, under records made anew;
+ *   4. the whole records of the log files. */
+#ifndef ORDO_SHARD_SALVAGE_H
+#define ORDO_SHARD_SALVAGE_H
+
+#include "shard/store_rocksdb.h"
+
+struct ordo_salvage {
+    void *context;
+    /* `is_newest`: no other source holds a newer value under this key, and none was handed out. Not OK: stop with it. */
+    ordo_err (*row)(void *context, enum ordo_cf cf, struct ordo_slice key, struct ordo_slice value, bool is_newest);
+    /* Keys behind `low` and before `high` may be missing; empty: from the first, to the last. */
+    void (*gap)(void *context, enum ordo_cf cf, struct ordo_slice low, struct ordo_slice high);
+    /* A sentence about what is damaged. */
+    void (*note)(void *context, const char *sentence);
+    bool misses_log; /* set if the database knows of a log file that is not there, or shorter than it was */
+};
+
+/* `work_path` is made for the copy, and removed by the caller. */
+ORDO_MUST_USE ordo_err ordo_salvage_run(struct ordo_salvage *salvage, const char *db_path, const char *work_path,
+                                        struct ordo_problem *problem);
+
+#endif
