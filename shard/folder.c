@@ -2,6 +2,7 @@
 
 #include "shard/files.h"
 #include "shard/low_water.h"
+#include "shard/manifest.h"
 #include "shard/recovery.h"
 
 #include <dirent.h>
@@ -166,12 +167,21 @@ static ordo_err judge_log(struct ordo_log_check *check, const char *db_path, str
     return ordo_log_check_run(check, db_path, oldest, problem);
 }
 
+/* RocksDB does not see it when the end of its list of tables is gone. */
+static ordo_err check_manifest(const struct ordo_folder *folder, struct ordo_problem *problem) {
+    struct ordo_manifest_mark mark;
+    if (ordo_low_water_read_manifest(folder->low_water_path, &mark)) return ORDO_OK; /* check_low_water says so */
+    return ordo_manifest_check(folder->db_path, &mark, problem);
+}
+
 /* The log files' part, before the database is opened: afterwards they are gone. */
 static ordo_err check_log(struct ordo_folder *folder, bool cuts, bool *is_torn, struct ordo_problem *problem) {
     struct ordo_log_check check;
-    ordo_err err = judge_log(&check, folder->db_path, problem);
+    ordo_err err = check_manifest(folder, problem);
+    if (!err) err = judge_log(&check, folder->db_path, problem);
+    *is_torn = false;
     if (!err && check.turn != 0) err = check_low_water(folder, check.turn, problem);
-    *is_torn = check.torn_size > 0;
+    if (!err) *is_torn = check.torn_size > 0;
     if (!err && *is_torn) {
         ordo_problem_set(&folder->note,
                          "The log ended in the middle of a record, as after a power cut; its last %llu bytes, which were "
@@ -266,6 +276,7 @@ ordo_err ordo_folder_check_log(struct ordo_folder *folder, bool *is_torn, uint64
     *is_torn = check.torn_size > 0;
     *turn = check.turn;
     if (ordo_low_water_read(folder->low_water_path, &mark) == ORDO_OK && mark > *turn) *turn = mark;
+    if (!err) err = check_manifest(folder, problem);
     return err;
 }
 

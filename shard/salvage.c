@@ -97,7 +97,19 @@ static ordo_err make_copy(const struct copy *copy) {
     return err;
 }
 
-/* CURRENT names the newest MANIFEST; if it does not read, the newest there is must be meant. */
+/* Whether CURRENT names a MANIFEST that is there. */
+static bool current_reads(const struct copy *copy) {
+    char path[PATH_MAX], name[NAME_MAX + 1] = "";
+    struct ordo_buffer bytes = {0};
+    bool reads = !join(path, copy->work_path, "CURRENT") && !ordo_file_read(path, &bytes) && bytes.size > 0 &&
+                 bytes.size < sizeof name && bytes.data[bytes.size - 1] == '\n';
+    if (reads) memcpy(name, bytes.data, bytes.size - 1);
+    ordo_buffer_finish(&bytes);
+    return reads && is_manifest(name) && !join(path, copy->work_path, name) && access(path, F_OK) == 0;
+}
+
+/* CURRENT names the newest MANIFEST; if it does not read, the newest there is must be meant. Were that an old one that
+ * had been left behind, tables and log files that it knows of would be missing: that is looked for next. */
 static bool restore_current(const struct copy *copy) {
     char newest[NAME_MAX + 2] = "", path[PATH_MAX], temporary[PATH_MAX];
     DIR *folder = opendir(copy->work_path);
@@ -178,9 +190,6 @@ static ordo_err open_known(const struct copy *copy, struct ordo_store **store) {
     ordo_err err = ordo_store_rocksdb_open(copy->work_path, ORDO_ROCKSDB_SALVAGE, &problem, store);
     if (!err) return ORDO_OK;
     note(copy, "The database's own records do not read", &problem);
-    if (!restore_current(copy)) return err;
-    err = ordo_store_rocksdb_open(copy->work_path, ORDO_ROCKSDB_SALVAGE, &problem, store);
-    if (!err) copy->salvage->note(copy->salvage->context, "The newest MANIFEST reads: only CURRENT was bad.");
     return err;
 }
 
@@ -268,6 +277,9 @@ ordo_err ordo_salvage_run(struct ordo_salvage *salvage, const char *db_path, con
                           struct ordo_problem *problem) {
     struct copy copy = {.salvage = salvage, .db_path = db_path, .work_path = work_path, .problem = problem};
     ordo_err err = make_copy(&copy);
+    if (!err && !current_reads(&copy) && restore_current(&copy)) {
+        salvage->note(salvage->context, "The database's file CURRENT is missing or damaged; the newest MANIFEST is used.");
+    }
     if (!err) look_for_logs(&copy);
     if (!err) err = each_file(&copy, work_path, unlink_log);
     if (!err) err = read_tables(&copy);

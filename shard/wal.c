@@ -151,6 +151,13 @@ void ordo_wal_scan_finish(struct ordo_wal_scan *scan) {
     ordo_buffer_finish(&scan->watched);
 }
 
+size_t ordo_wal_whole_size(struct ordo_slice file) {
+    struct fragment fragment;
+    size_t offset = 0;
+    while (offset < file.size && read_fragment(file, skip_trailer(file, offset), &fragment)) offset = fragment.end;
+    return offset;
+}
+
 /* ---- what a damaged file still holds */
 
 void ordo_wal_reader_finish(struct ordo_wal_reader *reader) { ordo_buffer_finish(&reader->parts); }

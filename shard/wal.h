@@ -29,6 +29,9 @@ struct ordo_wal_scan {
 void ordo_wal_scan(struct ordo_wal_scan *scan, struct ordo_slice file, struct ordo_slice watched_key);
 void ordo_wal_scan_finish(struct ordo_wal_scan *scan);
 
+/* How far whole fragments stand without a break from the front. For any file in this format. */
+size_t ordo_wal_whole_size(struct ordo_slice file);
+
 /* For `ordo repair`: steps through the records that can still be read, in a damaged file too. Behind a bad place it
  * goes on at the next block and not inside of one: there, what people typed could pose as a record. */
 struct ordo_wal_reader {
