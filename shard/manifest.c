@@ -34,7 +34,7 @@ static ordo_err find(const char *db_path, char path[PATH_MAX], uint64_t *number)
 }
 
 static ordo_err sync_file(const char *path) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0) return ordo_file_error();
     ordo_err err = fdatasync(fd) == 0 ? ORDO_OK : ordo_file_error();
     close(fd);
