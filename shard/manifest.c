@@ -58,7 +58,7 @@ ordo_err ordo_manifest_mark(const char *db_path, struct ordo_manifest_mark *mark
 static ordo_err damage(struct ordo_problem *problem, const char *path, const char *what) {
     ordo_problem_set(problem,
                      "The list of tables %s %s. Acknowledged edits may be lost with it; nothing was changed: restore this "
-                     "folder from a backup, or see what `ordo repair` can read.", path, what);
+                     "folder from a backup, or see what `ordo repair` can save.", path, what);
     return ORDO_ERR_CORRUPT;
 }
 

@@ -73,6 +73,26 @@ test("repair of a sound store loses nothing, and refuses to write over anything"
     assert.equal((await run("ordo", ["repair"])).code, 2);
   }));
 
+test("names that may be lost answer an error until an operator lets them be used anew", (t) =>
+  withCluster(t, new Cluster({ shardArgs, inMemory: true }), async (cluster) => {
+    const truth = await makeStore(cluster);
+    const [log] = readdirSync(join(cluster.store, "db")).filter((name) => name.endsWith(".log"));
+    rmSync(join(cluster.store, "db", log));
+    const once = join(cluster.folder, "once"), twice = join(cluster.folder, "twice");
+    const first = await run("ordo", ["repair", cluster.store, "--into", once]);
+    assert.equal(first.code, 3, first.stderr);
+    assert.match(first.stdout, /lost with their names/);
+    assert.match(first.stdout, new RegExp(`c/a: unsure: readable up to server_seq \\d+`));
+    const atFirst = await serve(cluster, once, truth);
+    assert.equal(atFirst.get("late").error, 503, "it was in the log alone");
+    assert.match(atFirst.get("late").message, /repaired/);
+    const second = await run("ordo", ["repair", once, "--into", twice, "--allow-new", "--json"]);
+    assert.equal(second.code, 0, second.stdout + second.stderr);
+    const atLast = await serve(cluster, twice, truth);
+    assert.deepEqual([atLast.get("late").text, atLast.get("late").seq], ["", 1]);
+    for (const id of ["a", "large", "long"]) assert.deepEqual(atLast.get(id), atFirst.get(id), "whole now, as it is");
+  }));
+
 // ---- the store
 
 /** Documents with and without snapshots, in tables and in the log; the shard is killed. Resolves to what was acked. */
