@@ -276,7 +276,6 @@ ordo_err ordo_folder_check_log(struct ordo_folder *folder, bool *is_torn, uint64
     *is_torn = check.torn_size > 0;
     *turn = check.turn;
     if (ordo_low_water_read(folder->low_water_path, &mark) == ORDO_OK && mark > *turn) *turn = mark;
-    if (!err) err = check_manifest(folder, problem);
     return err;
 }
 

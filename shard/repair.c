@@ -40,7 +40,7 @@ struct work {
     struct ordo_table wounded;
     struct gap *gaps;
     size_t gap_count;
-    bool lacks_log;           /* anything of the newest turns may be missing */
+    bool lacks_turns;         /* anything may be missing, of any document */
     uint64_t turn;            /* the newest that anything knows of */
     uint64_t read_turn;       /* the newest of which the row was read */
     struct ordo_problem *problem;
@@ -149,12 +149,15 @@ static void take_note(void *context, const char *sentence) {
 static ordo_err gather(struct work *work, const char *new_path) {
     char work_path[PATH_MAX];
     struct ordo_salvage salvage = {.context = work, .row = take_row, .gap = take_gap, .note = take_note};
+    if (ordo_low_water_read_manifest(work->damaged->low_water_path, &salvage.manifest)) {
+        take_note(work, "The low-water mark is missing or damaged, so lost ends of the log and of the list of tables are not seen.");
+    }
     if (snprintf(work_path, sizeof work_path, "%s/salvage", new_path) >= (int)sizeof work_path) return ORDO_ERR_INVALID;
     ordo_err err = ordo_salvage_run(&salvage, work->damaged->db_path, work_path, work->problem);
     if (!err) err = write_batch(work, false);
     if (!err) err = ordo_folder_remove(work_path);
     if (err && work->problem->text[0] == '\0') ordo_problem_set(work->problem, "%s: %s.", work_path, strerror(errno));
-    if (salvage.misses_log) work->lacks_log = true;
+    if (salvage.misses_files) work->lacks_turns = true;
     return err;
 }
 
@@ -168,7 +171,7 @@ static ordo_err judge_log(struct work *work) {
         return err;
     }
     if (err) take_note(work, problem.text);
-    if (err) work->lacks_log = true;
+    if (err) work->lacks_turns = true;
     return ORDO_OK;
 }
 
@@ -178,7 +181,7 @@ static void judge_turn(struct work *work) {
         ordo_problem_set(&problem, "The newest turn that can be read is %llu, but turn %llu was on disk.",
                          (unsigned long long)work->read_turn, (unsigned long long)work->turn);
         take_note(work, problem.text);
-        work->lacks_log = true;
+        work->lacks_turns = true;
     }
     if (work->read_turn > work->turn) work->turn = work->read_turn;
 }
@@ -223,8 +226,8 @@ static ordo_err mend_document(struct work *work, struct ordo_view *view, struct 
     ordo_key_doc_end(&end_key, doc_key);
     struct ordo_slice end = ordo_buffer_slice(&end_key);
     struct ordo_mend_hints hints = {
-        .may_lack_ops = work->lacks_log || lies_in_gap(work, ORDO_CF_OPS, doc_key, end),
-        .may_lack_clients = work->lacks_log || lies_in_gap(work, ORDO_CF_CLIENTS, doc_key, end) ||
+        .may_lack_ops = work->lacks_turns || lies_in_gap(work, ORDO_CF_OPS, doc_key, end),
+        .may_lack_clients = work->lacks_turns || lies_in_gap(work, ORDO_CF_CLIENTS, doc_key, end) ||
                             (wounded != NULL && wounded->has_bad_client),
         .seen_seq = wounded != NULL ? wounded->seen_seq : 0,
         .lineage = draw_lineage(),
@@ -311,7 +314,7 @@ static void put_quarantine(struct work *work) {
         if (gap->cf != ORDO_CF_OPS) continue; /* whatever a document has, it has or had ops */
         ranges[range_count++] = (struct ordo_quarantine_range){document_of(&gap->low), document_of(&gap->high)};
     }
-    if (work->lacks_log) ranges[range_count++] = (struct ordo_quarantine_range){.low = ordo_slice(NULL, 0)};
+    if (work->lacks_turns) ranges[range_count++] = (struct ordo_quarantine_range){.low = ordo_slice(NULL, 0)};
     if (range_count > 0 && has_quarantine(work)) { /* of an earlier repair: it holds on */
         ranges[0] = (struct ordo_quarantine_range){.low = ordo_slice(NULL, 0)};
         range_count = 1;

@@ -263,14 +263,19 @@ static ordo_err read_log(const struct copy *copy, const char *name) {
     return err;
 }
 
-/* Asks the database whether it misses one of its log files. */
-static void look_for_logs(const struct copy *copy) {
+/* Asks the database whether it misses one of its log files, and us whether it knows of all its tables. */
+static void look_for_files(const struct copy *copy) {
     struct ordo_problem problem = {0};
     struct ordo_store *store = NULL;
-    ordo_err err = ordo_store_rocksdb_open(copy->work_path, ORDO_ROCKSDB_SALVAGE_LOG, &problem, &store);
+    ordo_err err = ordo_manifest_check(copy->work_path, &copy->salvage->manifest, &problem);
+    if (err) {
+        note(copy, "Tables may be missing", &problem);
+        copy->salvage->misses_files = true;
+    }
+    err = ordo_store_rocksdb_open(copy->work_path, ORDO_ROCKSDB_SALVAGE_LOG, &problem, &store);
     if (!err) store->ops->close(store);
     if (err) note(copy, "The database does not open with its log files", &problem);
-    copy->salvage->misses_log = err != ORDO_OK;
+    if (err) copy->salvage->misses_files = true;
 }
 
 ordo_err ordo_salvage_run(struct ordo_salvage *salvage, const char *db_path, const char *work_path,
@@ -280,7 +285,7 @@ ordo_err ordo_salvage_run(struct ordo_salvage *salvage, const char *db_path, con
     if (!err && !current_reads(&copy) && restore_current(&copy)) {
         salvage->note(salvage->context, "The database's file CURRENT is missing or damaged; the newest MANIFEST is used.");
     }
-    if (!err) look_for_logs(&copy);
+    if (!err) look_for_files(&copy);
     if (!err) err = each_file(&copy, work_path, unlink_log);
     if (!err) err = read_tables(&copy);
     if (!err) err = each_file(&copy, db_path, read_log);

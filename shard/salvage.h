@@ -13,17 +13,20 @@
 #ifndef ORDO_SHARD_SALVAGE_H
 #define ORDO_SHARD_SALVAGE_H
 
-#include "shard/store_rocksdb.h"
+#include "shard/manifest.h"
 
 struct ordo_salvage {
     void *context;
+    struct ordo_manifest_mark manifest; /* what was on disk of the MANIFEST; 0, 0: not known */
     /* `is_newest`: no other source holds a newer value under this key, and none was handed out. Not OK: stop with it. */
     ordo_err (*row)(void *context, enum ordo_cf cf, struct ordo_slice key, struct ordo_slice value, bool is_newest);
     /* Keys behind `low` and before `high` may be missing; empty: from the first, to the last. */
     void (*gap)(void *context, enum ordo_cf cf, struct ordo_slice low, struct ordo_slice high);
     /* A sentence about what is damaged. */
     void (*note)(void *context, const char *sentence);
-    bool misses_log; /* set if the database knows of a log file that is not there, or shorter than it was */
+    /* Set if the database knows of a log file that is not there, or shorter than it was; or if its list of tables lost its
+     * end, so that there may have been others. */
+    bool misses_files;
 };
 
 /* `work_path` is made for the copy, and removed by the caller. */

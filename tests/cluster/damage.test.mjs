@@ -155,6 +155,7 @@ async function tryCase(cluster, folder, { file, damage }, truth) {
   checkRepaired(truth, saved, report, repair.code);
   await checkVerified(repaired, report);
   if (SPARE.test(file)) assert.ok(isExact && repair.code === 0, "nothing depends on this file");
+  if (/CURRENT/.test(file)) assert.equal(repair.code, 0, "there is only one MANIFEST that it can have named");
   return `${wasRefused ? "refused" : isExact ? "served" : "served in part"}, ` +
     (repair.code === 0 ? "all repaired" : "losses named");
 }
