@@ -1,6 +1,6 @@
 #include "shard/salvage.h"
 
-#include "common/memory.h"
+#include "common/limits.h"
 #include "shard/files.h"
 #include "shard/wal.h"
 
@@ -128,37 +128,101 @@ static bool restore_current(const struct copy *copy) {
 
 /* ---- tables */
 
-struct span {
-    struct ordo_buffer low, high; /* the keys next to the gap */
-    bool has_gap;
+/* A scan of one family from gap to gap. */
+struct pass {
+    const struct copy *copy;
+    struct ordo_view *view;
+    enum ordo_cf cf;
+    bool is_newest;
+    struct ordo_buffer low, next; /* the last key handed out; the key from which reading goes on */
+    size_t gap_count;
 };
 
-/* Hands out all rows of the family up to the first that cannot be read; then its last ones, from the end. */
-static ordo_err scan_family(const struct copy *copy, struct ordo_view *view, enum ordo_cf cf, bool is_newest,
-                            struct span *span) {
-    const struct ordo_salvage *salvage = copy->salvage;
-    struct ordo_iterator *iterator = view->ops->iterate(view, cf, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
+static struct ordo_iterator *iterate(const struct pass *pass) {
+    return pass->view->ops->iterate(pass->view, pass->cf, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
+}
+
+static void keep(struct ordo_buffer *to, struct ordo_slice key) {
+    ordo_buffer_clear(to);
+    ordo_buffer_append_slice(to, key);
+}
+
+static ordo_err hand_out(const struct pass *pass, const struct ordo_iterator *iterator) {
+    const struct ordo_salvage *salvage = pass->copy->salvage;
+    return salvage->row(salvage->context, pass->cf, iterator->ops->key(iterator), iterator->ops->value(iterator),
+                        pass->is_newest);
+}
+
+/* From `next` on to the end, or to the first row that cannot be read: then `is_cut`. */
+static ordo_err scan_on(struct pass *pass, bool *is_cut) {
+    struct ordo_iterator *iterator = iterate(pass);
     ordo_err err = ORDO_OK;
-    for (bool more = iterator->ops->next(iterator); more && !err; more = iterator->ops->next(iterator)) {
-        struct ordo_slice key = iterator->ops->key(iterator);
-        ordo_buffer_clear(&span->low);
-        ordo_buffer_append_slice(&span->low, key);
-        err = salvage->row(salvage->context, cf, key, iterator->ops->value(iterator), is_newest);
+    bool more = pass->next.size > 0 ? iterator->ops->seek(iterator, ordo_buffer_slice(&pass->next))
+                                    : iterator->ops->next(iterator);
+    for (; more && !err; more = iterator->ops->next(iterator)) {
+        keep(&pass->low, iterator->ops->key(iterator));
+        err = hand_out(pass, iterator);
     }
-    span->has_gap = !err && iterator->ops->status(iterator) != ORDO_OK;
+    *is_cut = !err && iterator->ops->status(iterator) != ORDO_OK;
     iterator->ops->close(iterator);
-    if (!span->has_gap) return err;
-    static const uint8_t last[300] = {[0 ... 299] = 0xff};
-    iterator = view->ops->iterate(view, cf, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
-    for (bool more = iterator->ops->seek_back(iterator, ordo_slice(last, sizeof last)); more && !err;
-         more = iterator->ops->previous(iterator)) {
+    return err;
+}
+
+/* From `end`, excluded, back to the first row that cannot be read; `high` gets the last key handed out. */
+static ordo_err scan_back(struct pass *pass, struct ordo_slice end, struct ordo_buffer *high) {
+    struct ordo_iterator *iterator = iterate(pass);
+    ordo_err err = ORDO_OK;
+    for (bool more = iterator->ops->seek_back(iterator, end); more && !err; more = iterator->ops->previous(iterator)) {
         struct ordo_slice key = iterator->ops->key(iterator);
-        if (ordo_slice_compare(key, ordo_buffer_slice(&span->low)) <= 0) break;
-        ordo_buffer_clear(&span->high);
-        ordo_buffer_append_slice(&span->high, key);
-        err = salvage->row(salvage->context, cf, key, iterator->ops->value(iterator), is_newest);
+        if (ordo_slice_compare(key, ordo_buffer_slice(&pass->low)) <= 0) break;
+        if (ordo_slice_equal(key, end)) continue;
+        keep(high, key);
+        err = hand_out(pass, iterator);
     }
     iterator->ops->close(iterator);
+    return err;
+}
+
+/* What lies behind a bad block can be found again only by a key. Slots begin keys, and are known: the first one behind the
+ * gap from which reading goes on. Its start goes to `end`, the key found there to `next`; false: there is none. */
+static bool find_on(struct pass *pass, struct ordo_buffer *end) {
+    bool has_moved = ordo_slice_compare(ordo_buffer_slice(&pass->low), ordo_buffer_slice(&pass->next)) > 0;
+    const struct ordo_buffer *last = has_moved ? &pass->low : &pass->next;
+    uint32_t slot = last->size < 2 ? 0 : ((uint32_t)last->data[0] << 8 | last->data[1]) + 1;
+    struct ordo_iterator *iterator = iterate(pass);
+    bool is_found = false;
+    for (; slot < ORDO_SLOT_COUNT && !is_found; slot++) {
+        ordo_buffer_clear(end);
+        ordo_buffer_append_u16_be(end, (uint16_t)slot);
+        if (!iterator->ops->seek(iterator, ordo_buffer_slice(end))) continue;
+        keep(&pass->next, iterator->ops->key(iterator));
+        is_found = true;
+    }
+    iterator->ops->close(iterator);
+    if (is_found) return true;
+    ordo_buffer_clear(end);
+    for (int i = 0; i < 300; i++) ordo_buffer_append_u8(end, 0xff); /* behind all keys */
+    return false;
+}
+
+static ordo_err scan_family(struct pass *pass) {
+    const struct ordo_salvage *salvage = pass->copy->salvage;
+    struct ordo_buffer end = {0}, high = {0};
+    ordo_err err = ORDO_OK;
+    for (bool goes_on = true; goes_on && !err;) {
+        bool is_cut;
+        err = scan_on(pass, &is_cut);
+        if (err || !is_cut) break;
+        goes_on = find_on(pass, &end);
+        keep(&high, goes_on ? ordo_buffer_slice(&pass->next) : ordo_slice(NULL, 0));
+        err = scan_back(pass, ordo_buffer_slice(&end), &high);
+        pass->gap_count++;
+        if (pass->is_newest) {
+            salvage->gap(salvage->context, pass->cf, ordo_buffer_slice(&pass->low), ordo_buffer_slice(&high));
+        }
+    }
+    ordo_buffer_finish(&end);
+    ordo_buffer_finish(&high);
     return err;
 }
 
@@ -167,19 +231,17 @@ static ordo_err scan(const struct copy *copy, struct ordo_store *store, bool fam
     struct ordo_view *view = store->ops->view_open(store);
     ordo_err err = ORDO_OK;
     for (int cf = 0; cf < ORDO_CF_COUNT && !err; cf++) {
-        struct span span = {.has_gap = false};
+        struct pass pass = {.copy = copy, .view = view, .cf = (enum ordo_cf)cf, .is_newest = is_first};
         if (!families[cf]) continue;
-        err = scan_family(copy, view, (enum ordo_cf)cf, is_first, &span);
-        if (is_first) families[cf] = span.has_gap;
-        if (is_first && span.has_gap) {
+        err = scan_family(&pass);
+        if (is_first) families[cf] = pass.gap_count > 0;
+        if (is_first && pass.gap_count > 0) {
             char sentence[128];
             snprintf(sentence, sizeof sentence, "Tables of the family \"%s\" are damaged or missing.", ordo_cf_names[cf]);
             copy->salvage->note(copy->salvage->context, sentence);
-            copy->salvage->gap(copy->salvage->context, (enum ordo_cf)cf, ordo_buffer_slice(&span.low),
-                               ordo_buffer_slice(&span.high));
         }
-        ordo_buffer_finish(&span.low);
-        ordo_buffer_finish(&span.high);
+        ordo_buffer_finish(&pass.low);
+        ordo_buffer_finish(&pass.next);
     }
     store->ops->view_close(view);
     return err;
@@ -193,25 +255,19 @@ static ordo_err open_known(const struct copy *copy, struct ordo_store **store) {
     return err;
 }
 
-static ordo_err scan_in(const struct copy *copy, enum ordo_rocksdb_mode mode, bool families[ORDO_CF_COUNT]) {
-    struct ordo_problem problem = {0};
-    struct ordo_store *store = NULL;
-    if (ordo_store_rocksdb_open(copy->work_path, mode, &problem, &store)) {
-        note(copy, "Tables cannot be read", &problem);
-        return ORDO_OK; /* the gaps have been told */
-    }
-    ordo_err err = scan(copy, store, families, false);
-    store->ops->close(store);
-    return err;
-}
-
+/* A table with any bad block is not among these. */
 static ordo_err read_rebuilt(const struct copy *copy, bool families[ORDO_CF_COUNT]) {
     struct ordo_problem problem = {0};
-    if (ordo_store_rocksdb_rebuild(copy->work_path, &problem) == ORDO_OK) {
-        return scan_in(copy, ORDO_ROCKSDB_REBUILT, families);
+    struct ordo_store *store = NULL;
+    ordo_err err = ordo_store_rocksdb_rebuild(copy->work_path, &problem);
+    if (!err) err = ordo_store_rocksdb_open(copy->work_path, ORDO_ROCKSDB_REBUILT, &problem, &store);
+    if (err) {
+        note(copy, "The tables cannot be put together", &problem);
+        return ORDO_OK; /* the gaps have been told */
     }
-    note(copy, "The tables cannot be put together", &problem);
-    return ORDO_OK;
+    err = scan(copy, store, families, false);
+    store->ops->close(store);
+    return err;
 }
 
 static ordo_err read_tables(const struct copy *copy) {
@@ -229,7 +285,6 @@ static ordo_err read_tables(const struct copy *copy) {
     store->ops->close(store);
     bool has_gap = false;
     for (int cf = 0; cf < ORDO_CF_COUNT; cf++) has_gap |= families[cf];
-    if (!err && has_gap) err = scan_in(copy, ORDO_ROCKSDB_SALVAGE_RAW, families);
     if (!err && has_gap) err = read_rebuilt(copy, families);
     return err;
 }

@@ -5,11 +5,11 @@
  * up, some more than once, some damaged (each value has its own checksum), old ones too; `gap` gets the keys between which
  * rows may be missing without a trace. Sources, in this order:
  *
- *   1. the tables as the database knows them, block by block under RocksDB's checksums, from both ends to the first bad
- *      block: what lies between is the gap;
- *   2. where there is one, the same without those checksums: our own tell which rows of a bad block are good;
- *   3. where there is one, or the database's records do not read, the tables that are whole, under records made anew;
- *   4. the whole records of the log files. */
+ *   1. the tables as the database knows them, block by block under RocksDB's checksums. Behind a bad block reading goes
+ *      on at the next slot, and from there back: what lies between is the gap. (RocksDB must not see a bad block without
+ *      its checksum: it asserts on what it finds there.)
+ *   2. where there is a gap, or the database's records do not read, the tables that are whole, under records made anew;
+ *   3. the whole records of the log files. */
 #ifndef ORDO_SHARD_SALVAGE_H
 #define ORDO_SHARD_SALVAGE_H
 

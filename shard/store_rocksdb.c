@@ -29,7 +29,7 @@ struct store_rocksdb {
     rocksdb_column_family_handle_t *families[FAMILY_COUNT];
     rocksdb_cache_t *cache;
     rocksdb_writeoptions_t *write_sync, *write_nosync;
-    bool is_readonly, trusts_blocks;
+    bool is_readonly;
     atomic_bool is_broken; /* a write failed: nothing goes until the store is opened anew */
     char failure[ORDO_PROBLEM_SIZE];
 };
@@ -84,7 +84,7 @@ static rocksdb_block_based_table_options_t *table_options(rocksdb_cache_t *cache
 }
 
 static bool is_salvage(enum ordo_rocksdb_mode mode) {
-    return mode == ORDO_ROCKSDB_SALVAGE || mode == ORDO_ROCKSDB_SALVAGE_RAW || mode == ORDO_ROCKSDB_REBUILT;
+    return mode == ORDO_ROCKSDB_SALVAGE || mode == ORDO_ROCKSDB_REBUILT;
 }
 
 /* What belongs to the database as a whole; the same string and calls go to every family, RocksDB takes the first's. */
@@ -284,7 +284,6 @@ static struct ordo_iterator *view_iterate(struct ordo_view *base, enum ordo_cf c
     iterator->base.ops = &iterator_ops;
     iterator->options = rocksdb_readoptions_create();
     rocksdb_readoptions_set_snapshot(iterator->options, view->snapshot);
-    if (view->store->trusts_blocks) rocksdb_readoptions_set_verify_checksums(iterator->options, 0);
     if (lower.size > 0) {
         rocksdb_readoptions_set_iterate_lower_bound(iterator->options, (const char *)lower.data, lower.size);
     }
@@ -379,7 +378,6 @@ ordo_err ordo_store_rocksdb_open(const char *path, enum ordo_rocksdb_mode mode, 
     struct store_rocksdb *store = ordo_alloc(sizeof *store);
     store->base.ops = &store_ops;
     store->is_readonly = mode != ORDO_ROCKSDB_CREATE && mode != ORDO_ROCKSDB_OPEN && mode != ORDO_ROCKSDB_REBUILT;
-    store->trusts_blocks = mode == ORDO_ROCKSDB_SALVAGE_RAW;
     store->cache = rocksdb_cache_create_lru(BLOCK_CACHE_SIZE);
     store->write_sync = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(store->write_sync, 1);

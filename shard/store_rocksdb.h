@@ -26,7 +26,6 @@ enum ordo_rocksdb_mode {
     /* For `ordo repair`, on a copy without log files (but for the first) whose tables may be damaged or missing: */
     ORDO_ROCKSDB_SALVAGE_LOG, /* with log files: fails if one that it knows of is missing or shorter than it was */
     ORDO_ROCKSDB_SALVAGE,     /* reads what can be read; a bad block ends an iteration with CORRUPT */
-    ORDO_ROCKSDB_SALVAGE_RAW, /* the same without looking at the checksums of blocks: every value needs its own */
     ORDO_ROCKSDB_REBUILT,     /* what ordo_store_rocksdb_rebuild made */
 };
 

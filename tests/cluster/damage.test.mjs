@@ -2,15 +2,17 @@
 // `ordo verify` sees it, or the file was not needed; and `ordo repair` brings back true beginnings and names the rest.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Cluster, withCluster } from "./lib/cluster.mjs";
 import { Program, run } from "./lib/process.mjs";
+import { Random, seedOfRun } from "./lib/random.mjs";
 import { RawConnection } from "./lib/raw.mjs";
 import { pause } from "./lib/typing.mjs";
 import * as ot from "./lib/text.mjs";
 
 const JOBS = 2;
+const damageCount = Number(process.env.ORDO_DAMAGES ?? 20);
 const shardArgs = ["--disk-reserve-mib", "0"];
 /** Files of which nothing depends on more than a note. */
 const SPARE = /^(lock|low-water|db\/(LOCK|LOG|LOG\.old\..*|IDENTITY|OPTIONS-.*))$/;
@@ -37,23 +39,22 @@ const damages = {
 test("whatever happens to a file, nothing but true history is served, and repair names what is lost", (t) =>
   withCluster(t, new Cluster({ shardArgs, inMemory: true }), async (cluster) => {
     const truth = await makeStore(cluster);
-    const files = readdirSync(cluster.store, { recursive: true }).map(String)
-      .filter((name) => statSync(join(cluster.store, name)).isFile()).sort();
+    const files = filesOf(cluster.store);
     for (const kind of [/\.sst$/, /\.log$/, /MANIFEST/, /CURRENT/, /OPTIONS/, /low-water/]) {
       assert.ok(files.some((name) => kind.test(name)), `a store has a file like ${kind}: ${files}`);
     }
     const cases = files.flatMap((file) => Object.keys(damages).map((damage) => ({ file, damage })));
-    const outcomes = {};
-    await Promise.all(Array.from({ length: JOBS }, async (_, job) => {
-      for (let next; (next = cases.shift());) {
-        const folder = join(cluster.folder, `case-${job}`);
-        const said = await tryCase(cluster, folder, next, truth)
-          .catch((error) => { throw new Error(`${next.file}, ${next.damage}: ${error.message}`, { cause: error }); });
-        outcomes[said] = (outcomes[said] ?? 0) + 1;
-      }
-    }));
-    t.diagnostic(JSON.stringify(outcomes));
+    t.diagnostic(JSON.stringify(await tryAll(cluster, cases, truth)));
   }, 240_000));
+
+test("the same where several files are damaged at once", (t) =>
+  withCluster(t, new Cluster({ shardArgs, inMemory: true }), async (cluster) => {
+    const random = new Random(seedOfRun);
+    const truth = await makeStore(cluster);
+    const files = filesOf(cluster.store).filter((name) => /\.(sst|log)$|MANIFEST|CURRENT/.test(name));
+    const cases = Array.from({ length: damageCount }, () => ({ seed: random.next(), file: "several", files }));
+    t.diagnostic(JSON.stringify(await tryAll(cluster, cases, truth)));
+  }, 60_000 + damageCount * 2000));
 
 /** A sound store comes out as it was: same content, same lineages, nothing lost. */
 test("repair of a sound store loses nothing, and refuses to write over anything", (t) =>
@@ -126,12 +127,43 @@ async function makeStore(cluster) {
 
 // ---- one case
 
-async function tryCase(cluster, folder, { file, damage }, truth) {
+const filesOf = (store) => readdirSync(store, { recursive: true }).map(String)
+  .filter((name) => statSync(join(store, name)).isFile()).sort();
+
+/** Resolves to how often each outcome was seen. */
+async function tryAll(cluster, cases, truth) {
+  const outcomes = {};
+  await Promise.all(Array.from({ length: JOBS }, async (_, job) => {
+    for (let next; (next = cases.shift());) {
+      const said = await tryCase(cluster, join(cluster.folder, `case-${job}`), next, truth).catch((error) => {
+        throw new Error(`${next.file}, ${next.damage ?? `seed ${next.seed}`}: ${error.message}`, { cause: error });
+      });
+      outcomes[said] = (outcomes[said] ?? 0) + 1;
+    }
+  }));
+  return outcomes;
+}
+
+/** One to six bits and, now and then, a cut or a lost file, in whichever files. */
+function damageSeveral(folder, files, random) {
+  for (let count = 1 + random.below(6); count > 0; count--) {
+    const path = join(folder, random.pick(files));
+    if (!existsSync(path) || statSync(path).size === 0) continue;
+    if (random.chance(5)) { rmSync(path); continue; }
+    if (random.chance(5)) { truncateSync(path, random.below(statSync(path).size)); continue; }
+    const bytes = readFileSync(path);
+    bytes[random.below(bytes.length)] ^= 1 << random.below(8);
+    writeFileSync(path, bytes);
+  }
+}
+
+async function tryCase(cluster, folder, { file, damage, seed, files }, truth) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
   const damaged = join(folder, "damaged"), started = join(folder, "started"), repaired = join(folder, "repaired");
   cpSync(cluster.store, damaged, { recursive: true });
-  if (damages[damage](join(damaged, file)) === false) return "not damaged";
+  if (files) damageSeveral(damaged, files, new Random(seed));
+  else if (damages[damage](join(damaged, file)) === false) return "not damaged";
   cpSync(damaged, started, { recursive: true });
 
   const verified = await run("ordo", ["verify", damaged]);
