@@ -12,7 +12,7 @@ import { pause } from "./lib/typing.mjs";
 import * as ot from "./lib/text.mjs";
 
 const JOBS = 2;
-const damageCount = Number(process.env.ORDO_DAMAGES ?? 20);
+const damageCount = Number(process.env.ORDO_DAMAGES ?? 12);
 const shardArgs = ["--disk-reserve-mib", "0"];
 /** Files of which nothing depends on more than a note. */
 const SPARE = /^(lock|low-water|db\/(LOCK|LOG|LOG\.old\..*|IDENTITY|OPTIONS-.*))$/;
