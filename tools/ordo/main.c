@@ -22,6 +22,7 @@ static const struct command {
     {"doc", "diff", "print what differs between a document at two seqs", ordo_doc_diff_run},
     {"doc", "restore", "make a document's content at a seq its content again", ordo_doc_restore_run},
     {NULL, "verify", "check the data of a stopped shard", ordo_verify_run},
+    {NULL, "repair", "make a new store of what a damaged one still holds", ordo_repair_run},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0], NAME_WIDTH = 13 };
 
