@@ -2,6 +2,7 @@
 
 #include "common/memory.h"
 #include "shard/core/authors.h"
+#include "shard/core/block.h"
 #include "shard/core/key.h"
 #include "shard/core/replay.h"
 
@@ -31,6 +32,8 @@ struct mend {
     bool has_row;
     struct ordo_doc_row row;    /* without its type */
     struct ordo_doc_state state; /* at the end that was found */
+    uint64_t blocks_seq;         /* blocks from this op on lead up to the log; the log's first: there are none */
+    uint64_t history_seq;        /* content from here on can be read back */
 };
 
 static struct ordo_iterator *iterate(struct mend *mend, enum ordo_cf cf) {
@@ -244,6 +247,45 @@ static struct snapshot *choose_snapshots(struct mend *mend) {
     return newest;
 }
 
+/* Blocks of packed history lead up to the log if they follow each other without a hole. */
+static ordo_err find_blocks(struct mend *mend) {
+    struct ordo_iterator *iterator = iterate(mend, ORDO_CF_HISTORY);
+    uint64_t begin = 0, next = 0;
+    for (bool more = iterator->ops->seek(iterator, mend->doc_key); more; more = iterator->ops->next(iterator)) {
+        struct ordo_block *block;
+        if (ordo_block_open(iterator->ops->key(iterator), iterator->ops->value(iterator), &block)) continue;
+        const struct ordo_block_info *info = ordo_block_info(block);
+        if (info->first_seq != next) begin = info->first_seq;
+        next = info->first_seq + info->count;
+        ordo_block_close(block);
+    }
+    bool leads = begin > 0 && begin < mend->out->first_seq && next >= mend->out->first_seq;
+    mend->blocks_seq = leads ? begin : mend->out->first_seq;
+    ordo_err err = iterator->ops->status(iterator);
+    iterator->ops->close(iterator);
+    return err;
+}
+
+/* History begins with nothing, or with the oldest snapshot from which ops lead on; that one is kept for it. A create that
+ * needs another lineage cannot stay in a block. */
+static void choose_history(struct mend *mend) {
+    if (mend->out->is_relineaged && mend->state.created_seq < mend->out->first_seq)
+        mend->blocks_seq = mend->out->first_seq;
+    mend->history_seq = 0;
+    for (size_t i = 0; i < mend->snapshot_count && mend->blocks_seq > 1 && mend->history_seq == 0; i++) {
+        struct snapshot *snapshot = &mend->snapshots[i];
+        if (snapshot->row.seq + 1 < mend->blocks_seq || snapshot->row.seq > mend->out->end_seq) continue;
+        snapshot->is_kept = true;
+        mend->history_seq = snapshot->row.seq;
+    }
+    mend->out->has_lost_history = mend->history_seq > mend->row.history_seq;
+}
+
+static bool wants_block(struct mend *mend, struct ordo_slice key) {
+    uint64_t seq;
+    return ordo_key_parse_seq(rest_of(mend, key), &seq) && seq >= mend->blocks_seq && seq < mend->out->first_seq;
+}
+
 static void relineage_snapshots(struct mend *mend) {
     for (size_t i = 0; i < mend->snapshot_count; i++) {
         struct snapshot *snapshot = &mend->snapshots[i];
@@ -307,7 +349,8 @@ static void write_row(struct mend *mend, const struct snapshot *newest) {
     const struct ordo_snapshot_row *from = &newest->row;
     struct ordo_doc_row row = {.type = from->type, .lineage = from->lineage, .head = from->seq,
                                .horizon = mend->row.horizon, .created_seq = from->created_seq,
-                               .deleted_seq = from->deleted_seq, .forgotten_seq = mend->row.forgotten_seq};
+                               .deleted_seq = from->deleted_seq, .forgotten_seq = mend->row.forgotten_seq,
+                               .history_seq = mend->history_seq};
     if (row.horizon < mend->out->first_seq - 1) row.horizon = mend->out->first_seq - 1;
     if (row.horizon > row.head) row.horizon = row.head;
     ordo_doc_row_encode(&mend->value, mend->doc_key, &row);
@@ -369,7 +412,6 @@ static ordo_err write_clients(struct mend *mend, const struct snapshot *newest) 
 
 static void judge(struct mend *mend) {
     struct ordo_mended *out = mend->out;
-    out->has_lost_history = out->first_seq - 1 > mend->row.horizon;
     out->has_lost_clients = out->first_seq > 1 && mend->hints->may_lack_clients;
     if (out->end_seq < out->known_seq) out->outcome = ORDO_MEND_SHORT;
     else if (mend->hints->may_lack_ops || out->has_lost_clients) out->outcome = ORDO_MEND_UNSURE;
@@ -380,7 +422,11 @@ static void judge(struct mend *mend) {
 static ordo_err write_readable(struct mend *mend) {
     judge(mend);
     struct snapshot *newest = choose_snapshots(mend);
-    ordo_err err = sweep(mend, ORDO_CF_OPS, wants_run);
+    ordo_err err = find_blocks(mend);
+    if (err) return err;
+    choose_history(mend);
+    err = sweep(mend, ORDO_CF_OPS, wants_run);
+    if (!err) err = sweep(mend, ORDO_CF_HISTORY, wants_block);
     if (!err) err = sweep(mend, ORDO_CF_SNAPSHOTS, wants_piece);
     if (!err && mend->out->is_relineaged) {
         err = relineage_create(mend);

@@ -13,7 +13,7 @@ struct ordo_doc_row {
     uint64_t lineage, head, horizon;
     uint64_t created_seq, deleted_seq; /* newest create and delete; 0: none */
     uint64_t forgotten_seq;
-    uint64_t history_seq;              /* ops up to here are gone; a snapshot at it is where history begins (0: all is there) */
+    uint64_t history_seq;              /* where history begins: the content here is in a snapshot (0: it begins with nothing) */
 };
 void ordo_doc_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_doc_row *row);
 ORDO_MUST_USE ordo_err ordo_doc_row_decode(struct ordo_slice key, struct ordo_slice value, struct ordo_doc_row *row);
