@@ -31,8 +31,10 @@ static int verify_store(char *path, uint64_t *finding_count) {
     struct ordo_verify_counts counts = ordo_verify(view, print_finding, path);
     folder.store->ops->view_close(view);
     ordo_folder_finish(&folder);
-    printf("%s: %llu documents, %llu ops, %llu snapshots, %llu client rows, %llu findings\n", path,
-           (unsigned long long)counts.documents, (unsigned long long)counts.ops, (unsigned long long)counts.snapshots,
+    printf("%s: %llu documents, %llu ops, %llu blocks of history (%llu bytes), %llu snapshots, %llu client rows, "
+           "%llu findings\n", path,
+           (unsigned long long)counts.documents, (unsigned long long)counts.ops, (unsigned long long)counts.blocks,
+           (unsigned long long)counts.block_size, (unsigned long long)counts.snapshots,
            (unsigned long long)counts.client_rows, (unsigned long long)counts.findings);
     *finding_count += counts.findings;
     return EXIT_SUCCESS;
