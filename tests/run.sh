@@ -139,11 +139,13 @@ stage_smoke() {
 }
 
 fuzz_one() {
-    local target=$1 corpus="$work/corpus-$(basename "$1")" seeds="$root/tests/fuzz/seeds/$(basename "$1")"
-    mkdir -p "$corpus"
+    local target=$1 name seeds
+    name=$(basename "$target")
+    seeds="$root/tests/fuzz/seeds/$name"
+    mkdir -p "$work/corpus-$name"
     [ -d "$seeds" ] || seeds=
-    "$target" -max_total_time=$fuzz_seconds -rss_limit_mb=2048 -timeout=10 -artifact_prefix="$work/" -print_final_stats=1 \
-        "$corpus" ${seeds:+"$seeds"}
+    "$target" -max_total_time=$fuzz_seconds -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
+        -artifact_prefix="$work/$name-" "$work/corpus-$name" ${seeds:+"$seeds"}
 }
 
 stage_fuzz() {
@@ -164,11 +166,19 @@ stage_fuzz() {
         for ((k = 0; k < ${#pids[@]}; k++)); do
             fuzzer=${fuzzers[i + k]} status=0
             wait "${pids[k]}" || status=$?
-            test_step "$fuzzer" fuzz_result "$status" "$work/$fuzzer.fuzz"
+            test_step "$fuzzer" fuzz_result "$status" "$fuzzer"
         done
     done
 }
-fuzz_result() { cat "$2"; return "$1"; }
+# The work folder goes, so an input that fails must be in the report.
+fuzz_result() { # STATUS FUZZER
+    local input
+    cat "$work/$2.fuzz"
+    for input in "$work/$2"-{crash,leak,oom,timeout}-*; do
+        [ ! -f "$input" ] || echo "the input, for base64 -d: $(base64 -w 0 "$input")"
+    done
+    return "$1"
+}
 
 # The folders of Node tests bring a `run` of their own, which installs what their lock file names. A node_modules that was
 # there stays, one that it makes goes.
