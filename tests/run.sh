@@ -31,6 +31,8 @@ fuzz_seconds=20
 [ -z "$long" ] || fuzz_seconds=600
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/ordo-tests.XXXXXX")
+mkdir "$work/tmp"
+export TMPDIR="$work/tmp" # a test that is killed cannot tidy up after itself
 made_modules=()
 clean_up() {
     local modules
