@@ -411,7 +411,7 @@ void ordo_truncations_write(struct ordo_shard *shard);
 bool ordo_truncations_have_work(const struct ordo_shard *shard);
 /* A snapshot is not among the two newest any more: history may need it, or it goes. */
 void ordo_truncations_retire(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_snapshot_keys snapshot);
-/* The document row as of the head, into the turn's batch. */
+/* What the operator asked to keep of this document's history. Good as long as the shard. */
 const struct ordo_retention *ordo_retention_of(const struct ordo_shard *shard, struct ordo_slice doc_key);
 
 /* ---- history.c */

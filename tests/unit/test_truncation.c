@@ -186,9 +186,9 @@ static void history_out_of_its_retention_goes_and_says_so(void **state) {
     assert_true(first_block > 1);
     assert_int_equal(verify(w).findings, 0);
     Ordo__Cluster__V1__HistoryAnswer *answer = read_history(w, 1, 1, 0, 0);
-    assert_int_equal(answer->error_code, 404);
-    assert_int_equal(read_history(w, 0, 0, 1, 5)->error_code, 404);
-    assert_int_equal(read_history(w, 2, 1, 0, 0)->error_code, 404);
+    assert_int_equal(answer->error_code, 410);
+    assert_int_equal(read_history(w, 0, 0, 1, 5)->error_code, 410);
+    assert_int_equal(read_history(w, 2, 1, 0, 0)->error_code, 410);
     for (uint64_t seq = head - 20; seq <= head; seq++) assert_content_at(w, seq);
 }
 
@@ -203,7 +203,7 @@ static void a_collection_has_a_retention_of_its_own(void **state) {
         head = type_letters(w, head, head, 20);
         world_pass(w, 65000);
     }
-    assert_int_equal(read_history(w, 1, 1, 0, 0)->error_code, 404);
+    assert_int_equal(read_history(w, 1, 1, 0, 0)->error_code, 410);
     w->config.retention_rule_count = 0;
     w->config.retention_rules = NULL;
     restart(w); /* the rule's memory ends here */
