@@ -61,6 +61,18 @@ static uint64_t truncated_document(struct world *w, int count) {
     return head;
 }
 
+/* Enough, and slowly enough, for truncation to come by several times. */
+static void type_for_long(struct world *w, uint64_t head) {
+    for (int i = 0; i < 8; i++) {
+        for (int k = 0; k < 20; k++, head++) {
+            say_insert(w, 0, 1, head, head, 0, "x");
+            world_turn(w);
+            world_forget_told(&w->gateways[0]);
+        }
+        world_pass(w, 5000);
+    }
+}
+
 static uint64_t count_keys(struct world *w, enum ordo_cf cf, uint64_t *first_seq) {
     struct ordo_buffer doc_key = {0};
     ordo_key_doc(&doc_key, ordo_slice_of("docs"), ordo_slice_of("a"));
@@ -249,15 +261,7 @@ static void a_duplicate_is_recognised_though_its_op_is_gone(void **state) {
     assert_int_equal(next_commit(w, 0)->seq, 2);
     say_detach(w, 0, 2);
     open_doc(w, 0, 1, "a", "client-a");
-    uint64_t head = 2;
-    for (int i = 0; i < 8; i++) {
-        for (int k = 0; k < 20; k++, head++) {
-            say_insert(w, 0, 1, head, head, 0, "x");
-            world_turn(w);
-            world_forget_told(&w->gateways[0]);
-        }
-        world_pass(w, 5000);
-    }
+    type_for_long(w, 2);
     world_pass(w, 61000);
     restart(w);
     Ordo__Cluster__V1__Attached *attached = open_doc(w, 0, 2, "a", "client-b");
@@ -286,15 +290,7 @@ static void clients_are_forgotten_by_number_and_told_up_to_where(void **state) {
         say_detach(w, 0, 10 + i);
     }
     open_doc(w, 0, 1, "a", "client-a");
-    uint64_t head = 4;
-    for (int i = 0; i < 8; i++) {
-        for (int k = 0; k < 20; k++, head++) {
-            say_insert(w, 0, 1, head, head, 0, "x");
-            world_turn(w);
-            world_forget_told(&w->gateways[0]);
-        }
-        world_pass(w, 5000);
-    }
+    type_for_long(w, 4);
     world_pass(w, 61000);
     world_pass(w, 61000);
     Ordo__Cluster__V1__Attached *attached = open_doc(w, 0, 2, "a", "c0");
