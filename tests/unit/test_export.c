@@ -31,6 +31,8 @@ static uint64_t draw(void) {
     ",\"timestamp_ms\":" #time ",\"user\":\"ada\",\"op\":" op "}\n"
 #define CREATE(seq, base) CREATE_AT(seq, base, 5)
 #define CREATE_AT(seq, base, time) OP(seq, "aa", 0, base, time, "{\"create\":[\"hi\"],\"type\":\"text\"}")
+#define CLIENT(client)                                                                                                 \
+    "{\"client\":{\"client_id\":\"" client "\",\"client_seq\":1,\"server_seq\":2,\"timestamp_ms\":5,\"user\":\"ada\",\"hash\":\"0000000000000001\"}}\n"
 #define DONE(count) "{\"done\":{\"documents\":" #count "}}\n"
 
 static struct ordo_slice take_line(struct ordo_slice *rest) {
@@ -302,6 +304,9 @@ static void ops_that_cannot_be_are_refused(void **state) {
         {DOCUMENT("d", 0, 1) CREATE(1, 0)
          "{\"client\":{\"client_id\":\"cc\",\"client_seq\":8,\"server_seq\":1,\"timestamp_ms\":3,\"user\":\"bob\",\"hash\":\"0123456789abcdef\"}}\n", 1,
          "line 4 describes a client that never wrote"},
+        {DOCUMENT("d", 0, 1) CREATE(1, 0) CLIENT("cc") CLIENT("cc"), 1, "line 4 describes a client that never wrote"},
+        {DOCUMENT("d", 0, 2) CREATE(1, 0) OP(2, "bb", 1, 1, 5, "[]") CLIENT("bb") CLIENT("bb"), 2, "line 6 describes a client out of the order"},
+        {DOCUMENT("d", 0, 2) CREATE(1, 0) OP(2, "bb", 2, 1, 5, "[]") CLIENT("bb"), 2, "line 5 says something else of a client"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) assert_document_refused(cases[i].lines, cases[i].op_count, cases[i].words);
 }

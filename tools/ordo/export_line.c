@@ -131,7 +131,7 @@ struct op_parts {
 
 static bool take_insert(struct json_reader *json, struct export_reader *memory, uint64_t *n) {
     size_t start = memory->text.size;
-    if (!json_take_string(json, &memory->text)) return false;
+    if (!json_take_string(json, &memory->text) || memory->text.size == start) return false;
     *n = ordo_utf8_count(ordo_slice(memory->text.data + start, memory->text.size - start));
     return true;
 }

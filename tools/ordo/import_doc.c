@@ -27,6 +27,7 @@ struct import_doc {
     struct ordo_materialised now;
     struct ordo_snapshot_row begin_row;      /* piece_count and so on, where history begins */
     uint64_t op_count, client_count;
+    struct ordo_buffer client_id;            /* of the newest client's line */
     struct ordo_authors authors;             /* newest op of each client in the file */
 
     struct ordo_block_builder *builder;      /* of the block that grows; NULL: none yet */
@@ -58,7 +59,7 @@ void import_doc_destroy(struct import_doc *doc) {
     ordo_block_builder_destroy(doc->builder);
     ordo_batch_finish(&doc->batch);
     ordo_batch_finish(&doc->blocks);
-    struct ordo_buffer *buffers[] = {&doc->doc_key, &doc->key, &doc->value, &doc->last, &doc->create};
+    struct ordo_buffer *buffers[] = {&doc->doc_key, &doc->key, &doc->value, &doc->last, &doc->create, &doc->client_id};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) ordo_buffer_finish(buffers[i]);
     free(doc);
 }
@@ -305,7 +306,10 @@ static const char *end_ops(struct import_doc *doc) {
 static const char *take_client(struct import_doc *doc, const struct export_client *client) {
     const struct ordo_client_row *row = &client->row;
     struct ordo_author *author = ordo_authors_find(&doc->authors, client->client_id);
-    doc->client_count++;
+    if (doc->client_count++ > 0 && ordo_slice_compare(client->client_id, ordo_buffer_slice(&doc->client_id)) <= 0)
+        return "describes a client out of the order of client_ids";
+    ordo_buffer_clear(&doc->client_id);
+    ordo_buffer_append_slice(&doc->client_id, client->client_id);
     if (author == NULL) {
         if (row->client_seq == 0 || row->server_seq == 0 || row->server_seq > doc->begin_seq)
             return "describes a client that never wrote";
