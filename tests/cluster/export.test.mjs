@@ -204,7 +204,7 @@ test("documents that exist are refused by name, or skipped", async (t) => {
 
 test("an import that is killed leaves whole documents, and the rest can follow", (t) =>
   withCluster(t, new Cluster({ inMemory: true }), async (cluster) => {
-    const load = await cluster.load(["--docs", "150", "--clients", "1", "--duration", "3", "--warmup", "0"]);
+    const load = await cluster.load(["--docs", "300", "--clients", "1", "--rate", "1500", "--duration", "2", "--warmup", "0"]);
     assert.equal(load.code, 0, load.stderr);
     await stop(cluster);
     const text = await exportAll(cluster.data);
@@ -215,7 +215,7 @@ test("an import that is killed leaves whole documents, and the rest can follow",
       const program = new Program("ordo").start(["import", "--data", data, "--skip-existing"]);
       cluster.programs.push(program);
       program.child.stdin.write(kill < 4 ? half : text); // never its end: it is always in the middle
-      await pause(random.below(400));
+      await pause(random.below(120));
       await program.stop("SIGKILL");
       const { code, stdout, stderr } = await run("ordo", ["verify", data]);
       if (code === 1 && /no store in it/.test(stderr)) continue; // before there was one

@@ -40,6 +40,14 @@ struct import_doc {
     struct ordo_buffer create;               /* of the op being taken, with its lineage */
 };
 
+const char *import_doc_check(const struct export_document *document) {
+    if (ordo_type_of(document->type) == NULL) return "is of a document whose type this version does not know";
+    if (document->begin_seq >= document->head) return "is of a document that has no op";
+    /* Who has written the newest op, or what could still be rebased, is never forgotten. */
+    if (document->forgotten_seq >= document->head) return "says that the newest clients were forgotten";
+    return NULL;
+}
+
 struct import_doc *import_doc_create(struct ordo_store *store, const struct export_document *document,
                                      uint64_t (*draw)(void)) {
     struct import_doc *doc = ordo_alloc(sizeof *doc);
@@ -296,7 +304,6 @@ static const char *take_op(struct import_doc *doc, const struct ordo_committed *
 /* --- clients and the end -------------------------------------------------------------------------------------------- */
 
 static const char *end_ops(struct import_doc *doc) {
-    if (doc->op_count == 0) return "ends a document that has no op";
     if (doc->now.state.seq != doc->head) return "comes before the document's newest ops";
     doc->state = IN_CLIENTS;
     return NULL;
@@ -335,7 +342,6 @@ const char *import_doc_line(struct import_doc *doc, const struct export_line *li
     static const char out_of_place[] = "stands at a place where no such line may be";
     const char *fault = NULL;
     bool ends_content = line->kind == EXPORT_OP || line->kind == EXPORT_CLIENT || line->kind == EXPORT_END;
-    if (doc->type == NULL) return "is of a document whose type this version does not know";
     if (doc->state == IN_CONTENT && ends_content) fault = end_content(doc);
     bool ends_ops = line->kind == EXPORT_CLIENT || line->kind == EXPORT_END;
     if (fault == NULL && doc->state == IN_OPS && ends_ops) fault = end_ops(doc);

@@ -22,7 +22,9 @@
 
 struct import_doc;
 
-/* Of a document that does not exist in the store, which is borrowed. `draw` gives random numbers for lineages. The
+/* What is wrong with the line that begins a document, as below. */
+const char *import_doc_check(const struct export_document *document);
+/* Of a document that was checked and does not exist in the store, which is borrowed. `draw` gives random numbers for lineages. The
  * names are copied. */
 struct import_doc *import_doc_create(struct ordo_store *store, const struct export_document *document,
                                      uint64_t (*draw)(void));

@@ -28,6 +28,8 @@ static void keep_name(struct import_file *file, const struct export_document *do
 
 static enum import_step begin_document(struct import_file *file, const struct export_document *document) {
     bool exists;
+    const char *fault = import_doc_check(document);
+    if (fault != NULL) return fail(file, "%s", fault);
     keep_name(file, document);
     file->sum = file->document_ops = 0;
     ordo_err err = import_doc_exists(file->store, document->collection, document->id, &exists);
