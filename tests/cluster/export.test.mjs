@@ -210,11 +210,12 @@ test("an import that is killed leaves whole documents, and the rest can follow",
     const text = await exportAll(cluster.data);
     const lines = text.split("\n"), half = lines.slice(0, Math.floor(lines.length / 2)).join("\n");
     const data = join(cluster.folder, "imported");
-    let counts = [];
+    const counts = [];
     for (let kill = 0; kill < 8; kill++) {
       const program = new Program("ordo").start(["import", "--data", data, "--skip-existing"]);
       cluster.programs.push(program);
       program.child.stdin.write(kill < 4 ? half : text); // never its end: it is always in the middle
+      if (kill % 2 === 1) await program.line(/: (\d+ ops|skipped, it exists)$/);
       await pause(random.below(120));
       await program.stop("SIGKILL");
       const { code, stdout, stderr } = await run("ordo", ["verify", data]);

@@ -170,11 +170,13 @@ static ordo_err write_clients(struct source *source) {
     ordo_err err = read_clients(source);
     size_t count = 0;
     uint32_t cursor = 0;
-    const struct ordo_author *author, **authors = ordo_realloc(NULL, (source->authors.table.count + 1) * sizeof *authors);
+    const struct ordo_author *author;
+    const struct ordo_author **authors = ordo_alloc_array(source->authors.table.count, sizeof *authors);
     while ((author = ordo_table_next(&source->authors.table, &cursor)) != NULL) authors[count++] = author;
     if (count > 0) qsort(authors, count, sizeof *authors, compare_authors);
     for (size_t i = 0; i < count && !err; i++) {
-        struct export_line line = {.kind = EXPORT_CLIENT, .client = {ordo_author_client_id(authors[i]), ordo_author_row(authors[i])}};
+        struct export_line line = {
+            .kind = EXPORT_CLIENT, .client = {ordo_author_client_id(authors[i]), ordo_author_row(authors[i])}};
         err = export_out_line(source->out, &line);
     }
     free(authors);

@@ -10,7 +10,7 @@
 #include "tools/ordo/import_file.h"
 #include "tools/ordo/stores.h"
 
-enum { READ_SIZE = 1 << 18, SYNC_DOCUMENTS = 256 };
+enum { READ_SIZE = 1 << 18, SYNC_DOCUMENTS = 64, REPORT_SIZE_MAX = 4096 };
 
 /* --- stdin, line by line ---------------------------------------------------------------------------------------------- */
 
@@ -25,7 +25,8 @@ struct lines {
 static ordo_err next_line(struct lines *lines, struct ordo_slice *out) {
     for (;;) {
         struct ordo_buffer *bytes = &lines->bytes;
-        uint8_t *end = lines->looked < bytes->size ? memchr(bytes->data + lines->looked, '\n', bytes->size - lines->looked) : NULL;
+        size_t left = bytes->size - lines->looked;
+        uint8_t *end = left > 0 ? memchr(bytes->data + lines->looked, '\n', left) : NULL;
         size_t size = (end ? (size_t)(end - bytes->data) : bytes->size) - lines->start;
         if (size > EXPORT_LINE_SIZE_MAX) return ORDO_ERR_TOO_LARGE;
         if (end != NULL || (lines->is_at_end && size > 0)) {
@@ -66,16 +67,18 @@ static void report(struct importing *importing, enum import_step step) {
 static int sync_and_print(struct importing *importing) {
     ordo_err err = import_file_sync(&importing->file);
     if (err) return ordo_command_fail("the store cannot be synced: %s", ordo_err_text(err));
-    fwrite(importing->report.data, 1, importing->report.size, stdout);
+    if (importing->report.size > 0) fwrite(importing->report.data, 1, importing->report.size, stdout);
     ordo_buffer_clear(&importing->report);
+    fflush(stdout); /* now, so that who is killed next has said it */
     return EXIT_SUCCESS;
 }
 
 static int fail_where(const struct importing *importing) {
     const struct import_file *file = &importing->file;
     bool is_inside = file->doc != NULL;
-    return ordo_command_fail("%s. Imported before it: %llu documents%s%s", file->fault, (unsigned long long)file->document_count,
-                             is_inside ? "; nothing of " : "", is_inside ? (const char *)file->name.data : "");
+    return ordo_command_fail("%s. Imported before it: %llu documents%s%s", file->fault,
+                             (unsigned long long)file->document_count, is_inside ? "; nothing of " : "",
+                             is_inside ? (const char *)file->name.data : "");
 }
 
 static int import_lines(struct importing *importing) {
@@ -87,7 +90,7 @@ static int import_lines(struct importing *importing) {
     while (status == EXIT_SUCCESS && step != IMPORT_FAILED && !(err = next_line(&importing->lines, &line))) {
         step = import_file_line(file, line);
         report(importing, step);
-        if (file->unsynced_count >= SYNC_DOCUMENTS) status = sync_and_print(importing);
+        if (file->unsynced_count >= SYNC_DOCUMENTS || importing->report.size >= REPORT_SIZE_MAX) status = sync_and_print(importing);
     }
     if (status != EXIT_SUCCESS) return status;
     if (err == ORDO_ERR_NOT_FOUND) step = import_file_end(file);
@@ -96,8 +99,8 @@ static int import_lines(struct importing *importing) {
     if (step == IMPORT_FAILED) return fail_where(importing);
     if (err == ORDO_ERR_IO) return ordo_command_fail("cannot read stdin: %s", strerror(errno));
     if (err == ORDO_ERR_TOO_LARGE)
-        return ordo_command_fail("line %llu is longer than the %u MiB that a line may be", (unsigned long long)file->line_number + 1,
-                                 EXPORT_LINE_SIZE_MAX >> 20);
+        return ordo_command_fail("line %llu is longer than the %u MiB that a line may be",
+                                 (unsigned long long)file->line_number + 1, EXPORT_LINE_SIZE_MAX >> 20);
     printf("imported %llu documents with %llu ops, skipped %llu\n", (unsigned long long)file->document_count,
            (unsigned long long)file->op_count, (unsigned long long)file->skipped_count);
     return EXIT_SUCCESS;
@@ -140,8 +143,8 @@ int ordo_import_run(int argc, char **argv) {
     const char *data = "./ordo-data";
     importing.file.draw = ordo_random_u64;
     const struct ordo_option options[] = {
-        {"--data", "DIR", "of `ordo up`, which must not run, or one store; absent or empty:\na new store is made (./ordo-data)",
-         ORDO_OPTION_TEXT, &data},
+        {"--data", "DIR", "of `ordo up`, which must not run, or one store; absent or empty:\n"
+                          "a new store is made (./ordo-data)", ORDO_OPTION_TEXT, &data},
         {"--skip-existing", NULL, "pass over documents that exist there, instead of stopping", ORDO_OPTION_FLAG,
          &importing.file.skips_existing},
     };

@@ -238,8 +238,10 @@ static const char *check_numbers(const struct import_doc *doc, const struct ordo
 }
 
 static const char *note_author(struct import_doc *doc, const struct ordo_committed *op) {
-    if (op->client_seq == 0) /* the create that an Open made has no op_id */
-        return op->op_field == ORDO_COMMITTED_CREATE ? NULL : "has an op with the client_seq 0, which only a create may have";
+    if (op->client_seq == 0) { /* the create that an Open made has no op_id */
+        bool is_create = op->op_field == ORDO_COMMITTED_CREATE;
+        return is_create ? NULL : "has an op with the client_seq 0, which only a create may have";
+    }
     struct ordo_author *author = ordo_authors_get(&doc->authors, op->client_id);
     if (op->client_seq <= author->client_seq) return "has an op whose client_seq does not rise";
     if (ordo_author_is_foreign(author, op->user)) return "has an op by a client_id of another user";
@@ -294,7 +296,8 @@ static const char *take_op(struct import_doc *doc, const struct ordo_committed *
     if (fault != NULL) return fault;
     doc->last_length_before = doc->now.state.length;
     if (ordo_materialised_step(&doc->now, &op)) return "has an op that does not fit the content";
-    if (doc->last.size > 0 && ordo_committed_decode(ordo_buffer_slice(&doc->last), &before)) fault = pack(doc, &before);
+    bool has_before = doc->last.size > 0 && ordo_committed_decode(ordo_buffer_slice(&doc->last), &before);
+    if (has_before) fault = pack(doc, &before);
     ordo_buffer_clear(&doc->last);
     ordo_committed_encode(&op, &doc->last);
     doc->op_count++;

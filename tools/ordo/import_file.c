@@ -33,16 +33,18 @@ static enum import_step begin_document(struct import_file *file, const struct ex
     keep_name(file, document);
     file->sum = file->document_ops = 0;
     ordo_err err = import_doc_exists(file->store, document->collection, document->id, &exists);
-    if (err) return fail(file, "is of %s, and what the store has of it cannot be read: %s", (char *)file->name.data, ordo_err_text(err));
+    const char *name = (const char *)file->name.data;
+    if (err) return fail(file, "is of %s, and what the store has of it cannot be read: %s", name, ordo_err_text(err));
     if (exists && !file->skips_existing)
-        return fail(file, "is of %s, which the store has already (--skip-existing passes over such)", (char *)file->name.data);
+        return fail(file, "is of %s, which the store has already (--skip-existing passes over such)", name);
     file->state = exists ? IMPORT_PASSING_OVER : IMPORT_INSIDE;
     if (!exists) file->doc = import_doc_create(file->store, document, file->draw);
     return IMPORT_GOES_ON;
 }
 
 static enum import_step end_document(struct import_file *file, const struct export_end *end) {
-    if (end->checksum != file->sum) return fail(file, "has another checksum than the lines of this document: they were changed");
+    if (end->checksum != file->sum)
+        return fail(file, "has another checksum than the lines of this document: they were changed");
     bool is_skipped = file->state == IMPORT_PASSING_OVER;
     file->state = IMPORT_BETWEEN;
     if (is_skipped) {

@@ -15,6 +15,12 @@ static bool is_store(const char *path) {
     return size > 0 && (size_t)size < sizeof database && stat(database, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+/* Begun under this name, and renamed when it is whole: what a kill left of it is no store. */
+static bool is_unfinished(const char *name) {
+    size_t size = strlen(name);
+    return size > 4 && strcmp(name + size - 4, ".new") == 0;
+}
+
 size_t ordo_stores_find(const char *folder, char *paths[ORDO_STORES_MAX]) {
     if (is_store(folder)) {
         paths[0] = strdup(folder);
@@ -25,7 +31,7 @@ size_t ordo_stores_find(const char *folder, char *paths[ORDO_STORES_MAX]) {
     size_t count = 0;
     for (int i = 0; i < entry_count; i++) {
         char path[PATH_MAX];
-        bool is_hidden = entries[i]->d_name[0] == '.';
+        bool is_hidden = entries[i]->d_name[0] == '.' || is_unfinished(entries[i]->d_name);
         int size = snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
         free(entries[i]);
         bool fits = size >= 0 && (size_t)size < sizeof path;
@@ -57,7 +63,8 @@ static bool is_empty(const char *folder) {
     if (entries == NULL) return false;
     bool has_entry = false;
     for (struct dirent *entry; (entry = readdir(entries)) != NULL;)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) has_entry = true;
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && !is_unfinished(entry->d_name))
+            has_entry = true;
     closedir(entries);
     return !has_entry;
 }
