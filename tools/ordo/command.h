@@ -19,6 +19,8 @@ ordo_command_run ordo_doc_diff_run;
 ordo_command_run ordo_doc_restore_run;
 ordo_command_run ordo_verify_run;
 ordo_command_run ordo_repair_run;
+ordo_command_run ordo_export_run;
+ordo_command_run ordo_import_run;
 
 /* Parses; on `--help` prints `usage` and the options, on a usage error one line to stderr. True: go on. False: return
  * `*status`. */
