@@ -394,6 +394,16 @@ ordo_err ordo_store_rocksdb_oldest_log(const char *path, uint64_t *number_out) {
     return err;
 }
 
+ordo_err ordo_store_rocksdb_checkpoint(struct ordo_store *base, const char *path, struct ordo_problem *problem) {
+    struct store_rocksdb *store = (struct store_rocksdb *)base;
+    char *message = NULL;
+    rocksdb_checkpoint_t *checkpoint = rocksdb_checkpoint_object_create(store->db, &message);
+    /* However long the log: no flush, which would take turns with the writer's buffers. */
+    if (message == NULL) rocksdb_checkpoint_create(checkpoint, path, UINT64_MAX, &message);
+    if (checkpoint != NULL) rocksdb_checkpoint_object_destroy(checkpoint);
+    return message == NULL ? ORDO_OK : fail(problem, "The database's files cannot be held on to", message);
+}
+
 const char *ordo_store_rocksdb_failure(const struct ordo_store *base) {
     return ((const struct store_rocksdb *)base)->failure;
 }
