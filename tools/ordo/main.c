@@ -22,6 +22,8 @@ static const struct command {
     {"doc", "diff", "print what differs between a document at two seqs", ordo_doc_diff_run},
     {"doc", "restore", "make a document's content at a seq its content again", ordo_doc_restore_run},
     {NULL, "verify", "check the data of a stopped shard", ordo_verify_run},
+    {NULL, "backup", "copy the data of a running cluster", ordo_backup_run},
+    {NULL, "restore", "make a data folder out of a backup", ordo_restore_run},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0], NAME_WIDTH = 13 };
 
