@@ -5,6 +5,7 @@
 #include "common/memory.h"
 #include "shard/files.h"
 #include "shard/low_water.h"
+#include "shard/manifest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -67,10 +68,13 @@ static void wake(const struct ordo_disk *disk) {
     (void)written; /* a full eventfd is raised already */
 }
 
+/* Writes the mark if there is something new to it. Tables may be written without a turn. */
 static void note_turn(struct ordo_disk *disk) {
     uint64_t turn = atomic_load(&disk->durable_turn);
-    if (turn == disk->marked_turn) return;
-    ordo_err err = ordo_low_water_write(&disk->mark, turn);
+    struct ordo_manifest_mark before = disk->mark.manifest, *now = &disk->mark.manifest;
+    ordo_err err = ordo_manifest_mark(disk->config.db_path, now);
+    if (!err && turn == disk->marked_turn && now->number == before.number && now->size == before.size) return;
+    if (!err) err = ordo_low_water_write(&disk->mark, turn);
     disk->marked_turn = turn;
     if (err == ORDO_OK || err == ORDO_ERR_NO_SPACE) return; /* an older mark is a mark, too */
     log_error("event=mark_failed file=%s reason=\"%s\"", disk->config.low_water_path, strerror(errno));
@@ -114,7 +118,6 @@ ordo_err ordo_disk_start(const struct ordo_disk_config *config, struct ordo_prob
                          struct ordo_disk **disk_out) {
     struct ordo_disk *disk = ordo_alloc(sizeof *disk);
     disk->config = *config;
-    disk->marked_turn = config->turn;
     atomic_store(&disk->durable_turn, config->turn);
     ordo_err err = ordo_low_water_open(&disk->mark, config->low_water_path, config->turn);
     if (err) {
@@ -122,6 +125,7 @@ ordo_err ordo_disk_start(const struct ordo_disk_config *config, struct ordo_prob
         free(disk);
         return err;
     }
+    note_turn(disk); /* the database has just begun a new list of tables */
     disk->has_reserve = config->reserve_size == 0 || reserve_exists(config);
     atomic_store(&disk->is_full, look(disk));
     pthread_mutex_init(&disk->mutex, NULL);

@@ -16,7 +16,8 @@
 
 struct ordo_disk_config {
     const char *folder;          /* the store's; borrowed until stop */
-    const char *low_water_path;  /* likewise */
+    const char *db_path;         /* of the database; likewise */
+    const char *low_water_path;
     const char *reserve_path;
     uint64_t reserve_size;       /* bytes */
     uint64_t headroom_size;      /* bytes */

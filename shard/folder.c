@@ -4,6 +4,7 @@
 #include "shard/backup_files.h"
 #include "shard/files.h"
 #include "shard/low_water.h"
+#include "shard/manifest.h"
 #include "shard/recovery.h"
 
 #include <dirent.h>
@@ -83,7 +84,7 @@ static enum place look_at(const struct ordo_folder *folder) {
 /* Empties what an earlier try left; the lock file stays, we hold it. */
 static ordo_err clear_leftovers(const char *path) {
     char name[PATH_MAX];
-    static const char *const leftovers[] = {"/db", "/low-water"};
+    static const char *const leftovers[] = {"/db", "/low-water", "/salvage"};
     for (size_t i = 0; i < sizeof leftovers / sizeof *leftovers; i++) {
         join(name, path, leftovers[i]);
         ordo_err err = ordo_folder_remove(name);
@@ -92,7 +93,11 @@ static ordo_err clear_leftovers(const char *path) {
     return ORDO_OK;
 }
 
-static ordo_err fill_database(const char *db_path, struct ordo_problem *problem) {
+static ordo_err fill_empty(void *context, const char *path, uint64_t *turn, struct ordo_problem *problem) {
+    char db_path[PATH_MAX];
+    (void)context;
+    *turn = 0;
+    join(db_path, path, "/db");
     struct ordo_store *store = NULL;
     ordo_err err = ordo_store_rocksdb_open(db_path, ORDO_ROCKSDB_CREATE, problem, &store);
     if (!err) err = ordo_identity_create(store, problem);
@@ -101,7 +106,9 @@ static ordo_err fill_database(const char *db_path, struct ordo_problem *problem)
 }
 
 /* Makes the store as DIR.new, under its lock, and gives it its name. */
-static ordo_err make_store(struct ordo_folder *folder, struct ordo_problem *problem) {
+static ordo_err make_store(struct ordo_folder *folder, ordo_folder_fill *fill, void *context,
+                           struct ordo_problem *problem) {
+    uint64_t turn = 0;
     char new_path[PATH_MAX], name[PATH_MAX];
     join(new_path, folder->path, ".new");
     if (mkdir(new_path, 0755) != 0 && errno != EEXIST) {
@@ -115,12 +122,11 @@ static ordo_err make_store(struct ordo_folder *folder, struct ordo_problem *prob
         ordo_problem_set(problem, "What is left in %s cannot be removed: %s.", new_path, strerror(errno));
         return err;
     }
-    join(name, new_path, "/db");
-    err = fill_database(name, problem);
+    err = fill(context, new_path, &turn, problem);
     if (err) return err;
     struct ordo_low_water mark = {.fd = -1};
     join(name, new_path, "/low-water");
-    err = ordo_low_water_open(&mark, name, 0);
+    err = ordo_low_water_open(&mark, name, turn);
     ordo_low_water_close(&mark);
     if (!err) err = ordo_folder_sync(new_path);
     if (!err && rename(new_path, folder->path) != 0) err = ordo_file_error();
@@ -150,7 +156,7 @@ static ordo_err check_low_water(struct ordo_folder *folder, uint64_t turn, struc
     if (mark <= turn) return ORDO_OK;
     ordo_problem_set(problem,
                      "The store %s ends at turn %llu, but turn %llu was on disk: its newest log file is missing or "
-                     "older than the rest. Acknowledged edits are in it: restore this folder from a backup.",
+                     "older than the rest. Acknowledged edits are in it: restore this folder from a backup, or see what `ordo repair` can save.",
                      folder->path, (unsigned long long)turn, (unsigned long long)mark);
     return ORDO_ERR_CORRUPT;
 }
@@ -163,12 +169,21 @@ static ordo_err judge_log(struct ordo_log_check *check, const char *db_path, str
     return ordo_log_check_run(check, db_path, oldest, problem);
 }
 
+/* RocksDB does not see it when the end of its list of tables is gone. */
+static ordo_err check_manifest(const struct ordo_folder *folder, struct ordo_problem *problem) {
+    struct ordo_manifest_mark mark;
+    if (ordo_low_water_read_manifest(folder->low_water_path, &mark)) return ORDO_OK; /* check_low_water says so */
+    return ordo_manifest_check(folder->db_path, &mark, problem);
+}
+
 /* The log files' part, before the database is opened: afterwards they are gone. */
 static ordo_err check_log(struct ordo_folder *folder, bool cuts, bool *is_torn, struct ordo_problem *problem) {
     struct ordo_log_check check;
-    ordo_err err = judge_log(&check, folder->db_path, problem);
+    ordo_err err = check_manifest(folder, problem);
+    if (!err) err = judge_log(&check, folder->db_path, problem);
+    *is_torn = false;
     if (!err && check.turn != 0) err = check_low_water(folder, check.turn, problem);
-    *is_torn = check.torn_size > 0;
+    if (!err) *is_torn = check.torn_size > 0;
     if (!err && *is_torn) {
         ordo_problem_set(&folder->note,
                          "The log ended in the middle of a record, as after a power cut; its last %llu bytes, which were "
@@ -227,7 +242,8 @@ ordo_err ordo_folder_open(struct ordo_folder *folder, const char *path, struct o
     if (place == PLACE_OTHER || place == PLACE_FAILED) return refuse_place(folder, place, problem);
     ordo_err err = refuse_backup(folder, problem);
     if (err) return err;
-    err = place == PLACE_FREE ? make_store(folder, problem) : take_lock(folder, folder->path, true, LOCK_EX, problem);
+    err = place == PLACE_FREE ? make_store(folder, fill_empty, NULL, problem)
+                              : take_lock(folder, folder->path, true, LOCK_EX, problem);
     if (!err) err = clear_checkpoint(folder, problem);
     if (!err) make_room(folder);
     bool is_torn;
@@ -251,6 +267,37 @@ ordo_err ordo_folder_open_readonly(struct ordo_folder *folder, const char *path,
     if (!err) err = ordo_store_rocksdb_open(folder->db_path, mode, problem, &folder->store);
     if (!err) err = ordo_identity_read(folder->store, &folder->identity, problem);
     if (!err) err = check_low_water(folder, folder->identity.turn, problem);
+    return err;
+}
+
+ordo_err ordo_folder_make(struct ordo_folder *folder, const char *path, ordo_folder_fill *fill, void *context,
+                          struct ordo_problem *problem) {
+    *folder = (struct ordo_folder){.lock_fd = -1};
+    set_paths(folder, path);
+    enum place place = look_at(folder);
+    if (place == PLACE_FREE) return make_store(folder, fill, context, problem);
+    if (place == PLACE_FAILED) return refuse_place(folder, place, problem);
+    ordo_problem_set(problem, "%s exists and is not empty: name a folder that is new.", folder->path);
+    return ORDO_ERR_EXISTS;
+}
+
+ordo_err ordo_folder_lock_damaged(struct ordo_folder *folder, const char *path, struct ordo_problem *problem) {
+    *folder = (struct ordo_folder){.lock_fd = -1};
+    set_paths(folder, path);
+    struct stat status;
+    if (stat(folder->db_path, &status) != 0 || !S_ISDIR(status.st_mode)) return refuse_place(folder, PLACE_FREE, problem);
+    ordo_err err = take_lock(folder, folder->path, false, LOCK_SH, problem);
+    return err == ORDO_ERR_NOT_FOUND ? ORDO_OK : err; /* it is not there to be held by anybody */
+}
+
+ordo_err ordo_folder_check_log(struct ordo_folder *folder, bool *is_torn, uint64_t *turn,
+                               struct ordo_problem *problem) {
+    struct ordo_log_check check;
+    uint64_t mark;
+    ordo_err err = judge_log(&check, folder->db_path, problem);
+    *is_torn = check.torn_size > 0;
+    *turn = check.turn;
+    if (ordo_low_water_read(folder->low_water_path, &mark) == ORDO_OK && mark > *turn) *turn = mark;
     return err;
 }
 

@@ -35,6 +35,18 @@ ORDO_MUST_USE ordo_err ordo_folder_open(struct ordo_folder *folder, const char *
 /* Opens a stopped store, or one in a backup, for reading: the same checks, and not a byte is changed. NOT_FOUND: no store there. */
 ORDO_MUST_USE ordo_err ordo_folder_open_readonly(struct ordo_folder *folder, const char *path,
                                                  struct ordo_problem *problem);
+/* Makes a store at `path`, where nothing is yet: as PATH.new, locked, filled by `fill` (which is handed that folder), synced,
+ * renamed. `turn` is what `fill` says the database holds. The caller finishes the folder. */
+typedef ordo_err ordo_folder_fill(void *context, const char *path, uint64_t *turn, struct ordo_problem *problem);
+ORDO_MUST_USE ordo_err ordo_folder_make(struct ordo_folder *folder, const char *path, ordo_folder_fill *fill,
+                                        void *context, struct ordo_problem *problem);
+/* For `ordo repair`: what is at the path, named and locked (if it has a lock), and nothing of it opened or judged. */
+ORDO_MUST_USE ordo_err ordo_folder_lock_damaged(struct ordo_folder *folder, const char *path,
+                                                struct ordo_problem *problem);
+/* Says what the log files and the low-water mark alone tell: CORRUPT with a sentence if something is missing or damaged.
+ * `turn` is what the log and the mark together know of. */
+ORDO_MUST_USE ordo_err ordo_folder_check_log(struct ordo_folder *folder, bool *is_torn, uint64_t *turn,
+                                             struct ordo_problem *problem);
 /* Closes the store and lets go of the lock. Safe on a half-opened folder. */
 void ordo_folder_finish(struct ordo_folder *folder);
 

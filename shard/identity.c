@@ -47,16 +47,20 @@ static ordo_err write_rows(struct ordo_store *store, struct ordo_batch *batch, s
     return err;
 }
 
+static void put_all(struct ordo_batch *batch, const struct ordo_identity *identity, uint64_t epoch) {
+    put_number(batch, ordo_slice_of(KEY_FORMAT), ORDO_STORE_FORMAT);
+    put_bytes(batch, ordo_slice_of(KEY_CLUSTER), ordo_slice(identity->cluster_id, sizeof identity->cluster_id));
+    put_bytes(batch, ordo_slice_of(KEY_STORE), ordo_slice(identity->store_id, sizeof identity->store_id));
+    put_number(batch, ordo_slice_of(KEY_INCARNATION), identity->incarnation);
+    put_ownership(batch, epoch);
+}
+
 ordo_err ordo_identity_create(struct ordo_store *store, struct ordo_problem *problem) {
-    uint8_t cluster_id[ORDO_CLUSTER_ID_SIZE], store_id[ORDO_STORE_ID_SIZE];
-    ordo_random_bytes(cluster_id, sizeof cluster_id);
-    ordo_random_bytes(store_id, sizeof store_id);
+    struct ordo_identity identity = {0};
+    ordo_random_bytes(identity.cluster_id, sizeof identity.cluster_id);
+    ordo_random_bytes(identity.store_id, sizeof identity.store_id);
     struct ordo_batch batch = {0};
-    put_number(&batch, ordo_slice_of(KEY_FORMAT), ORDO_STORE_FORMAT);
-    put_bytes(&batch, ordo_slice_of(KEY_CLUSTER), ordo_slice(cluster_id, sizeof cluster_id));
-    put_bytes(&batch, ordo_slice_of(KEY_STORE), ordo_slice(store_id, sizeof store_id));
-    put_number(&batch, ordo_slice_of(KEY_INCARNATION), 0);
-    put_ownership(&batch, 1);
+    put_all(&batch, &identity, 1);
     return write_rows(store, &batch, problem);
 }
 
@@ -169,5 +173,39 @@ ordo_err ordo_identity_restore(struct ordo_store *store, struct ordo_identity *i
     for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         if (identity->epochs[slot] > 0) put_owner(&batch, slot, ++identity->epochs[slot]);
     }
+    return write_rows(store, &batch, problem);
+}
+
+/* The highest epoch with which it owns a slot; rows that do not read are passed over. */
+static uint64_t highest_epoch(struct ordo_view *view) {
+    struct ordo_slice prefix = ordo_slice_of(KEY_OWNER);
+    struct ordo_iterator *iterator = view->ops->iterate(view, ORDO_CF_META, prefix, ordo_slice(NULL, 0));
+    uint64_t highest = 0;
+    while (iterator->ops->next(iterator) && ordo_slice_starts_with(iterator->ops->key(iterator), prefix)) {
+        uint8_t epoch[8];
+        if (open_bytes(iterator->ops->key(iterator), iterator->ops->value(iterator), epoch, sizeof epoch)) continue;
+        if (number_of(epoch) > highest) highest = number_of(epoch);
+    }
+    iterator->ops->close(iterator);
+    return highest;
+}
+
+ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *has_cluster,
+                               struct ordo_problem *problem) {
+    struct ordo_identity identity = {0};
+    struct ordo_view *view = store->ops->view_open(store);
+    *has_cluster = get_bytes(view, KEY_CLUSTER, identity.cluster_id, sizeof identity.cluster_id) == ORDO_OK;
+    if (!*has_cluster) ordo_random_bytes(identity.cluster_id, sizeof identity.cluster_id);
+    ordo_random_bytes(identity.store_id, sizeof identity.store_id);
+    if (get_number(view, KEY_INCARNATION, &identity.incarnation)) identity.incarnation = 0;
+    if (get_turn(view, &identity)) identity.term = 0;
+    identity.incarnation++;
+    struct ordo_batch batch = {0};
+    put_all(&batch, &identity, highest_epoch(view) + 1);
+    store->ops->view_close(view);
+    struct ordo_buffer row = {0};
+    ordo_turn_row_encode(&row, &(struct ordo_turn_row){.turn = turn, .term = identity.term});
+    if (turn > 0) ordo_batch_put(&batch, ORDO_CF_META, ordo_key_turn, ordo_buffer_slice(&row));
+    ordo_buffer_finish(&row);
     return write_rows(store, &batch, problem);
 }

@@ -24,6 +24,11 @@ struct ordo_identity {
 
 /* Draws both ids and writes them with the ownership of all slots (epoch 1): the first store of a cluster. Synced. */
 ORDO_MUST_USE ordo_err ordo_identity_create(struct ordo_store *store, struct ordo_problem *problem);
+/* For a repaired store, which holds the rows of the damaged one that could be read: the successor of that store. It keeps
+ * the cluster id (draws one if that was lost: then `has_cluster` is false), has an id of its own, a higher incarnation,
+ * and claims the slots with a higher epoch, so that wherever both are seen, this one is the owner. Synced. */
+ORDO_MUST_USE ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *has_cluster,
+                                             struct ordo_problem *problem);
 /* CORRUPT, VERSION, IO. */
 ORDO_MUST_USE ordo_err ordo_identity_read(struct ordo_store *store, struct ordo_identity *out,
                                           struct ordo_problem *problem);

@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 enum { RECORD_COUNT = 2, RECORD_DISTANCE = 4096, FILE_SIZE = RECORD_COUNT * RECORD_DISTANCE };
-#define MAGIC UINT64_C(0x316b72616d6f6472) /* "rdomark1" */
+#define MAGIC UINT64_C(0x326b72616d6f6472) /* "rdomark2" */
 
 struct record {
     uint64_t serial, turn;
+    struct ordo_manifest_mark manifest;
 };
 
 static void record_encode(const struct record *record, struct ordo_buffer *out) {
@@ -19,6 +20,8 @@ static void record_encode(const struct record *record, struct ordo_buffer *out) 
     ordo_buffer_append_u64_le(out, MAGIC);
     ordo_buffer_append_u64_le(out, record->serial);
     ordo_buffer_append_u64_le(out, record->turn);
+    ordo_buffer_append_u64_le(out, record->manifest.number);
+    ordo_buffer_append_u64_le(out, record->manifest.size);
     ordo_buffer_append_u64_le(out, ordo_hash(ordo_slice(out->data + start, out->size - start)));
 }
 
@@ -26,7 +29,8 @@ static bool record_decode(struct ordo_slice bytes, struct record *out) {
     struct ordo_reader reader = ordo_reader(bytes);
     uint64_t magic, hash;
     if (!ordo_take_u64_le(&reader, &magic) || !ordo_take_u64_le(&reader, &out->serial) ||
-        !ordo_take_u64_le(&reader, &out->turn)) {
+        !ordo_take_u64_le(&reader, &out->turn) || !ordo_take_u64_le(&reader, &out->manifest.number) ||
+        !ordo_take_u64_le(&reader, &out->manifest.size)) {
         return false;
     }
     struct ordo_slice covered = ordo_slice(bytes.data, (size_t)(reader.next - bytes.data));
@@ -56,12 +60,20 @@ ordo_err ordo_low_water_read(const char *path, uint64_t *turn_out) {
     return err;
 }
 
+ordo_err ordo_low_water_read_manifest(const char *path, struct ordo_manifest_mark *out) {
+    struct record newest;
+    ordo_err err = read_newest(path, &newest);
+    if (!err) *out = newest.manifest;
+    return err;
+}
+
 ordo_err ordo_low_water_open(struct ordo_low_water *mark, const char *path, uint64_t turn) {
     struct record newest = {0};
     ordo_err err = read_newest(path, &newest);
     if (err == ORDO_ERR_IO) return err;
     bool is_new = err != ORDO_OK;
     mark->serial = newest.serial;
+    mark->manifest = newest.manifest;
     mark->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (mark->fd < 0) return ordo_file_error();
     if (!is_new) return ORDO_OK;
@@ -75,7 +87,7 @@ ordo_err ordo_low_water_open(struct ordo_low_water *mark, const char *path, uint
 }
 
 ordo_err ordo_low_water_write(struct ordo_low_water *mark, uint64_t turn) {
-    struct record record = {.serial = mark->serial + 1, .turn = turn};
+    struct record record = {.serial = mark->serial + 1, .turn = turn, .manifest = mark->manifest};
     struct ordo_buffer bytes = {0};
     record_encode(&record, &bytes);
     off_t offset = (off_t)(record.serial % RECORD_COUNT) * RECORD_DISTANCE;

@@ -10,13 +10,21 @@
 #include "common/buffer.h"
 #include "common/error.h"
 
+/* How much of RocksDB's list of tables was on disk (manifest.h). */
+struct ordo_manifest_mark {
+    uint64_t number, size; /* 0, 0: not known */
+};
+
 struct ordo_low_water {
     int fd;          /* -1: not open */
     uint64_t serial; /* of the newest record */
+    struct ordo_manifest_mark manifest; /* goes into every record */
 };
 
 /* NOT_FOUND: no file. CORRUPT: a file without a record that reads. Changes nothing. */
 ORDO_MUST_USE ordo_err ordo_low_water_read(const char *path, uint64_t *turn_out);
+/* The same for the other half of the newest record. */
+ORDO_MUST_USE ordo_err ordo_low_water_read_manifest(const char *path, struct ordo_manifest_mark *out);
 
 /* Opens, or makes it with `turn`; on disk on return. */
 ORDO_MUST_USE ordo_err ordo_low_water_open(struct ordo_low_water *mark, const char *path, uint64_t turn);

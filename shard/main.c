@@ -60,6 +60,7 @@ static ordo_err open_store(struct shard *shard, const struct ordo_config *config
              identity->slot_count);
     const struct ordo_disk_config disk = {
         .folder = shard->folder.path,
+        .db_path = shard->folder.db_path,
         .low_water_path = shard->folder.low_water_path,
         .reserve_path = shard->folder.reserve_path,
         .reserve_size = config->disk_reserve_size,

@@ -64,7 +64,7 @@ struct log_state {
 static ordo_err damage(struct ordo_problem *problem, const char *file, size_t offset, const char *what) {
     ordo_problem_set(problem,
                      "The log file %s is damaged at byte %zu (%s); nothing was changed. Acknowledged edits may be lost "
-                     "with it: restore this folder from a backup.",
+                     "with it: restore this folder from a backup, or see what `ordo repair` can save.",
                      file, offset, what);
     return ORDO_ERR_CORRUPT;
 }

@@ -83,6 +83,10 @@ static rocksdb_block_based_table_options_t *table_options(rocksdb_cache_t *cache
     return table;
 }
 
+static bool is_salvage(enum ordo_rocksdb_mode mode) {
+    return mode == ORDO_ROCKSDB_SALVAGE || mode == ORDO_ROCKSDB_REBUILT;
+}
+
 /* What belongs to the database as a whole; the same string and calls go to every family, RocksDB takes the first's. */
 static rocksdb_options_t *database_options(enum ordo_rocksdb_mode mode, struct ordo_problem *problem) {
     /* The log files must be there, as long as they were when they were last synced; without this a missing one is
@@ -90,18 +94,23 @@ static rocksdb_options_t *database_options(enum ordo_rocksdb_mode mode, struct o
     rocksdb_options_t *plain = rocksdb_options_create();
     rocksdb_options_t *options = rocksdb_options_create();
     char *message = NULL;
-    rocksdb_get_options_from_string(plain, "track_and_verify_wals_in_manifest=true;strict_bytes_per_sync=true", options, &message);
+    rocksdb_get_options_from_string(plain,
+                                    is_salvage(mode) ? "strict_bytes_per_sync=true" /* the log files are not there */
+                                                     : "track_and_verify_wals_in_manifest=true;strict_bytes_per_sync=true",
+                                    options, &message);
     rocksdb_options_destroy(plain);
     if (message != NULL) {
         (void)fail(problem, "The database library does not know an option that we rely on", message);
         rocksdb_options_destroy(options);
         return NULL;
     }
-    bool creates = mode == ORDO_ROCKSDB_CREATE;
+    bool creates = mode == ORDO_ROCKSDB_CREATE, is_rebuilt = mode == ORDO_ROCKSDB_REBUILT;
     rocksdb_options_set_create_if_missing(options, creates);
-    rocksdb_options_set_create_missing_column_families(options, creates);
+    /* A rebuilt one has only the families of which there are tables. */
+    rocksdb_options_set_create_missing_column_families(options, creates || is_rebuilt);
     rocksdb_options_set_error_if_exists(options, creates);
-    rocksdb_options_set_paranoid_checks(options, 1);
+    rocksdb_options_set_paranoid_checks(options, !is_salvage(mode) && mode != ORDO_ROCKSDB_SALVAGE_LOG);
+    if (is_rebuilt) rocksdb_options_set_disable_auto_compactions(options, 1);
     /* The default stops at the first bad record without a word. Folders are checked, and a torn tail is cut, before
      * they are opened for writing, so that this one refuses what it cannot read. */
     rocksdb_options_set_wal_recovery_mode(options, mode == ORDO_ROCKSDB_READONLY_TORN
@@ -368,7 +377,7 @@ ordo_err ordo_store_rocksdb_open(const char *path, enum ordo_rocksdb_mode mode, 
     }
     struct store_rocksdb *store = ordo_alloc(sizeof *store);
     store->base.ops = &store_ops;
-    store->is_readonly = mode == ORDO_ROCKSDB_READONLY || mode == ORDO_ROCKSDB_READONLY_TORN;
+    store->is_readonly = mode != ORDO_ROCKSDB_CREATE && mode != ORDO_ROCKSDB_OPEN && mode != ORDO_ROCKSDB_REBUILT;
     store->cache = rocksdb_cache_create_lru(BLOCK_CACHE_SIZE);
     store->write_sync = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(store->write_sync, 1);
@@ -402,6 +411,15 @@ ordo_err ordo_store_rocksdb_checkpoint(struct ordo_store *base, const char *path
     if (message == NULL) rocksdb_checkpoint_create(checkpoint, path, UINT64_MAX, &message);
     if (checkpoint != NULL) rocksdb_checkpoint_object_destroy(checkpoint);
     return message == NULL ? ORDO_OK : fail(problem, "The database's files cannot be held on to", message);
+}
+
+ordo_err ordo_store_rocksdb_rebuild(const char *path, struct ordo_problem *problem) {
+    rocksdb_options_t *options = database_options(ORDO_ROCKSDB_REBUILT, problem);
+    if (options == NULL) return ORDO_ERR_VERSION;
+    char *message = NULL;
+    rocksdb_repair_db(options, path, &message);
+    rocksdb_options_destroy(options);
+    return message == NULL ? ORDO_OK : fail(problem, "The database's records cannot be made anew", message);
 }
 
 const char *ordo_store_rocksdb_failure(const struct ordo_store *base) {

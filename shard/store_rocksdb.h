@@ -23,6 +23,10 @@ enum ordo_rocksdb_mode {
     ORDO_ROCKSDB_READONLY, /* changes nothing; `write` answers IO */
     ORDO_ROCKSDB_READONLY_TORN, /* the same, and passes over what does not read in the log: only for logs whose ends were
                                  * found to be torn (recovery.h), which cannot be cut here */
+    /* For `ordo repair`, on a copy without log files (but for the first) whose tables may be damaged or missing: */
+    ORDO_ROCKSDB_SALVAGE_LOG, /* with log files: fails if one that it knows of is missing or shorter than it was */
+    ORDO_ROCKSDB_SALVAGE,     /* reads what can be read; a bad block ends an iteration with CORRUPT */
+    ORDO_ROCKSDB_REBUILT,     /* what ordo_store_rocksdb_rebuild made */
 };
 
 /* `path` is the database's own folder. LOCKED, CORRUPT, NO_SPACE, NOT_FOUND, EXISTS, IO with a problem. */
@@ -38,6 +42,9 @@ ORDO_MUST_USE ordo_err ordo_store_rocksdb_oldest_log(const char *path, uint64_t 
  * may be torn (recovery.h). Any thread. */
 ORDO_MUST_USE ordo_err ordo_store_rocksdb_checkpoint(struct ordo_store *store, const char *path,
                                                      struct ordo_problem *problem);
+/* For `ordo repair`, on a copy: makes the database's own records anew from the tables that are there. A table with any bad
+ * block is left out. Open it as REBUILT. */
+ORDO_MUST_USE ordo_err ordo_store_rocksdb_rebuild(const char *path, struct ordo_problem *problem);
 
 /* What RocksDB said about the last write that failed; "" if none did. */
 const char *ordo_store_rocksdb_failure(const struct ordo_store *store);

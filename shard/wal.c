@@ -68,20 +68,20 @@ static bool find_fragment(const struct ordo_wal_scan *scan, struct ordo_slice fi
 
 enum { TAG_DELETE = 0, TAG_PUT = 1, TAG_LOG_DATA = 3, TAG_CF_DELETE = 4, TAG_CF_PUT = 5, TAG_CF_RANGE_DELETE = 14 };
 
-/* Steps over one entry of a batch; false at the end or at an entry of a kind that we never write. */
-static bool take_entry(struct ordo_reader *reader, struct ordo_slice *key, struct ordo_slice *value) {
+bool ordo_wal_take_entry(struct ordo_reader *entries, struct ordo_wal_entry *out) {
     uint8_t tag;
-    uint64_t cf;
-    *key = *value = ordo_slice(NULL, 0);
-    if (!ordo_take_u8(reader, &tag)) return false;
+    *out = (struct ordo_wal_entry){0};
+    if (!ordo_take_u8(entries, &tag)) return false;
+    out->is_put = tag == TAG_PUT || tag == TAG_CF_PUT;
     switch (tag) {
-    case TAG_LOG_DATA: return ordo_take_sized(reader, value);
-    case TAG_DELETE: return ordo_take_sized(reader, key);
-    case TAG_PUT: return ordo_take_sized(reader, key) && ordo_take_sized(reader, value);
-    case TAG_CF_DELETE: return ordo_take_varint(reader, &cf) && ordo_take_sized(reader, key);
+    case TAG_LOG_DATA: return ordo_take_sized(entries, &out->value);
+    case TAG_DELETE: return ordo_take_sized(entries, &out->key);
+    case TAG_PUT: return ordo_take_sized(entries, &out->key) && ordo_take_sized(entries, &out->value);
+    case TAG_CF_DELETE: return ordo_take_varint(entries, &out->family) && ordo_take_sized(entries, &out->key);
     case TAG_CF_PUT:
     case TAG_CF_RANGE_DELETE:
-        return ordo_take_varint(reader, &cf) && ordo_take_sized(reader, key) && ordo_take_sized(reader, value);
+        return ordo_take_varint(entries, &out->family) && ordo_take_sized(entries, &out->key) &&
+               ordo_take_sized(entries, &out->value);
     default: return false;
     }
 }
@@ -99,12 +99,12 @@ static bool add_record(struct ordo_wal_scan *scan, struct ordo_slice record, str
     }
     scan->record_count++;
     scan->next_sequence = sequence + count;
-    struct ordo_slice key, value;
-    while (take_entry(&reader, &key, &value)) {
-        if (value.size == 0 || !ordo_slice_equal(key, watched_key)) continue;
-        if (scan->watched_first.size == 0) ordo_buffer_append_slice(&scan->watched_first, value);
+    struct ordo_wal_entry entry;
+    while (ordo_wal_take_entry(&reader, &entry)) {
+        if (entry.value.size == 0 || !ordo_slice_equal(entry.key, watched_key)) continue;
+        if (scan->watched_first.size == 0) ordo_buffer_append_slice(&scan->watched_first, entry.value);
         ordo_buffer_clear(&scan->watched);
-        ordo_buffer_append_slice(&scan->watched, value);
+        ordo_buffer_append_slice(&scan->watched, entry.value);
     }
     return true;
 }
@@ -149,4 +149,45 @@ void ordo_wal_scan(struct ordo_wal_scan *scan, struct ordo_slice file, struct or
 void ordo_wal_scan_finish(struct ordo_wal_scan *scan) {
     ordo_buffer_finish(&scan->watched_first);
     ordo_buffer_finish(&scan->watched);
+}
+
+size_t ordo_wal_whole_size(struct ordo_slice file) {
+    struct fragment fragment;
+    size_t offset = 0;
+    while (offset < file.size && read_fragment(file, skip_trailer(file, offset), &fragment)) offset = fragment.end;
+    return offset;
+}
+
+/* ---- what a damaged file still holds */
+
+void ordo_wal_reader_finish(struct ordo_wal_reader *reader) { ordo_buffer_finish(&reader->parts); }
+
+/* The next whole fragment; behind a bad place, that which begins a later block. */
+static bool next_fragment(struct ordo_wal_reader *reader, struct fragment *fragment) {
+    while ((reader->offset = skip_trailer(reader->file, reader->offset)) < reader->file.size) {
+        if (read_fragment(reader->file, reader->offset, fragment)) {
+            reader->offset = fragment->end;
+            return true;
+        }
+        reader->met_damage = true;
+        reader->is_inside = false;
+        reader->offset += BLOCK_SIZE - reader->offset % BLOCK_SIZE;
+        if (reader->offset > reader->file.size) reader->offset = reader->file.size;
+    }
+    return false;
+}
+
+bool ordo_wal_next_record(struct ordo_wal_reader *reader, struct ordo_reader *entries) {
+    struct fragment fragment;
+    while (next_fragment(reader, &fragment)) {
+        bool begins = fragment.type == FRAGMENT_FULL || fragment.type == FRAGMENT_FIRST;
+        if (begins) ordo_buffer_clear(&reader->parts);
+        else if (!reader->is_inside) continue; /* the rest of one whose beginning did not read */
+        ordo_buffer_append_slice(&reader->parts, fragment.bytes);
+        reader->is_inside = fragment.type == FRAGMENT_FIRST || fragment.type == FRAGMENT_MIDDLE;
+        if (reader->is_inside || reader->parts.size < BATCH_HEADER_SIZE) continue;
+        *entries = ordo_reader(ordo_slice(reader->parts.data + BATCH_HEADER_SIZE, reader->parts.size - BATCH_HEADER_SIZE));
+        return true;
+    }
+    return false;
 }

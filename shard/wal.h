@@ -29,6 +29,34 @@ struct ordo_wal_scan {
 void ordo_wal_scan(struct ordo_wal_scan *scan, struct ordo_slice file, struct ordo_slice watched_key);
 void ordo_wal_scan_finish(struct ordo_wal_scan *scan);
 
+/* How far whole fragments stand without a break from the front. For any file in this format. */
+size_t ordo_wal_whole_size(struct ordo_slice file);
+
+/* For `ordo repair`: steps through the records that can still be read, in a damaged file too. Behind a bad place it
+ * goes on at the next block and not inside of one: there, what people typed could pose as a record. */
+struct ordo_wal_reader {
+    struct ordo_slice file;
+    size_t offset;
+    bool is_inside; /* of a record of several fragments */
+    bool met_damage;
+    struct ordo_buffer parts;
+};
+/* Borrows `file`. Zero the rest, or use this. */
+static inline struct ordo_wal_reader ordo_wal_reader(struct ordo_slice file) {
+    return (struct ordo_wal_reader){.file = file};
+}
+void ordo_wal_reader_finish(struct ordo_wal_reader *reader);
+/* The puts and deletes of the next record, for `ordo_wal_take_entry`; false: no more. Good until the next call. */
+bool ordo_wal_next_record(struct ordo_wal_reader *reader, struct ordo_reader *entries);
+
+struct ordo_wal_entry {
+    uint64_t family; /* by RocksDB's number */
+    bool is_put;
+    struct ordo_slice key, value;
+};
+/* False: that was the last, or it is of a kind that we never write. */
+bool ordo_wal_take_entry(struct ordo_reader *entries, struct ordo_wal_entry *out);
+
 /* CRC-32C (Castagnoli), as the log uses it: of `a` followed by `b`. */
 uint32_t ordo_crc32c(struct ordo_slice a, struct ordo_slice b);
 

@@ -143,6 +143,17 @@ static ordo_err start_state(struct ordo_load *load) {
     return ordo_doc_state_of_snapshot(&load->newest, &load->state);
 }
 
+/* Of a document without any row: whether a repair has noted that one of its name may be lost. */
+static ordo_err look_for_quarantine(struct ordo_job *job, struct ordo_view *view) {
+    struct ordo_buffer value = {0};
+    ordo_err err = view->ops->get(view, ORDO_CF_META, ordo_key_quarantine, &value);
+    if (!err && ordo_quarantine_holds(ordo_buffer_slice(&value), ordo_buffer_slice(&job->doc_key))) {
+        err = ORDO_ERR_CORRUPT;
+    }
+    ordo_buffer_finish(&value);
+    return err == ORDO_ERR_NOT_FOUND ? ORDO_OK : err;
+}
+
 void ordo_job_run_load(struct ordo_job *job, struct ordo_view *view) {
     struct ordo_buffer end = {0};
     uint64_t seq = 0, head;
@@ -161,5 +172,7 @@ void ordo_job_run_load(struct ordo_job *job, struct ordo_view *view) {
     /* A log that ends before the head that its row knows of has lost its end: never serve a shorter history. */
     if (!err && job->load.state.seq < head)
         ordo_job_fail(job, ORDO_ERR_CORRUPT, "the document's log ends before its head", job->load.state.seq);
+    if (!err && job->load.state.seq == 0 && (err = look_for_quarantine(job, view)))
+        ordo_job_fail(job, err, "the store was repaired, and this document may be one of those that were lost", 0);
     ordo_buffer_finish(&end);
 }

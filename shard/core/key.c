@@ -3,6 +3,7 @@
 #include "common/hash.h"
 
 const struct ordo_slice ordo_key_turn = {.data = (const uint8_t *)"turn", .size = 4};
+const struct ordo_slice ordo_key_quarantine = {.data = (const uint8_t *)"quarantine", .size = 10};
 
 bool ordo_key_name_is_valid(struct ordo_slice name) {
     return name.size >= 1 && name.size <= ORDO_NAME_SIZE_MAX && memchr(name.data, 0, name.size) == NULL;

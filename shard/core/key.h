@@ -39,5 +39,6 @@ bool ordo_key_parse_piece(struct ordo_slice rest, uint64_t *seq, uint32_t *piece
 
 /* Keys in `meta`. */
 extern const struct ordo_slice ordo_key_turn;
+extern const struct ordo_slice ordo_key_quarantine; /* rows.h, quarantine row */
 
 #endif

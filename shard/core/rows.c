@@ -117,3 +117,24 @@ ordo_err ordo_turn_row_decode(struct ordo_slice value, struct ordo_turn_row *row
     if (err) return err;
     return body_end(ordo_take_varint(&body, &row->turn) && ordo_take_varint(&body, &row->term), &body);
 }
+
+void ordo_quarantine_encode(struct ordo_buffer *out, const struct ordo_quarantine_range *ranges, size_t count) {
+    ordo_value_begin(out, ROW_VERSION);
+    for (size_t i = 0; i < count; i++) {
+        ordo_buffer_append_sized(out, ranges[i].low);
+        ordo_buffer_append_sized(out, ranges[i].high);
+    }
+    ordo_value_seal(out, ordo_key_quarantine);
+}
+
+bool ordo_quarantine_holds(struct ordo_slice value, struct ordo_slice doc_key) {
+    struct ordo_reader body;
+    struct ordo_quarantine_range range;
+    if (ordo_value_open(ordo_key_quarantine, value, ROW_VERSION, &body)) return true;
+    while (ordo_reader_left(&body) > 0) {
+        if (!ordo_take_sized(&body, &range.low) || !ordo_take_sized(&body, &range.high)) return true;
+        bool is_behind_low = range.low.size == 0 || ordo_slice_compare(range.low, doc_key) <= 0;
+        if (is_behind_low && (range.high.size == 0 || ordo_slice_compare(doc_key, range.high) <= 0)) return true;
+    }
+    return false;
+}

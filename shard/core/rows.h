@@ -19,7 +19,7 @@ struct ordo_doc_row {
     uint64_t lineage, head, horizon;
     uint64_t created_seq, deleted_seq; /* newest create and delete; 0: none */
     uint64_t forgotten_seq;
-    uint64_t history_seq;              /* ops up to here are gone; a snapshot at it is where history begins (0: all is there) */
+    uint64_t history_seq;              /* where history begins: the content here is in a snapshot (0: it begins with nothing) */
     struct ordo_relineage relineage;
 };
 void ordo_doc_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_doc_row *row);
@@ -59,5 +59,14 @@ struct ordo_turn_row {
 };
 void ordo_turn_row_encode(struct ordo_buffer *out, const struct ordo_turn_row *row);
 ORDO_MUST_USE ordo_err ordo_turn_row_decode(struct ordo_slice value, struct ordo_turn_row *row);
+
+/* In `meta` under ordo_key_quarantine, if the store was repaired: document keys among which there may have been some that
+ * are lost with their names. A document of such a name that has no rows is not taken for a new one. */
+struct ordo_quarantine_range {
+    struct ordo_slice low, high; /* document keys, both included; empty: from the first, to the last */
+};
+void ordo_quarantine_encode(struct ordo_buffer *out, const struct ordo_quarantine_range *ranges, size_t count);
+/* Whether the row holds the document; a row that does not read holds all. */
+bool ordo_quarantine_holds(struct ordo_slice value, struct ordo_slice doc_key);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "common/assert.h"
 #include "common/memory.h"
+#include "shard/core/block.h"
 #include "shard/core/key.h"
 #include "shard/core/state.h"
 
@@ -38,7 +39,7 @@ void ordo_shard_config_init(struct ordo_shard_config *config) {
         .log_age_ms = 60000,
         .truncate_ops_min = 2048,
         .truncate_size_max = 1024 * 1024,
-        .history_block_ops = 32768,
+        .history_block_ops = ORDO_BLOCK_OPS_MAX,
         .retention = {.ops = 10000},
         .clients_max = 10000,
         .client_age_ms = UINT64_C(180) * 24 * 3600 * 1000,

@@ -122,6 +122,15 @@ static void finish(struct ordo_shard *shard, struct ordo_doc *doc, uint32_t retr
     ordo_doc_set_timer(shard, doc);
 }
 
+/* Whether one of the clients that may be forgotten is not here just now. */
+static bool forgets_somebody(const struct ordo_doc *doc, const struct ordo_truncate *truncate) {
+    struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&truncate->forgotten));
+    struct ordo_slice client_id;
+    while (ordo_take_sized(&reader, &client_id))
+        if (ordo_authors_find(&doc->authors, client_id) == NULL) return true;
+    return false;
+}
+
 void ordo_truncations_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job) {
     ORDO_ASSERT(doc->truncation_phase == ORDO_TRUNCATION_READING);
     const struct ordo_truncate *truncate = &job->truncate;
@@ -131,7 +140,7 @@ void ordo_truncations_job_done(struct ordo_shard *shard, struct ordo_doc *doc, s
                         ordo_shard_doc_name(shard, doc), job->message);
         shard->stats.documents_damaged++;
     }
-    bool is_nothing = truncate->runs.count == 0 && truncate->base_seq == 0 && truncate->forgotten.size == 0;
+    bool is_nothing = truncate->runs.count == 0 && truncate->base_seq == 0 && !forgets_somebody(doc, truncate);
     if (job->err || is_nothing) { /* too young, as a rule */
         finish(shard, doc, RETRY_MS);
         return;
@@ -185,7 +194,8 @@ static void write_blocks(struct ordo_shard *shard, struct ordo_doc *doc, const s
 
 static void mark(struct ordo_shard *shard, struct ordo_doc *doc) {
     const struct ordo_truncate *truncate = &doc->truncation_job->truncate;
-    ORDO_ASSERT(truncate->horizon >= doc->horizon && truncate->horizon <= doc->snapshots[1].seq);
+    ORDO_ASSERT(truncate->horizon >= doc->horizon);
+    ORDO_ASSERT(truncate->horizon == doc->horizon || truncate->horizon <= doc->snapshots[1].seq);
     shard->stats.ops_truncated += truncate->horizon - doc->horizon;
     doc->horizon = truncate->horizon;
     doc->old_base = (struct ordo_snapshot_keys){0};

@@ -17,13 +17,17 @@ void ordo_value_seal(struct ordo_buffer *out, struct ordo_slice key) {
     ordo_buffer_append_u64_le(out, checksum(key, ordo_buffer_slice(out)));
 }
 
-ordo_err ordo_value_open(struct ordo_slice key, struct ordo_slice value, uint8_t version, struct ordo_reader *body) {
-    if (value.size < 1 + CHECKSUM_SIZE) return ORDO_ERR_CORRUPT;
+bool ordo_value_is_whole(struct ordo_slice key, struct ordo_slice value) {
+    if (value.size < 1 + CHECKSUM_SIZE) return false;
     struct ordo_slice covered = ordo_slice(value.data, value.size - CHECKSUM_SIZE);
     struct ordo_reader reader = ordo_reader(ordo_slice(value.data + covered.size, CHECKSUM_SIZE));
     uint64_t stored;
-    if (!ordo_take_u64_le(&reader, &stored) || stored != checksum(key, covered)) return ORDO_ERR_CORRUPT;
+    return ordo_take_u64_le(&reader, &stored) && stored == checksum(key, covered);
+}
+
+ordo_err ordo_value_open(struct ordo_slice key, struct ordo_slice value, uint8_t version, struct ordo_reader *body) {
+    if (!ordo_value_is_whole(key, value)) return ORDO_ERR_CORRUPT;
     if (value.data[0] != version) return ORDO_ERR_VERSION;
-    *body = ordo_reader(ordo_slice(covered.data + 1, covered.size - 1));
+    *body = ordo_reader(ordo_slice(value.data + 1, value.size - 1 - CHECKSUM_SIZE));
     return ORDO_OK;
 }

@@ -20,6 +20,7 @@ typedef void (*ordo_verify_found)(void *context, const struct ordo_finding *find
 
 struct ordo_verify_counts {
     uint64_t documents, ops, snapshots, client_rows, findings;
+    uint64_t blocks, block_size; /* of packed history: how many, and their bytes in all */
 };
 
 /* Calls `found` for each thing that is wrong and goes on with the next document. */

@@ -73,7 +73,7 @@ test("doc cat of what does not exist fails in one line and makes nothing", (t) =
 
 test("usage errors exit with 2, failures with 1, help with 0", async () => {
   for (const args of [[], ["nonsense"], ["doc"], ["doc", "cat"], ["doc", "cat", "noslash"], ["up", "--nonsense"],
-                      ["up", "--data"], ["verify"]]) {
+                      ["up", "--data"], ["verify"], ["repair"], ["repair", "a", "b"]]) {
     const { code, stderr } = await run("ordo", args);
     assert.equal(code, 2, `ordo ${args.join(" ")}`);
     assert.notEqual(stderr.trim(), "");
@@ -81,8 +81,11 @@ test("usage errors exit with 2, failures with 1, help with 0", async () => {
   const unreachable = await run("ordo", ["doc", "cat", "a/b", "--url", "ws://127.0.0.1:1/v1/ws"]);
   assert.equal(unreachable.code, 1);
   assert.equal(unreachable.stderr.trim().split("\n").length, 1, unreachable.stderr);
-  const absent = await run("ordo", ["verify", "/nonexistent"]);
-  assert.equal(absent.code, 1);
+  for (const verb of ["verify", "repair"]) {
+    const absent = await run("ordo", [verb, "/nonexistent"]);
+    assert.equal(absent.code, 1);
+    assert.equal(absent.stderr.trim().split("\n").length, 1, absent.stderr);
+  }
   for (const name of ["ordo", "ordo-load", "ordo-shard", "ordo-gateway"]) {
     assert.equal((await run(name, ["--help"])).code, 0, `${name} --help`);
   }

@@ -70,7 +70,12 @@ static void on_guessed(void *user, struct ordo_client_doc *core, const struct or
     (void)core;
     sim_log(client->sim, "client %u: client_seq %" PRIu64 " is taken for %s", client->index, guess->client_seq,
             guess->is_saved ? "committed" : "not committed");
-    if (guess->is_saved) ledger_excuse(&client->sim->ledger, guess->inserted);
+    if (guess->is_saved) {
+        ledger_excuse(&client->sim->ledger, guess->inserted);
+    } else { /* were the guess wrong, it would stand there twice */
+        const uint8_t *next = guess->inserted.data, *end = next + guess->inserted.size;
+        while (next < end) ledger_stray(&client->sim->ledger, model_utf8_take(&next));
+    }
 }
 
 static void on_status(void *user, struct ordo_client_doc *core, enum ordo_client_status status, uint32_t code,

@@ -76,6 +76,10 @@ const struct oracle_entry *oracle_find(const struct oracle *oracle, const struct
 /* Newest client_seq of this client at or below `seq`, and its place; 0: none. */
 uint64_t oracle_last_client_seq(const struct oracle_doc *doc, struct ordo_slice client, uint64_t seq,
                                 uint64_t *server_seq_out);
+/* Whether a client whose newest op is at `server_seq` may be told that none is known of it (0). */
+static inline bool oracle_may_be_forgotten(uint64_t told_client_seq, uint64_t forgotten_seq, uint64_t server_seq) {
+    return told_client_seq == 0 && server_seq <= forgotten_seq;
+}
 /* Is `utf8` the content at `seq`? (seq 0: empty) */
 bool oracle_content_is(const struct oracle *oracle, const struct oracle_doc *doc, uint64_t seq,
                        struct ordo_slice utf8);

@@ -8,6 +8,10 @@ const struct sim_regression sim_regressions[] = {
     {"op_behind_an_overtaken_create_is_pipelined", 4615, SIM_PROFILE_ANY},
     {"document_is_closed_and_opened_before_its_open_is_answered", 894, SIM_PROFILE_ANY},
     {"ended_opening_writes_again_after_the_later_one_left", 2031512, SIM_PROFILE_ANY},
+    {"forgotten_client_that_opens_anew_reuses_its_numbers", 246, SIM_PROFILE_ANY},
+    {"forgotten_client_that_opens_anew_reuses_its_numbers_2", 5555, SIM_PROFILE_ANY},
+    {"clients_that_cannot_be_forgotten_are_looked_at_without_end", 104194, SIM_PROFILE_ANY},
+    {"clients_expire_where_a_snapshot_was_damaged", 131936, SIM_PROFILE_ANY},
     {"typing_at_a_seam_of_ones_own_run_loses_its_hint", 329, SIM_PROFILE_INTERLEAVING},
     {"typing_at_a_seam_of_ones_own_run_loses_its_hint_2", 842, SIM_PROFILE_INTERLEAVING},
 };

@@ -210,6 +210,7 @@ static void opened_fail(struct watch *watch, const struct watch_doc *doc, const 
 
 static void opened_complete(struct watch *watch, struct watch_doc *doc, const Ordo__V1__Opened *opened) {
     uint64_t server_seq, client_seq = oracle_last_client_seq(doc->doc, client_of(watch), opened->head, &server_seq);
+    if (oracle_may_be_forgotten(opened->last_client_seq, opened->forgotten_seq, server_seq)) client_seq = server_seq = 0;
     if (doc->seq != opened->head) opened_fail(watch, doc, "ops up to seq", doc->seq, opened->head);
     if (opened->lineage != oracle_lineage(doc->doc, opened->head)) {
         opened_fail(watch, doc, "lineage", opened->lineage, oracle_lineage(doc->doc, opened->head));

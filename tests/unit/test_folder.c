@@ -8,6 +8,7 @@
 #include "shard/core/rows.h"
 #include "shard/folder.h"
 #include "shard/low_water.h"
+#include "shard/manifest.h"
 #include "tests/unit/scratch.h"
 
 struct fixture {
@@ -317,6 +318,50 @@ static void half_a_mark_leaves_the_one_before(void **state) {
     ordo_buffer_finish(&after);
 }
 
+/* Where the MANIFEST in use lies. */
+static void manifest_of(const char *store, char path[PATH_MAX]) {
+    struct ordo_buffer current = {0};
+    char name[PATH_MAX];
+    scratch_join(name, store, "db/CURRENT");
+    scratch_read(name, &current);
+    snprintf(name, sizeof name, "db/%.*s", (int)current.size - 1, (const char *)current.data);
+    scratch_join(path, store, name);
+    ordo_buffer_finish(&current);
+}
+
+static void mark_manifest(const char *store) {
+    struct ordo_low_water low_water;
+    char path[PATH_MAX];
+    scratch_join(path, store, "low-water");
+    assert_int_equal(ordo_low_water_open(&low_water, path, 0), ORDO_OK);
+    scratch_join(path, store, "db");
+    assert_int_equal(ordo_manifest_mark(path, &low_water.manifest), ORDO_OK);
+    assert_int_equal(ordo_low_water_write(&low_water, 0), ORDO_OK);
+    ordo_low_water_close(&low_water);
+}
+
+static void a_list_of_tables_that_lost_its_end_is_refused(void **state) {
+    struct fixture *fixture = *state;
+    open_ok(fixture);
+    write_turn(fixture, 1);
+    close_folder(fixture);
+    open_ok(fixture); /* turn 1 goes into a table */
+    mark_manifest(fixture->path);
+    close_folder(fixture);
+    char manifest[PATH_MAX];
+    struct ordo_buffer bytes = {0};
+    manifest_of(fixture->path, manifest);
+    scratch_read(manifest, &bytes);
+    for (size_t size = bytes.size - 1; size > bytes.size / 4; size -= 7) {
+        scratch_write(manifest, ordo_slice(bytes.data, size));
+        open_and_close(fixture, fixture->path, ORDO_ERR_CORRUPT);
+    }
+    scratch_write(manifest, ordo_buffer_slice(&bytes));
+    ordo_buffer_finish(&bytes);
+    open_and_close(fixture, fixture->path, ORDO_OK);
+    open_and_close(fixture, fixture->path, ORDO_OK); /* a newer list than the one that is marked */
+}
+
 /* ---- reading a stopped store */
 
 static void a_readonly_opening_changes_nothing(void **state) {
@@ -376,6 +421,7 @@ int main(void) {
         WITH_FOLDER(a_deleted_log_is_refused),
         WITH_FOLDER(a_log_cut_below_the_low_water_mark_is_refused_and_kept),
         WITH_FOLDER(a_damaged_or_missing_mark_is_noted_and_made_anew),
+        WITH_FOLDER(a_list_of_tables_that_lost_its_end_is_refused),
         WITH_FOLDER(half_a_mark_leaves_the_one_before),
         WITH_FOLDER(a_readonly_opening_changes_nothing),
         WITH_FOLDER(a_readonly_opening_passes_over_a_tail_of_zeros),

@@ -175,6 +175,25 @@ static void random_bytes_are_read_within_their_bounds(void **state) {
 
 #define WITH_FILE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static void behind_damage_reading_goes_on_at_the_next_block(void **state) {
+    struct fixture *fixture = *state;
+    fixture->file.data[fixture->ends[4] + 8] ^= 1; /* of record 5, behind the first large one, in the fourth block */
+    struct ordo_wal_reader reader = ordo_wal_reader(ordo_buffer_slice(&fixture->file));
+    struct ordo_reader entries;
+    struct ordo_wal_entry entry;
+    size_t count = 0, last_size = 0;
+    while (ordo_wal_next_record(&reader, &entries)) {
+        count++;
+        assert_true(ordo_wal_take_entry(&entries, &entry));
+        assert_true(entry.is_put && entry.family == 1 && ordo_slice_equal(entry.key, ordo_slice_of("turn")));
+        last_size = entry.value.size;
+    }
+    assert_true(reader.met_damage);
+    assert_int_equal(count, 64 - 5); /* up to the large record that began in the damaged block */
+    assert_int_equal(last_size, 1);
+    ordo_wal_reader_finish(&reader);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_checksum_is_castagnoli),
@@ -184,6 +203,7 @@ int main(void) {
         WITH_FILE(zeros_behind_the_last_record_are_a_torn_tail),
         WITH_FILE(a_flipped_bit_before_the_last_record_is_damage),
         WITH_FILE(a_flipped_bit_in_the_last_record_looks_like_a_torn_tail),
+        WITH_FILE(behind_damage_reading_goes_on_at_the_next_block),
         cmocka_unit_test(a_missing_record_shows_by_its_sequence_number),
         cmocka_unit_test(a_record_inside_of_a_torn_record_is_no_record_of_the_log),
         cmocka_unit_test(random_bytes_are_read_within_their_bounds),

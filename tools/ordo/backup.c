@@ -22,7 +22,7 @@
 #include "shard/files.h"
 #include "shard/folder.h"
 #include "tools/ordo/command.h"
-#include "tools/ordo/manifest.h"
+#include "tools/ordo/backup_manifest.h"
 #include "tools/ordo/side_link.h"
 
 enum { ASK_MS = 200, ANSWER_TIMEOUT_MS = 1000, SILENCE_MS = 15000, BUSY_MS = 15000, NICENESS = 10 };
@@ -35,7 +35,7 @@ struct backup {
     uint64_t previous;               /* number of the newest backup so far; 0: none */
     uint64_t rate;
     bool is_quick;
-    struct ordo_manifest manifest;
+    struct ordo_backup_manifest manifest;
     uint64_t copied_size, linked_size;
 };
 
@@ -80,7 +80,7 @@ static void remove_partials(const char *dir) {
 /* Gives up its name first, so that what is half removed is no backup. */
 static int remove_backup(const char *dir, uint64_t id) {
     char path[PATH_MAX], partial[PATH_MAX];
-    if (!ordo_manifest_path(path, dir, id, "") || !ordo_manifest_path(partial, dir, id, ".partial")) return EXIT_FAILURE;
+    if (!ordo_backup_manifest_path(path, dir, id, "") || !ordo_backup_manifest_path(partial, dir, id, ".partial")) return EXIT_FAILURE;
     if (rename(path, partial) == 0 && ordo_folder_remove(partial) == ORDO_OK) {
         printf("%06" PRIu64 ": removed\n", id);
         return EXIT_SUCCESS;
@@ -90,7 +90,7 @@ static int remove_backup(const char *dir, uint64_t id) {
 
 static int keep_newest(const char *dir, uint64_t keep) {
     size_t count;
-    uint64_t *ids = ordo_manifest_list(dir, &count);
+    uint64_t *ids = ordo_backup_manifest_list(dir, &count);
     int status = EXIT_SUCCESS;
     for (size_t i = 0; i + keep < count && status == EXIT_SUCCESS; i++) status = remove_backup(dir, ids[i]);
     free(ids);
@@ -106,19 +106,19 @@ static void print_time(uint64_t time_ms) {
 }
 
 static int list(const char *dir) {
-    static struct ordo_manifest manifest;
+    static struct ordo_backup_manifest manifest;
     size_t count;
-    uint64_t *ids = ordo_manifest_list(dir, &count);
+    uint64_t *ids = ordo_backup_manifest_list(dir, &count);
     int status = count > 0 ? EXIT_SUCCESS : ordo_command_fail("there is no backup in %s", dir);
     for (size_t i = 0; i < count; i++) {
         char path[PATH_MAX];
         struct ordo_problem problem = {{0}};
-        if (!ordo_manifest_path(path, dir, ids[i], "") || ordo_manifest_read(&manifest, path, &problem)) {
+        if (!ordo_backup_manifest_path(path, dir, ids[i], "") || ordo_backup_manifest_read(&manifest, path, &problem)) {
             status = ordo_command_fail("%06" PRIu64 ": %s", ids[i], problem.text);
             continue;
         }
         for (size_t j = 0; j < manifest.store_count; j++) {
-            const struct ordo_manifest_store *store = &manifest.stores[j];
+            const struct ordo_backup_manifest_store *store = &manifest.stores[j];
             printf("%06" PRIu64 "  ", ids[i]);
             print_time(store->time_ms);
             printf("  %s  turn %" PRIu64 "  %.1f MiB\n", store->name, store->identity.turn,
@@ -141,7 +141,7 @@ static int ask_shard(struct backup *backup, struct side_link *link, const char *
     char path[PATH_MAX], previous[PATH_MAX] = "";
     if (snprintf(path, sizeof path, "%s/%s", backup->partial, name) >= (int)sizeof path ||
         (backup->previous > 0 &&
-         (!ordo_manifest_path(previous, backup->dir, backup->previous, "/") ||
+         (!ordo_backup_manifest_path(previous, backup->dir, backup->previous, "/") ||
           strlen(previous) + strlen(name) >= sizeof previous))) {
         return ordo_command_fail("the path of %s is too long", backup->dir);
     }
@@ -188,7 +188,7 @@ static void print_finding(void *context, const struct ordo_finding *finding) {
 }
 
 /* Opens the copy as `ordo verify` does, and notes which store it is. */
-static int look_inside(const struct backup *backup, char *path, struct ordo_manifest_store *store) {
+static int look_inside(const struct backup *backup, char *path, struct ordo_backup_manifest_store *store) {
     static struct ordo_folder folder;
     struct ordo_problem problem = {{0}};
     ordo_err err = ordo_folder_open_readonly(&folder, path, &problem);
@@ -208,7 +208,7 @@ static int look_inside(const struct backup *backup, char *path, struct ordo_mani
                              "whether they are there, too", finding_count);
 }
 
-static int check_store(const struct backup *backup, uint64_t turn, struct ordo_manifest_store *store) {
+static int check_store(const struct backup *backup, uint64_t turn, struct ordo_backup_manifest_store *store) {
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/%s", backup->partial, store->name) >= (int)sizeof path) return EXIT_FAILURE;
     struct ordo_backup_list list = {0};
@@ -225,7 +225,7 @@ static int check_store(const struct backup *backup, uint64_t turn, struct ordo_m
 }
 
 static int take_shard(struct backup *backup, const char *name, const char *endpoint) {
-    struct ordo_manifest_store *store = &backup->manifest.stores[backup->manifest.store_count++];
+    struct ordo_backup_manifest_store *store = &backup->manifest.stores[backup->manifest.store_count++];
     snprintf(store->name, sizeof store->name, "%s", name);
     struct side_link *link = side_link_open(endpoint);
     if (link == NULL) return ordo_command_fail("%s is no endpoint of a shard", endpoint);
@@ -270,13 +270,13 @@ static int take_shards(struct backup *backup) {
 
 static int complete(struct backup *backup) {
     struct ordo_problem problem = {{0}};
-    ordo_err err = ordo_manifest_check(&backup->manifest, &problem);
-    if (!err) err = ordo_manifest_write(&backup->manifest, backup->partial, &problem);
+    ordo_err err = ordo_backup_manifest_check(&backup->manifest, &problem);
+    if (!err) err = ordo_backup_manifest_write(&backup->manifest, backup->partial, &problem);
     if (err) return ordo_command_fail("%s", problem.text);
     if (rename(backup->partial, backup->path) != 0 || ordo_folder_sync(backup->dir) != ORDO_OK)
         return ordo_command_fail("the backup cannot be named %s: %s", backup->path, strerror(errno));
     for (size_t i = 0; i < backup->manifest.store_count; i++) {
-        const struct ordo_manifest_store *store = &backup->manifest.stores[i];
+        const struct ordo_backup_manifest_store *store = &backup->manifest.stores[i];
         printf("%06" PRIu64 ": %s, turn %" PRIu64 ", all that was acknowledged before ", backup->manifest.id,
                store->name, store->identity.turn);
         print_time(store->time_ms);
@@ -290,12 +290,12 @@ static int complete(struct backup *backup) {
 
 static int make(struct backup *backup) {
     size_t count;
-    uint64_t *ids = ordo_manifest_list(backup->dir, &count);
+    uint64_t *ids = ordo_backup_manifest_list(backup->dir, &count);
     backup->previous = count > 0 ? ids[count - 1] : 0;
     free(ids);
     backup->manifest.id = backup->previous + 1;
-    if (!ordo_manifest_path(backup->path, backup->dir, backup->manifest.id, "") ||
-        !ordo_manifest_path(backup->partial, backup->dir, backup->manifest.id, ".partial")) {
+    if (!ordo_backup_manifest_path(backup->path, backup->dir, backup->manifest.id, "") ||
+        !ordo_backup_manifest_path(backup->partial, backup->dir, backup->manifest.id, ".partial")) {
         return ordo_command_fail("the path of %s is too long", backup->dir);
     }
     remove_partials(backup->dir);

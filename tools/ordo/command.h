@@ -20,6 +20,7 @@ ordo_command_run ordo_doc_restore_run;
 ordo_command_run ordo_verify_run;
 ordo_command_run ordo_backup_run;
 ordo_command_run ordo_restore_run;
+ordo_command_run ordo_repair_run;
 
 /* Parses; on `--help` prints `usage` and the options, on a usage error one line to stderr. True: go on. False: return
  * `*status`. */

@@ -24,6 +24,7 @@ static const struct command {
     {NULL, "verify", "check the data of a stopped shard", ordo_verify_run},
     {NULL, "backup", "copy the data of a running cluster", ordo_backup_run},
     {NULL, "restore", "make a data folder out of a backup", ordo_restore_run},
+    {NULL, "repair", "make a new store of what a damaged one still holds", ordo_repair_run},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0], NAME_WIDTH = 13 };
 

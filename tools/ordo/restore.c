@@ -14,12 +14,12 @@
 #include "shard/files.h"
 #include "shard/restore.h"
 #include "tools/ordo/command.h"
-#include "tools/ordo/manifest.h"
+#include "tools/ordo/backup_manifest.h"
 
 struct restore {
     const char *dir, *into;
     char from[PATH_MAX], target[PATH_MAX], partial[PATH_MAX];
-    struct ordo_manifest manifest;
+    struct ordo_backup_manifest manifest;
     uint64_t document_count;
 };
 
@@ -37,7 +37,7 @@ static bool is_free(const char *path) {
 /* EXIT_SUCCESS: `from` and the manifest are those of the backup that is meant. */
 static int choose(struct restore *restore, uint64_t id) {
     size_t count;
-    uint64_t *ids = ordo_manifest_list(restore->dir, &count);
+    uint64_t *ids = ordo_backup_manifest_list(restore->dir, &count);
     bool is_there = false;
     for (size_t i = 0; i < count; i++) is_there |= id == 0 || ids[i] == id;
     if (id == 0 && count > 0) id = ids[count - 1];
@@ -45,9 +45,9 @@ static int choose(struct restore *restore, uint64_t id) {
     if (!is_there && id == 0) return ordo_command_fail("there is no backup in %s", restore->dir);
     if (!is_there) return ordo_command_fail("there is no backup %06" PRIu64 " in %s", id, restore->dir);
     struct ordo_problem problem = {{0}};
-    if (!ordo_manifest_path(restore->from, restore->dir, id, "")) return EXIT_FAILURE;
-    ordo_err err = ordo_manifest_read(&restore->manifest, restore->from, &problem);
-    if (!err) err = ordo_manifest_check(&restore->manifest, &problem);
+    if (!ordo_backup_manifest_path(restore->from, restore->dir, id, "")) return EXIT_FAILURE;
+    ordo_err err = ordo_backup_manifest_read(&restore->manifest, restore->from, &problem);
+    if (!err) err = ordo_backup_manifest_check(&restore->manifest, &problem);
     return err ? ordo_command_fail("%s", problem.text) : EXIT_SUCCESS;
 }
 
@@ -59,7 +59,7 @@ static bool is_as_described(const struct ordo_identity *store, const struct ordo
            store->term == described->term && memcmp(store->epochs, described->epochs, sizeof store->epochs) == 0;
 }
 
-static int restore_store(struct restore *restore, const struct ordo_manifest_store *store) {
+static int restore_store(struct restore *restore, const struct ordo_backup_manifest_store *store) {
     char from[PATH_MAX], path[PATH_MAX];
     static struct ordo_restored restored;
     struct ordo_problem problem = {{0}};

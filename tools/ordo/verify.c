@@ -1,43 +1,10 @@
 /* ordo verify: the data of a stopped shard, checked against everything that Ordo promises. Changes nothing. */
-#include <dirent.h>
-#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include "shard/core/verify.h"
 #include "shard/folder.h"
 #include "tools/ordo/command.h"
-
-enum { STORES_MAX = 1024 };
-
-static bool is_store(const char *path) {
-    char database[PATH_MAX];
-    struct stat info;
-    int size = snprintf(database, sizeof database, "%s/db", path);
-    return size > 0 && (size_t)size < sizeof database && stat(database, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-/* The folder itself, if it is a store, else the stores right under it. `paths` get strings to free. */
-static size_t find_stores(const char *folder, char *paths[STORES_MAX]) {
-    if (is_store(folder)) {
-        paths[0] = strdup(folder);
-        return 1;
-    }
-    struct dirent **entries;
-    int entry_count = scandir(folder, &entries, NULL, alphasort);
-    size_t count = 0;
-    for (int i = 0; i < entry_count; i++) {
-        char path[PATH_MAX];
-        bool is_hidden = entries[i]->d_name[0] == '.';
-        int size = snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
-        free(entries[i]);
-        if (is_hidden || size < 0 || (size_t)size >= sizeof path || !is_store(path) || count == STORES_MAX) continue;
-        paths[count++] = strdup(path);
-    }
-    if (entry_count >= 0) free(entries);
-    return count;
-}
+#include "tools/ordo/stores.h"
 
 static void print_finding(void *context, const struct ordo_finding *finding) {
     const char *path = context;
@@ -64,8 +31,10 @@ static int verify_store(char *path, uint64_t *finding_count) {
     struct ordo_verify_counts counts = ordo_verify(view, print_finding, path);
     folder.store->ops->view_close(view);
     ordo_folder_finish(&folder);
-    printf("%s: %llu documents, %llu ops, %llu snapshots, %llu client rows, %llu findings\n", path,
-           (unsigned long long)counts.documents, (unsigned long long)counts.ops, (unsigned long long)counts.snapshots,
+    printf("%s: %llu documents, %llu ops, %llu blocks of history (%llu bytes), %llu snapshots, %llu client rows, "
+           "%llu findings\n", path,
+           (unsigned long long)counts.documents, (unsigned long long)counts.ops, (unsigned long long)counts.blocks,
+           (unsigned long long)counts.block_size, (unsigned long long)counts.snapshots,
            (unsigned long long)counts.client_rows, (unsigned long long)counts.findings);
     *finding_count += counts.findings;
     return EXIT_SUCCESS;
@@ -79,8 +48,8 @@ int ordo_verify_run(int argc, char **argv) {
                             &status)) {
         return status;
     }
-    char *paths[STORES_MAX];
-    size_t count = find_stores(folder, paths);
+    char *paths[ORDO_STORES_MAX];
+    size_t count = ordo_stores_find(folder, paths);
     uint64_t finding_count = 0;
     status = count > 0 ? EXIT_SUCCESS : ordo_command_fail("%s: there is no store in it", folder);
     for (size_t i = 0; i < count; i++) {

@@ -10,6 +10,7 @@ struct ordo_client_doc *ordo_client_connection_open(struct ordo_client_connectio
     struct ordo_client_doc *doc = ordo_client_doc_create(options, connection->options.client_id);
     doc->touched = doc_touched;
     doc->owner = connection;
+    if (connection->next_client_seq > doc->next_client_seq) doc->next_client_seq = connection->next_client_seq;
     connection->docs =
         connection_grow(connection->docs, connection->doc_count, &connection->doc_capacity, sizeof *connection->docs);
     connection->docs[connection->doc_count++] = doc;
@@ -26,6 +27,7 @@ void ordo_client_connection_close(struct ordo_client_connection *connection, str
     for (size_t i = 0; i < connection->doc_count; i++) {
         if (connection->docs[i] == doc) connection->docs[i--] = connection->docs[--connection->doc_count];
     }
+    if (doc->next_client_seq > connection->next_client_seq) connection->next_client_seq = doc->next_client_seq;
     ordo_client_doc_destroy(doc);
     connection_wake(connection);
 }

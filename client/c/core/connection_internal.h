@@ -24,6 +24,9 @@ struct ordo_client_connection {
     struct ordo_buffer token, agent;
     enum ordo_client_connection_state state;
     bool is_stopping;
+    /* Above every client_seq that a closed document used. One that is opened again goes on from here: the server may
+     * have forgotten this client, and then tells of no last_client_seq. */
+    uint64_t next_client_seq;
     uint16_t close_code;
 
     uint64_t reconnect_at_ms;     /* WAITING */

@@ -159,7 +159,7 @@ ordo_err ordo_client_doc_restore(struct ordo_client_doc *doc, struct ordo_slice 
     doc->is_deleted = (record.flags & FLAG_DELETED) != 0;
     doc->seq = record.seq;
     doc->lineage = record.lineage;
-    doc->next_client_seq = record.next_client_seq;
+    if (record.next_client_seq > doc->next_client_seq) doc->next_client_seq = record.next_client_seq;
     restore_edits(doc, &record);
     doc_tell_status(doc);
     return ORDO_OK;

@@ -1,4 +1,4 @@
-#include "tools/ordo/manifest.h"
+#include "tools/ordo/backup_manifest.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -38,8 +38,8 @@ static bool take_number(const json_t *object, const char *key, uint64_t *out) {
     return true;
 }
 
-ordo_err ordo_manifest_check(const struct ordo_manifest *manifest, struct ordo_problem *problem) {
-    const struct ordo_manifest_store *stores = manifest->stores;
+ordo_err ordo_backup_manifest_check(const struct ordo_backup_manifest *manifest, struct ordo_problem *problem) {
+    const struct ordo_backup_manifest_store *stores = manifest->stores;
     for (size_t i = 1; i < manifest->store_count; i++) {
         if (memcmp(stores[i].identity.cluster_id, stores[0].identity.cluster_id, ORDO_CLUSTER_ID_SIZE) == 0) continue;
         ordo_problem_set(problem, "The stores %s and %s are of different clusters.", stores[0].name, stores[i].name);
@@ -81,7 +81,7 @@ static bool take_slots(const json_t *slots, struct ordo_identity *identity) {
     return json_is_array(slots);
 }
 
-static json_t *store_of(const struct ordo_manifest_store *store) {
+static json_t *store_of(const struct ordo_backup_manifest_store *store) {
     const struct ordo_identity *identity = &store->identity;
     return json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "name", store->name, "store",
                      hex_of(identity->store_id, sizeof identity->store_id), "incarnation",
@@ -90,7 +90,7 @@ static json_t *store_of(const struct ordo_manifest_store *store) {
                      (json_int_t)store->size, "slots", slots_of(identity->epochs));
 }
 
-static bool take_store(const json_t *object, struct ordo_manifest_store *store) {
+static bool take_store(const json_t *object, struct ordo_backup_manifest_store *store) {
     struct ordo_identity *identity = &store->identity;
     const char *name = json_string_value(json_object_get(object, "name"));
     if (name == NULL || name[0] == '.' || strchr(name, '/') != NULL) return false;
@@ -101,7 +101,7 @@ static bool take_store(const json_t *object, struct ordo_manifest_store *store) 
            take_number(object, "size", &store->size) && take_slots(json_object_get(object, "slots"), identity);
 }
 
-ordo_err ordo_manifest_write(const struct ordo_manifest *manifest, const char *folder, struct ordo_problem *problem) {
+ordo_err ordo_backup_manifest_write(const struct ordo_backup_manifest *manifest, const char *folder, struct ordo_problem *problem) {
     char path[PATH_MAX], temporary[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/manifest.json", folder) >= (int)sizeof path ||
         snprintf(temporary, sizeof temporary, "%s/manifest.json.new", folder) >= (int)sizeof temporary) {
@@ -120,7 +120,7 @@ ordo_err ordo_manifest_write(const struct ordo_manifest *manifest, const char *f
     return err;
 }
 
-static bool take_manifest(const json_t *all, struct ordo_manifest *manifest) {
+static bool take_manifest(const json_t *all, struct ordo_backup_manifest *manifest) {
     uint64_t format;
     if (!take_number(all, "format", &format) || format != FORMAT || !take_number(all, "backup", &manifest->id)) {
         return false;
@@ -129,15 +129,15 @@ static bool take_manifest(const json_t *all, struct ordo_manifest *manifest) {
     json_t *store, *stores = json_object_get(all, "stores");
     json_array_foreach(stores, index, store) {
         if (manifest->store_count == ORDO_BACKUP_STORES_MAX) return false;
-        struct ordo_manifest_store *to = &manifest->stores[manifest->store_count++];
+        struct ordo_backup_manifest_store *to = &manifest->stores[manifest->store_count++];
         if (!take_hex(json_object_get(all, "cluster"), to->identity.cluster_id, ORDO_CLUSTER_ID_SIZE)) return false;
         if (!take_store(store, to)) return false;
     }
     return manifest->store_count > 0;
 }
 
-ordo_err ordo_manifest_read(struct ordo_manifest *manifest, const char *folder, struct ordo_problem *problem) {
-    *manifest = (struct ordo_manifest){0};
+ordo_err ordo_backup_manifest_read(struct ordo_backup_manifest *manifest, const char *folder, struct ordo_problem *problem) {
+    *manifest = (struct ordo_backup_manifest){0};
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/manifest.json", folder) >= (int)sizeof path) return ORDO_ERR_IO;
     struct ordo_buffer text = {0};
@@ -161,7 +161,7 @@ static int compare_ids(const void *a, const void *b) {
     return left < right ? -1 : left > right;
 }
 
-uint64_t *ordo_manifest_list(const char *dir, size_t *count_out) {
+uint64_t *ordo_backup_manifest_list(const char *dir, size_t *count_out) {
     uint64_t *ids = NULL;
     size_t count = 0;
     DIR *folder = opendir(dir);
@@ -177,6 +177,6 @@ uint64_t *ordo_manifest_list(const char *dir, size_t *count_out) {
     return ids;
 }
 
-bool ordo_manifest_path(char out[PATH_MAX], const char *dir, uint64_t id, const char *end) {
+bool ordo_backup_manifest_path(char out[PATH_MAX], const char *dir, uint64_t id, const char *end) {
     return snprintf(out, PATH_MAX, "%s/%06" PRIu64 "%s", dir, id, end) < PATH_MAX;
 }

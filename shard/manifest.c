@@ -1,0 +1,87 @@
+#include "shard/manifest.h"
+
+#include "shard/files.h"
+#include "shard/wal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME_START "MANIFEST-"
+
+/* The file that CURRENT names. CORRUPT: it names none. */
+static ordo_err find(const char *db_path, char path[PATH_MAX], uint64_t *number) {
+    char current[PATH_MAX];
+    struct ordo_buffer bytes = {0};
+    int size = snprintf(current, sizeof current, "%s/CURRENT", db_path);
+    ordo_err err = size < (int)sizeof current ? ordo_file_read(current, &bytes) : ORDO_ERR_IO;
+    size_t start = sizeof NAME_START - 1;
+    bool is_name = !err && bytes.size > start + 1 && bytes.size < 64 && memcmp(bytes.data, NAME_START, start) == 0 &&
+                   bytes.data[bytes.size - 1] == '\n';
+    if (is_name) {
+        bytes.data[bytes.size - 1] = '\0';
+        char *end;
+        *number = strtoull((const char *)bytes.data + start, &end, 10);
+        size = snprintf(path, PATH_MAX, "%s/%s", db_path, (const char *)bytes.data);
+        if (*end != '\0' || size >= PATH_MAX) is_name = false;
+    }
+    ordo_buffer_finish(&bytes);
+    return err ? err : is_name ? ORDO_OK : ORDO_ERR_CORRUPT;
+}
+
+static ordo_err sync_file(const char *path) {
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0) return ordo_file_error();
+    ordo_err err = fdatasync(fd) == 0 ? ORDO_OK : ordo_file_error();
+    close(fd);
+    return err;
+}
+
+ordo_err ordo_manifest_mark(const char *db_path, struct ordo_manifest_mark *mark) {
+    char path[PATH_MAX];
+    struct stat status;
+    struct ordo_manifest_mark now = {0};
+    ordo_err err = find(db_path, path, &now.number);
+    if (!err && stat(path, &status) != 0) err = ordo_file_error();
+    if (err) return err;
+    now.size = (uint64_t)status.st_size;
+    if (now.number == mark->number && now.size == mark->size) return ORDO_OK;
+    err = sync_file(path);
+    if (!err) *mark = now;
+    return err;
+}
+
+static ordo_err damage(struct ordo_problem *problem, const char *path, const char *what) {
+    ordo_problem_set(problem,
+                     "The list of tables %s %s. Acknowledged edits may be lost with it; nothing was changed: restore this "
+                     "folder from a backup, or see what `ordo repair` can save.", path, what);
+    return ORDO_ERR_CORRUPT;
+}
+
+ordo_err ordo_manifest_check(const char *db_path, const struct ordo_manifest_mark *mark, struct ordo_problem *problem) {
+    char path[PATH_MAX];
+    uint64_t number;
+    struct ordo_buffer bytes = {0};
+    if (mark->number == 0) return ORDO_OK; /* nothing is known */
+    ordo_err err = find(db_path, path, &number);
+    if (err == ORDO_ERR_IO) {
+        ordo_problem_set(problem, "The file CURRENT in %s cannot be read: %s.", db_path, strerror(errno));
+        return err;
+    }
+    if (err) return damage(problem, db_path, "cannot be found: the file CURRENT is missing or damaged");
+    if (number < mark->number) return damage(problem, path, "is an older one");
+    if (number > mark->number) return ORDO_OK; /* a start began a new one, whole from its beginning, and got no further */
+    err = ordo_file_read(path, &bytes);
+    bool is_whole = !err && ordo_wal_whole_size(ordo_buffer_slice(&bytes)) >= mark->size;
+    ordo_buffer_finish(&bytes);
+    if (err == ORDO_ERR_NOT_FOUND) return damage(problem, path, "is missing");
+    if (err) {
+        ordo_problem_set(problem, "The list of tables %s cannot be read: %s.", path, strerror(errno));
+        return err;
+    }
+    return is_whole ? ORDO_OK : damage(problem, path, "is damaged, or shorter than it was");
+}

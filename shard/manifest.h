@@ -1,0 +1,18 @@
+/* shard/manifest.h: RocksDB's list of its tables, and how much of it was on disk.
+ *
+ * The MANIFEST is a log in the format of wal.h. RocksDB takes one that ends early for one whose end was never written, and
+ * opens without the tables that the rest names; their log files are long gone. So its size is noted once a second next to
+ * the low-water mark, after a sync of our own (RocksDB may have written and not synced yet), and a start compares. */
+#ifndef ORDO_SHARD_MANIFEST_H
+#define ORDO_SHARD_MANIFEST_H
+
+#include "shard/low_water.h"
+#include "shard/store_rocksdb.h"
+
+/* Of the MANIFEST in use; what stands in `mark` is on disk on return. If it is as before, nothing is synced. */
+ORDO_MUST_USE ordo_err ordo_manifest_mark(const char *db_path, struct ordo_manifest_mark *mark);
+/* CORRUPT, with a sentence: it is older, shorter or less readable than it was. */
+ORDO_MUST_USE ordo_err ordo_manifest_check(const char *db_path, const struct ordo_manifest_mark *mark,
+                                           struct ordo_problem *problem);
+
+#endif
