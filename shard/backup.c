@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 enum { FORGOTTEN_MS = 10000, NICENESS = 10 };
+#define RATE_MIN (1024u * 1024) /* slower, and it would sleep for longer than a stopping process should wait */
 
 struct ordo_backup {
     struct ordo_backup_config config;
@@ -289,7 +290,8 @@ static bool take_path(char out[PATH_MAX], struct ordo_slice path, const char *fo
 static void begin(struct ordo_backup *backup, const struct ordo_backup_request *request) {
     join_thread(backup);
     backup->id = request->id;
-    backup->pace = (struct ordo_backup_pace){.rate = request->rate, .may_go_on = may_go_on, .context = backup};
+    uint64_t rate = request->rate > 0 && request->rate < RATE_MIN ? RATE_MIN : request->rate;
+    backup->pace = (struct ordo_backup_pace){.rate = rate, .may_go_on = may_go_on, .context = backup};
     backup->status = (struct ordo_backup_status){.state = ORDO_BACKUP_RUNNING,
                                                  .turn = ordo_disk_durable_turn(backup->config.disk)};
     backup->previous[0] = '\0';

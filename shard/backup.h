@@ -25,7 +25,7 @@ struct ordo_backup_request {
     uint64_t id;                  /* drawn by the asker; never 0 */
     struct ordo_slice path;       /* absolute; its parent is there, it is not */
     struct ordo_slice previous;   /* an earlier backup of a store, to share tables with; empty: none */
-    uint64_t rate;                /* bytes per second; 0: no limit */
+    uint64_t rate;                /* bytes per second, 1 MiB at least; 0: no limit */
 };
 
 enum ordo_backup_state { ORDO_BACKUP_RUNNING, ORDO_BACKUP_DONE, ORDO_BACKUP_FAILED, ORDO_BACKUP_BUSY };

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { Supervised, assertSameText, converge, withCluster } from "./lib/cluster.mjs";
 import { Program, run } from "./lib/process.mjs";
 import { Random, seedOfRun } from "./lib/random.mjs";
+import { RawConnection } from "./lib/raw.mjs";
 import { keepTyping, pause } from "./lib/typing.mjs";
 
 const random = new Random(seedOfRun);
@@ -160,6 +161,7 @@ test("edits that the restored cluster has never seen are given back, and nothing
     const ahead = await cluster.join(options), along = await cluster.join(options);
     ahead.splice(0, 0, "in the backup. ");
     await ahead.settled();
+    await succeeds(cluster.doc("put", "c/anew", { input: "first" }));
     await succeeds(backup(cluster));
     for (const word of ["later ", "edits ", "were ", "acked. "]) {
       ahead.splice(0, 0, word);
@@ -191,15 +193,26 @@ test("edits that the restored cluster has never seen are given back, and nothing
     ahead.splice(0, 0, "together ");
     assert.equal(await converge([ahead, along, writer]), `together ${writer.text.replace("together ", "")}`);
 
-    // A document that is made anew has the lineage of that, and a restart knows the restored one still.
-    await converge([ahead, along, writer]);
+    // A restart knows the restored lineage still, and for a document that was made anew since, the one of that.
     const { lineage } = writer.confirmed;
+    const lineageOfNew = async () => {
+      const raw = await RawConnection.connect(other.url);
+      const opened = await raw.open("c", "anew");
+      raw.socket.terminate();
+      return opened.lineage;
+    };
+    const restoredLineage = await lineageOfNew();
+    await succeeds(other.doc("rm", "c/anew"));
+    await succeeds(other.doc("put", "c/anew", { input: "once more" }));
+    const newLineage = await lineageOfNew();
+    assert.notEqual(newLineage, restoredLineage);
     const pid = await other.killChild("shard");
     await other.childRestarted("shard", pid);
     ahead.splice(0, 0, "after a restart ");
     await converge([ahead, along, writer]);
     assert.equal(ahead.returned.length, 1, "nothing more was given back");
     assert.equal((await other.join(options)).confirmed.lineage, lineage);
+    assert.equal(await lineageOfNew(), newLineage);
   }));
 
 function whyNotMounted() {
