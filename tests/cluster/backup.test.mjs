@@ -253,6 +253,10 @@ test("targets and clusters that cannot be used are refused in one line", (t) =>
     await failsInOneLine(into("/proc/backups"), /cannot be made/);
     await failsInOneLine(into(join(cluster.data, "shard", "backups")), /not inside of the store's own folder/);
     await failsInOneLine(run("ordo", ["backup", backups(cluster), "--data", cluster.folder]), /no cluster runs on/);
+    const stranger = await serve(cluster, join(cluster.folder, "stranger"));
+    await succeeds(backup(cluster));
+    await failsInOneLine(run("ordo", ["backup", backups(cluster), "--data", stranger.data]), /of another cluster/);
+    assert.deepEqual(await listed(cluster), [1]);
     assert.equal((await run("ordo", ["backup"])).code, 2);
     assert.equal((await run("ordo", ["restore", backups(cluster)])).code, 2);
     await failsInOneLine(run("ordo", ["backup", "--list", join(cluster.folder, "none")]), /no backup/);

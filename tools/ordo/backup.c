@@ -268,8 +268,21 @@ static int take_shards(struct backup *backup) {
 
 /* ---- the whole */
 
+/* Numbers, --keep and what a restore takes by default would mix up two clusters. */
+static bool is_of_another_cluster(const struct backup *backup) {
+    static struct ordo_backup_manifest previous;
+    struct ordo_problem unread; /* the previous one may be damaged; that is found out when it is needed */
+    char path[PATH_MAX];
+    return backup->previous > 0 && ordo_backup_manifest_path(path, backup->dir, backup->previous, "") &&
+           ordo_backup_manifest_read(&previous, path, &unread) == ORDO_OK &&
+           memcmp(previous.stores[0].identity.cluster_id, backup->manifest.stores[0].identity.cluster_id,
+                  ORDO_CLUSTER_ID_SIZE) != 0;
+}
+
 static int complete(struct backup *backup) {
     struct ordo_problem problem = {{0}};
+    if (is_of_another_cluster(backup))
+        return ordo_command_fail("%s holds backups of another cluster; use a folder of its own", backup->dir);
     ordo_err err = ordo_backup_manifest_check(&backup->manifest, &problem);
     if (!err) err = ordo_backup_manifest_write(&backup->manifest, backup->partial, &problem);
     if (err) return ordo_command_fail("%s", problem.text);
@@ -294,8 +307,11 @@ static int make(struct backup *backup) {
     backup->previous = count > 0 ? ids[count - 1] : 0;
     free(ids);
     backup->manifest.id = backup->previous + 1;
+    /* A name of its own: a shard may still be giving one up that nobody waits for, and removes what it made. */
+    char end[32];
+    snprintf(end, sizeof end, ".partial-%08" PRIx32, (uint32_t)ordo_random_u64());
     if (!ordo_backup_manifest_path(backup->path, backup->dir, backup->manifest.id, "") ||
-        !ordo_backup_manifest_path(backup->partial, backup->dir, backup->manifest.id, ".partial")) {
+        !ordo_backup_manifest_path(backup->partial, backup->dir, backup->manifest.id, end)) {
         return ordo_command_fail("the path of %s is too long", backup->dir);
     }
     remove_partials(backup->dir);

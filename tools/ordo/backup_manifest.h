@@ -2,7 +2,7 @@
  *
  *     DIR/000007/manifest.json   which cluster and stores, at which turn each, which slots
  *     DIR/000007/NAME/           the store DATA_DIR/NAME (shard/backup_files.h)
- *     DIR/000008.partial/        one that is being made, or was interrupted: never taken for a backup
+ *     DIR/000008.partial-RANDOM one that is being made, or was interrupted: never taken for a backup
  *     DIR/lock                   held by who makes one
  *
  * A backup is whole by its name: the folder is renamed once all is in it, checked and synced. */
