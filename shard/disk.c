@@ -168,6 +168,8 @@ void ordo_disk_synced(struct ordo_disk *disk, uint64_t turn) {
     if (turn > 0) atomic_store(&disk->durable_turn, turn);
 }
 
+uint64_t ordo_disk_durable_turn(const struct ordo_disk *disk) { return atomic_load(&disk->durable_turn); }
+
 bool ordo_disk_is_full(const struct ordo_disk *disk) { return atomic_load(&disk->is_full); }
 
 uint64_t ordo_disk_stalled_ms(const struct ordo_disk *disk, uint64_t monotonic_ms) {

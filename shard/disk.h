@@ -37,6 +37,8 @@ void ordo_disk_stop(struct ordo_disk *disk);
 void ordo_disk_syncing(struct ordo_disk *disk, uint64_t monotonic_ms);
 void ordo_disk_synced(struct ordo_disk *disk, uint64_t turn);
 
+/* The newest of which `synced` told. */
+uint64_t ordo_disk_durable_turn(const struct ordo_disk *disk);
 bool ordo_disk_is_full(const struct ordo_disk *disk);
 /* How long the present sync has been running; 0: none is. */
 uint64_t ordo_disk_stalled_ms(const struct ordo_disk *disk, uint64_t monotonic_ms);

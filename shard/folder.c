@@ -1,5 +1,7 @@
 #include "shard/folder.h"
 
+#include "shard/backup.h"
+#include "shard/backup_files.h"
 #include "shard/files.h"
 #include "shard/low_water.h"
 #include "shard/manifest.h"
@@ -216,13 +218,33 @@ static ordo_err refuse_place(const struct ordo_folder *folder, enum place place,
     return ORDO_ERR_NOT_FOUND;
 }
 
+/* A backup that is served is none any more, and would take up the life of the store that it is a copy of. */
+static ordo_err refuse_backup(const struct ordo_folder *folder, struct ordo_problem *problem) {
+    char list[PATH_MAX];
+    join(list, folder->path, "/" ORDO_BACKUP_LIST_NAME);
+    if (access(list, F_OK) != 0) return ORDO_OK;
+    ordo_problem_set(problem, "%s is a backup: make a store of it with `ordo restore`.", folder->path);
+    return ORDO_ERR_INVALID;
+}
+
+static ordo_err clear_checkpoint(const struct ordo_folder *folder, struct ordo_problem *problem) {
+    ordo_err err = ordo_backup_clear_leftovers(folder->path);
+    if (err) {
+        ordo_problem_set(problem, "What a backup left in %s cannot be removed: %s.", folder->path, strerror(errno));
+    }
+    return err;
+}
+
 ordo_err ordo_folder_open(struct ordo_folder *folder, const char *path, struct ordo_problem *problem) {
     *folder = (struct ordo_folder){.lock_fd = -1};
     set_paths(folder, path);
     enum place place = look_at(folder);
     if (place == PLACE_OTHER || place == PLACE_FAILED) return refuse_place(folder, place, problem);
-    ordo_err err = place == PLACE_FREE ? make_store(folder, fill_empty, NULL, problem)
-                                       : take_lock(folder, folder->path, true, LOCK_EX, problem);
+    ordo_err err = refuse_backup(folder, problem);
+    if (err) return err;
+    err = place == PLACE_FREE ? make_store(folder, fill_empty, NULL, problem)
+                              : take_lock(folder, folder->path, true, LOCK_EX, problem);
+    if (!err) err = clear_checkpoint(folder, problem);
     if (!err) make_room(folder);
     bool is_torn;
     if (!err) err = check_log(folder, true, &is_torn, problem);

@@ -4,6 +4,7 @@
  *     DIR/db/         the database
  *     DIR/low-water   a turn that was durable (low_water.h)
  *     DIR/reserve     space kept for the day when there is none (disk.h)
+ *     DIR/checkpoint  links to tables, while a backup is made (backup.h)
  *
  * A folder that is absent or empty becomes a new store: made as DIR.new, locked, filled, synced, renamed. Nothing else
  * ever becomes one: a folder with something in it and no store is refused, so a lost database or a volume that is not
@@ -31,7 +32,7 @@ struct ordo_folder {
 /* Opens for serving; makes the store if there is none. LOCKED: another process has it. CORRUPT: damage. The caller
  * finishes the folder whatever comes back. */
 ORDO_MUST_USE ordo_err ordo_folder_open(struct ordo_folder *folder, const char *path, struct ordo_problem *problem);
-/* Opens a stopped store for reading: the same checks, and not a byte is changed. NOT_FOUND: no store there. */
+/* Opens a stopped store, or one in a backup, for reading: the same checks, and not a byte is changed. NOT_FOUND: no store there. */
 ORDO_MUST_USE ordo_err ordo_folder_open_readonly(struct ordo_folder *folder, const char *path,
                                                  struct ordo_problem *problem);
 /* Makes a store at `path`, where nothing is yet: as PATH.new, locked, filled by `fill` (which is handed that folder), synced,

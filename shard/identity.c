@@ -28,15 +28,16 @@ static void put_number(struct ordo_batch *batch, struct ordo_slice key, uint64_t
     ordo_buffer_finish(&bytes);
 }
 
-static void put_ownership(struct ordo_batch *batch, uint64_t epoch) {
+static void put_owner(struct ordo_batch *batch, uint16_t slot, uint64_t epoch) {
     struct ordo_buffer key = {0};
-    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
-        ordo_buffer_clear(&key);
-        ordo_buffer_append_slice(&key, ordo_slice_of(KEY_OWNER));
-        ordo_buffer_append_u16_be(&key, slot);
-        put_number(batch, ordo_buffer_slice(&key), epoch);
-    }
+    ordo_buffer_append_slice(&key, ordo_slice_of(KEY_OWNER));
+    ordo_buffer_append_u16_be(&key, slot);
+    put_number(batch, ordo_buffer_slice(&key), epoch);
     ordo_buffer_finish(&key);
+}
+
+static void put_ownership(struct ordo_batch *batch, uint64_t epoch) {
+    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) put_owner(batch, slot, epoch);
 }
 
 static ordo_err write_rows(struct ordo_store *store, struct ordo_batch *batch, struct ordo_problem *problem) {
@@ -111,21 +112,24 @@ static ordo_err get_turn(struct ordo_view *view, struct ordo_identity *out) {
     return err;
 }
 
-static ordo_err count_slots(struct ordo_view *view, size_t *count_out) {
+static ordo_err read_slots(struct ordo_view *view, struct ordo_identity *out) {
     struct ordo_slice prefix = ordo_slice_of(KEY_OWNER);
     struct ordo_iterator *iterator = view->ops->iterate(view, ORDO_CF_META, prefix, ordo_slice(NULL, 0));
     ordo_err err = ORDO_OK;
-    size_t count = 0;
     while (!err && iterator->ops->next(iterator)) {
         struct ordo_slice key = iterator->ops->key(iterator);
         if (!ordo_slice_starts_with(key, prefix)) break;
         uint8_t epoch[8];
+        uint16_t slot;
+        struct ordo_reader rest = ordo_reader(ordo_slice(key.data + prefix.size, key.size - prefix.size));
         err = open_bytes(key, iterator->ops->value(iterator), epoch, sizeof epoch);
-        count++;
+        if (!err && (!ordo_take_u16_be(&rest, &slot) || slot >= ORDO_SLOT_COUNT)) err = ORDO_ERR_CORRUPT;
+        if (err) break;
+        out->epochs[slot] = number_of(epoch);
+        out->slot_count++;
     }
     if (!err) err = iterator->ops->status(iterator);
     iterator->ops->close(iterator);
-    *count_out = count;
     return err;
 }
 
@@ -144,7 +148,7 @@ ordo_err ordo_identity_read(struct ordo_store *store, struct ordo_identity *out,
     if (!err) err = get_bytes(view, KEY_STORE, out->store_id, sizeof out->store_id);
     if (!err) err = get_number(view, KEY_INCARNATION, &out->incarnation);
     if (!err) err = get_turn(view, out);
-    if (!err) err = count_slots(view, &out->slot_count);
+    if (!err) err = read_slots(view, out);
     store->ops->view_close(view);
     if (!err) return ORDO_OK;
     if (err == ORDO_ERR_NOT_FOUND) err = ORDO_ERR_CORRUPT;
@@ -159,6 +163,17 @@ ordo_err ordo_identity_raise_incarnation(struct ordo_store *store, struct ordo_i
     ordo_err err = write_rows(store, &batch, problem);
     if (!err) identity->incarnation++;
     return err;
+}
+
+ordo_err ordo_identity_restore(struct ordo_store *store, struct ordo_identity *identity, struct ordo_problem *problem) {
+    struct ordo_batch batch = {0};
+    ordo_random_bytes(identity->store_id, sizeof identity->store_id);
+    put_bytes(&batch, ordo_slice_of(KEY_STORE), ordo_slice(identity->store_id, sizeof identity->store_id));
+    put_number(&batch, ordo_slice_of(KEY_INCARNATION), ++identity->incarnation);
+    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
+        if (identity->epochs[slot] > 0) put_owner(&batch, slot, ++identity->epochs[slot]);
+    }
+    return write_rows(store, &batch, problem);
 }
 
 /* The highest epoch with which it owns a slot; rows that do not read are passed over. */

@@ -25,6 +25,7 @@ struct shard {
     struct ordo_folder folder;
     struct ordo_inbox inbox;
     struct ordo_disk *disk;
+    struct ordo_backup *backup;
     struct ordo_workers *workers;
     void *zmq;
     struct ordo_wire wire;
@@ -67,7 +68,12 @@ static ordo_err open_store(struct shard *shard, const struct ordo_config *config
         .turn = identity->turn,
         .wake_fd = shard->inbox.wake_fd,
     };
-    return ordo_disk_start(&disk, problem, &shard->disk);
+    err = ordo_disk_start(&disk, problem, &shard->disk);
+    if (err) return err;
+    shard->backup = ordo_backup_create(&(struct ordo_backup_config){
+        .store = shard->folder.store, .folder = shard->folder.path, .disk = shard->disk,
+        .space_margin = 2 * config->disk_headroom_size}); /* "full" begins at the headroom and ends at half as much again */
+    return ORDO_OK;
 }
 
 static ordo_err listen_to_gateways(struct shard *shard, const struct ordo_config *config,
@@ -82,6 +88,7 @@ static ordo_err listen_to_gateways(struct shard *shard, const struct ordo_config
         .incarnation = shard->folder.identity.incarnation,
         .inbox = &shard->inbox,
         .disk = shard->disk,
+        .backup = shard->backup,
     };
     memcpy(side.store_id, shard->folder.identity.store_id, sizeof side.store_id);
     return ordo_side_start(&side, problem, &shard->side);
@@ -134,6 +141,7 @@ static void stop(struct shard *shard) {
     ordo_workers_stop(shard->workers);
     ordo_loop_finish(&shard->loop);
     ordo_shard_destroy(shard->loop.core);
+    ordo_backup_destroy(shard->backup);
     ordo_disk_stop(shard->disk);
     ordo_folder_finish(&shard->folder);
     ordo_inbox_finish(&shard->inbox);

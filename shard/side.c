@@ -11,7 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* A request names ids and offsets, a few bytes each. */
+/* A request names ids and offsets, a few bytes each, or two paths. */
 #define REQUEST_SIZE_MAX (64u * 1024)
 #define REQUEST_ARENA_SIZE_MAX (4u * 1024 * 1024)
 /* What one request may ask for; a gateway that wants more asks again. */
@@ -78,6 +78,40 @@ static void begin_reply(struct ordo_side *side, const SideRequest *request, uint
     ordo_message_encode(&reply.base, &side->reply);
 }
 
+static void describe_backup(struct ordo_side *side, const Ordo__Cluster__V1__Backup *asked,
+                            struct ordo_backup_status *status, Ordo__Cluster__V1__BackupStatus *out) {
+    out->id = asked->id;
+    if (asked->incarnation != side->config.incarnation || asked->id == 0) {
+        out->state = ORDO__CLUSTER__V1__BACKUP_STATE__BACKUP_UNKNOWN;
+        out->message = ordo_binary_of_slice(ordo_slice_of("The shard was started again meanwhile."));
+        return;
+    }
+    static const Ordo__Cluster__V1__BackupState states[] = {
+        [ORDO_BACKUP_RUNNING] = ORDO__CLUSTER__V1__BACKUP_STATE__BACKUP_RUNNING,
+        [ORDO_BACKUP_DONE] = ORDO__CLUSTER__V1__BACKUP_STATE__BACKUP_DONE,
+        [ORDO_BACKUP_FAILED] = ORDO__CLUSTER__V1__BACKUP_STATE__BACKUP_FAILED,
+        [ORDO_BACKUP_BUSY] = ORDO__CLUSTER__V1__BACKUP_STATE__BACKUP_BUSY};
+    const struct ordo_backup_request request = {.id = asked->id, .path = ordo_slice_of_binary(asked->path),
+                                                .previous = ordo_slice_of_binary(asked->previous),
+                                                .rate = asked->rate};
+    ordo_backup_ask(side->config.backup, &request, status);
+    out->state = states[status->state];
+    out->turn = status->turn;
+    out->copied_size = status->copied_size;
+    out->linked_size = status->linked_size;
+    out->message = ordo_binary_of_slice(ordo_slice_of(status->problem.text));
+}
+
+static void answer_backup(struct ordo_side *side, struct ordo_slice peer, const SideRequest *request) {
+    struct ordo_backup_status status;
+    Ordo__Cluster__V1__BackupStatus backup = ORDO__CLUSTER__V1__BACKUP_STATUS__INIT;
+    enum { FIELD_BACKUP = 8 };
+    describe_backup(side, request->backup, &status, &backup);
+    begin_reply(side, request, 0);
+    ordo_message_encode_field(FIELD_BACKUP, &backup.base, &side->reply);
+    send_reply(side, peer);
+}
+
 /* The heartbeat is answered first and by itself; pieces follow in messages that stay below the part size. */
 static void answer(struct ordo_side *side, struct ordo_slice peer, const SideRequest *request) {
     uint64_t now_ms = ordo_clock_monotonic_ms();
@@ -94,6 +128,7 @@ static void answer(struct ordo_side *side, struct ordo_slice peer, const SideReq
         append_piece(side, request->fetches[i], now_ms);
         send_reply(side, peer);
     }
+    if (request->backup != NULL) answer_backup(side, peer, request);
 }
 
 static void answer_waiting(struct ordo_side *side) {

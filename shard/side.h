@@ -1,4 +1,4 @@
-/* shard/side.h: the side link: heartbeats, the disk's state, and contents in pieces.
+/* shard/side.h: the side link: heartbeats, the disk's state, contents in pieces, and backups.
  *
  * A thread of its own, so that a gateway hears of a slow disk while the sequencing thread waits for that disk: a slow
  * shard is not a dead one. It answers from what other threads keep for it: the disk's state (disk.h) and the table of
@@ -6,6 +6,7 @@
 #ifndef ORDO_SHARD_SIDE_H
 #define ORDO_SHARD_SIDE_H
 
+#include "shard/backup.h"
 #include "shard/core/shard.h"
 #include "shard/disk.h"
 #include "shard/inbox.h"
@@ -18,6 +19,7 @@ struct ordo_side_config {
     uint64_t incarnation;
     struct ordo_inbox *inbox; /* borrowed until stop, as is the disk */
     const struct ordo_disk *disk;
+    struct ordo_backup *backup; /* likewise; asked from the side's thread alone */
 };
 
 struct ordo_side;

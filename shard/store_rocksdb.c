@@ -403,6 +403,16 @@ ordo_err ordo_store_rocksdb_oldest_log(const char *path, uint64_t *number_out) {
     return err;
 }
 
+ordo_err ordo_store_rocksdb_checkpoint(struct ordo_store *base, const char *path, struct ordo_problem *problem) {
+    struct store_rocksdb *store = (struct store_rocksdb *)base;
+    char *message = NULL;
+    rocksdb_checkpoint_t *checkpoint = rocksdb_checkpoint_object_create(store->db, &message);
+    /* However long the log: no flush, which would take turns with the writer's buffers. */
+    if (message == NULL) rocksdb_checkpoint_create(checkpoint, path, UINT64_MAX, &message);
+    if (checkpoint != NULL) rocksdb_checkpoint_object_destroy(checkpoint);
+    return message == NULL ? ORDO_OK : fail(problem, "The database's files cannot be held on to", message);
+}
+
 ordo_err ordo_store_rocksdb_rebuild(const char *path, struct ordo_problem *problem) {
     rocksdb_options_t *options = database_options(ORDO_ROCKSDB_REBUILT, problem);
     if (options == NULL) return ORDO_ERR_VERSION;

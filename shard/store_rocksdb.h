@@ -37,6 +37,11 @@ ORDO_MUST_USE ordo_err ordo_store_rocksdb_open(const char *path, enum ordo_rocks
  * tables. Opens it for reading only, and passes over what does not read in the logs. Errors as above. */
 ORDO_MUST_USE ordo_err ordo_store_rocksdb_oldest_log(const char *path, uint64_t *number_out);
 
+/* Makes `path`, on the same file system and not there yet, a database with all that this one holds now: tables are links, log
+ * files copies, so it takes no space to speak of and does not hold writers up. Nothing of it is synced. The end of its log
+ * may be torn (recovery.h). Any thread. */
+ORDO_MUST_USE ordo_err ordo_store_rocksdb_checkpoint(struct ordo_store *store, const char *path,
+                                                     struct ordo_problem *problem);
 /* For `ordo repair`, on a copy: makes the database's own records anew from the tables that are there. A table with any bad
  * block is left out. Open it as REBUILT. */
 ORDO_MUST_USE ordo_err ordo_store_rocksdb_rebuild(const char *path, struct ordo_problem *problem);

@@ -69,6 +69,7 @@ static void take_load(struct ordo_shard *shard, struct ordo_doc *doc, struct ord
     doc->snapshot_size = load->snapshot_size;
     memcpy(doc->snapshots, load->snapshots, sizeof doc->snapshots);
     doc->history_seq = load->history_seq;
+    doc->relineage = load->relineage;
     doc->base = load->base;
     doc->candidates = load->candidates;
     load->recent = (struct ordo_recent){0};

@@ -46,6 +46,7 @@ struct ordo_load {
     size_t recent_size_max;    /* in */
     struct ordo_doc_state state;
     uint64_t horizon, forgotten_seq;
+    struct ordo_relineage relineage; /* already in `state` */
     struct ordo_recent recent;
     struct ordo_authors authors; /* all dirty */
     bool has_client_rows;

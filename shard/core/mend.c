@@ -340,17 +340,25 @@ static ordo_err relineage_create(struct mend *mend) {
     return err;
 }
 
-/* The row is as of the newest snapshot; without one there is none. */
+/* A document that was restored once has its lineage in the row (rows.h); one with a new lineage has that there, too. */
+static struct ordo_relineage relineage_of(const struct mend *mend) {
+    struct ordo_relineage was = mend->row.relineage;
+    if (was.seq == 0 || !mend->out->is_relineaged) return was;
+    return (struct ordo_relineage){.seq = mend->out->end_seq, .lineage = mend->hints->lineage};
+}
+
+/* The row is as of the newest snapshot; without one there is none, unless it says something else, too. */
 static void write_row(struct mend *mend, const struct snapshot *newest) {
-    if (newest == NULL) {
+    struct ordo_relineage relineage = relineage_of(mend);
+    if (newest == NULL && relineage.seq == 0) {
         ordo_batch_delete(mend->batch, ORDO_CF_DOCS, mend->doc_key);
         return;
     }
-    const struct ordo_snapshot_row *from = &newest->row;
+    const struct ordo_snapshot_row none = {.seq = mend->out->end_seq}, *from = newest != NULL ? &newest->row : &none;
     struct ordo_doc_row row = {.type = from->type, .lineage = from->lineage, .head = from->seq,
                                .horizon = mend->row.horizon, .created_seq = from->created_seq,
                                .deleted_seq = from->deleted_seq, .forgotten_seq = mend->row.forgotten_seq,
-                               .history_seq = mend->history_seq};
+                               .history_seq = mend->history_seq, .relineage = relineage};
     if (row.horizon < mend->out->first_seq - 1) row.horizon = mend->out->first_seq - 1;
     if (row.horizon > row.head) row.horizon = row.head;
     ordo_doc_row_encode(&mend->value, mend->doc_key, &row);

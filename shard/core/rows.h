@@ -8,12 +8,19 @@
 #include "common/buffer.h"
 #include "common/error.h"
 
+/* A document that was restored from a backup has another lineage than its log says: that of a create at or below `seq`
+ * counts as `lineage`. What stands in the log and in the records of snapshots stays as it was written. */
+struct ordo_relineage {
+    uint64_t seq, lineage; /* 0, 0: none */
+};
+
 struct ordo_doc_row {
     struct ordo_slice type;
     uint64_t lineage, head, horizon;
     uint64_t created_seq, deleted_seq; /* newest create and delete; 0: none */
     uint64_t forgotten_seq;
     uint64_t history_seq;              /* where history begins: the content here is in a snapshot (0: it begins with nothing) */
+    struct ordo_relineage relineage;
 };
 void ordo_doc_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_doc_row *row);
 ORDO_MUST_USE ordo_err ordo_doc_row_decode(struct ordo_slice key, struct ordo_slice value, struct ordo_doc_row *row);

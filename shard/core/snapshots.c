@@ -162,6 +162,7 @@ static void write_validity(struct ordo_shard *shard, struct ordo_doc *doc) {
     struct ordo_doc_row doc_row = {
         .type = type, .lineage = state->lineage, .head = content->seq, .horizon = doc->horizon,
         .created_seq = state->created_seq, .deleted_seq = state->deleted_seq, .forgotten_seq = doc->forgotten_seq, .history_seq = doc->history_seq,
+        .relineage = doc->relineage,
     };
     ordo_doc_row_encode(&shard->value, ordo_doc_key(doc), &doc_row);
     ordo_batch_put(batch, ORDO_CF_DOCS, ordo_doc_key(doc), ordo_buffer_slice(&shard->value));

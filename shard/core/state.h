@@ -153,6 +153,7 @@ struct ordo_doc {
     size_t snapshot_size;
     struct ordo_snapshot_keys snapshots[2];
 
+    struct ordo_relineage relineage; /* as the row says; `state` has it applied */
     const struct ordo_retention *retention;
     uint64_t history_seq;                      /* ops up to here are gone; `base` is the content there */
     struct ordo_snapshot_keys base;            /* an older snapshot: where history begins */

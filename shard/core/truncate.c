@@ -220,6 +220,7 @@ static void write_row(struct ordo_shard *shard, struct ordo_doc *doc) {
         .type = ordo_slice_of(state->type->name), .lineage = state->lineage, .head = state->seq,
         .horizon = doc->horizon, .created_seq = state->created_seq, .deleted_seq = state->deleted_seq,
         .forgotten_seq = doc->forgotten_seq, .history_seq = doc->history_seq,
+        .relineage = doc->relineage,
     };
     ordo_doc_row_encode(&shard->value, ordo_doc_key(doc), &row);
     ordo_batch_put(&shard->effects->batch, ORDO_CF_DOCS, ordo_doc_key(doc), ordo_buffer_slice(&shard->value));

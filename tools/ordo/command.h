@@ -18,6 +18,8 @@ ordo_command_run ordo_doc_at_run;
 ordo_command_run ordo_doc_diff_run;
 ordo_command_run ordo_doc_restore_run;
 ordo_command_run ordo_verify_run;
+ordo_command_run ordo_backup_run;
+ordo_command_run ordo_restore_run;
 ordo_command_run ordo_repair_run;
 ordo_command_run ordo_export_run;
 ordo_command_run ordo_import_run;

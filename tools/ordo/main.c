@@ -22,6 +22,8 @@ static const struct command {
     {"doc", "diff", "print what differs between a document at two seqs", ordo_doc_diff_run},
     {"doc", "restore", "make a document's content at a seq its content again", ordo_doc_restore_run},
     {NULL, "verify", "check the data of a stopped shard", ordo_verify_run},
+    {NULL, "backup", "copy the data of a running cluster", ordo_backup_run},
+    {NULL, "restore", "make a data folder out of a backup", ordo_restore_run},
     {NULL, "repair", "make a new store of what a damaged one still holds", ordo_repair_run},
     {NULL, "export", "print documents of a stopped shard with their history, as text", ordo_export_run},
     {NULL, "import", "take documents from such a text into a stopped shard", ordo_import_run},

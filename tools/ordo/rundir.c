@@ -76,18 +76,29 @@ void ordo_rundir_close(struct ordo_rundir *rundir) {
     rundir->lock = -1;
 }
 
-void ordo_rundir_set_pid(const struct ordo_rundir *rundir, const char *name, pid_t pid) {
+/* Replaces run/NAME.KIND by one line; NULL removes it. */
+static void set_line(const struct ordo_rundir *rundir, const char *name, const char *kind, const char *line) {
     char path[PATH_MAX + 64], fresh_path[PATH_MAX + 64];
-    snprintf(path, sizeof path, "%s/%s.pid", rundir->path, name);
-    if (pid == 0) {
+    snprintf(path, sizeof path, "%s/%s.%s", rundir->path, name, kind);
+    if (line == NULL) {
         unlink(path);
         return;
     }
-    snprintf(fresh_path, sizeof fresh_path, "%s/%s.pid.new", rundir->path, name);
+    snprintf(fresh_path, sizeof fresh_path, "%s/%s.%s.new", rundir->path, name, kind);
     FILE *file = fopen(fresh_path, "we");
-    bool is_written = file != NULL && fprintf(file, "%ld\n", (long)pid) > 0;
+    bool is_written = file != NULL && fprintf(file, "%s\n", line) > 0;
     if (file != NULL) is_written = fclose(file) == 0 && is_written;
     if (!is_written || rename(fresh_path, path) != 0) {
-        log_warn("event=pid_file_failed path=%s reason=\"%s\"", path, strerror(errno));
+        log_warn("event=run_file_failed path=%s reason=\"%s\"", path, strerror(errno));
     }
+}
+
+void ordo_rundir_set_side(const struct ordo_rundir *rundir, const char *name, const char *endpoint) {
+    set_line(rundir, name, "side", endpoint);
+}
+
+void ordo_rundir_set_pid(const struct ordo_rundir *rundir, const char *name, pid_t pid) {
+    char line[32];
+    snprintf(line, sizeof line, "%ld", (long)pid);
+    set_line(rundir, name, "pid", pid != 0 ? line : NULL);
 }

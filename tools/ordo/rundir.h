@@ -1,6 +1,7 @@
 /* tools/ordo/rundir.h: DIR/run, where one `ordo up` at a time tells other tools what it runs.
  *
- * DIR/run/lock is held (flock) while the supervisor lives; DIR/run/NAME.pid holds the pid of each running program. */
+ * DIR/run/lock is held (flock) while the supervisor lives; DIR/run/NAME.pid holds the pid of each running program, and
+ * DIR/run/NAME.side the endpoint of the side link of the shard whose store is DIR/NAME. */
 #ifndef ORDO_TOOLS_RUNDIR_H
 #define ORDO_TOOLS_RUNDIR_H
 
@@ -22,6 +23,8 @@ ORDO_MUST_USE ordo_err ordo_rundir_open(struct ordo_rundir *rundir, const char *
 bool ordo_rundir_wait_gone(const struct ordo_rundir *rundir, const char *name, const char *program, int timeout_ms);
 void ordo_rundir_close(struct ordo_rundir *rundir);
 /* Replaces NAME.pid atomically; pid 0 removes it. Failing to is not worth stopping for: a warning. */
+/* The same for NAME.side; NULL removes it. */
+void ordo_rundir_set_side(const struct ordo_rundir *rundir, const char *name, const char *endpoint);
 void ordo_rundir_set_pid(const struct ordo_rundir *rundir, const char *name, pid_t pid);
 
 #endif

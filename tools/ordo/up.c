@@ -127,6 +127,7 @@ static void shard_ready(struct up *up, const char *rest, uint64_t now_ms) {
     bool moved = strcmp(data, up->data_endpoint) != 0 || strcmp(side, up->side_endpoint) != 0;
     strcpy(up->data_endpoint, data);
     strcpy(up->side_endpoint, side);
+    ordo_rundir_set_side(&up->rundir, up->shard.pid_name, side);
     if (moved && role_is_running(&up->gateway)) {
         log_warn("event=shard_moved data=%s side=%s action=\"restarting the gateway\"", data, side);
         role_stop(&up->gateway, now_ms);
@@ -340,6 +341,7 @@ int ordo_up_run(int argc, char **argv) {
     ordo_rundir_set_pid(&up.rundir, "up", getpid());
     open_signals(&up);
     supervise(&up);
+    ordo_rundir_set_side(&up.rundir, up.shard.pid_name, NULL);
     ordo_rundir_set_pid(&up.rundir, "up", 0);
     ordo_rundir_close(&up.rundir);
     close(up.signals);

@@ -1,0 +1,72 @@
+#include "tools/ordo/side_link.h"
+
+#include <stdlib.h>
+#include <zmq.h>
+
+#include "common/assert.h"
+#include "common/clock.h"
+#include "common/memory.h"
+#include "common/random.h"
+
+#define REPLY_ARENA_SIZE_MAX (1024u * 1024)
+
+struct side_link {
+    void *context, *socket;
+    uint64_t session; /* a new one per request, so that an answer says what it answers */
+    struct ordo_arena arena;
+    struct ordo_buffer message;
+};
+
+struct side_link *side_link_open(const char *endpoint) {
+    struct side_link *link = ordo_alloc(sizeof *link);
+    int zero = 0;
+    link->context = zmq_ctx_new();
+    link->socket = zmq_socket(link->context, ZMQ_DEALER);
+    ORDO_ASSERT(link->socket != NULL);
+    zmq_setsockopt(link->socket, ZMQ_LINGER, &zero, sizeof zero);
+    ordo_arena_init(&link->arena, REPLY_ARENA_SIZE_MAX);
+    if (zmq_connect(link->socket, endpoint) == 0) return link;
+    side_link_close(link);
+    return NULL;
+}
+
+void side_link_close(struct side_link *link) {
+    if (link == NULL) return;
+    zmq_close(link->socket);
+    zmq_ctx_term(link->context);
+    ordo_arena_finish(&link->arena);
+    ordo_buffer_finish(&link->message);
+    free(link);
+}
+
+/* The next message, if it answers the present request; NULL: something else, or nothing for `timeout_ms`. */
+static const Ordo__Cluster__V1__SideReply *receive(struct side_link *link, long timeout_ms) {
+    zmq_pollitem_t item = {.socket = link->socket, .events = ZMQ_POLLIN};
+    if (zmq_poll(&item, 1, timeout_ms) <= 0) return NULL;
+    zmq_msg_t message;
+    zmq_msg_init(&message);
+    const Ordo__Cluster__V1__SideReply *reply = NULL;
+    if (zmq_msg_recv(&message, link->socket, ZMQ_DONTWAIT) >= 0) {
+        ordo_arena_reset(&link->arena);
+        reply = ordo_message_decode(&ordo__cluster__v1__side_reply__descriptor,
+                                    ordo_slice(zmq_msg_data(&message), zmq_msg_size(&message)), &link->arena);
+    }
+    zmq_msg_close(&message);
+    return reply != NULL && reply->session == link->session ? reply : NULL;
+}
+
+const Ordo__Cluster__V1__SideReply *side_link_ask_backup(struct side_link *link,
+                                                         const Ordo__Cluster__V1__Backup *backup, int timeout_ms) {
+    Ordo__Cluster__V1__SideRequest request = ORDO__CLUSTER__V1__SIDE_REQUEST__INIT;
+    request.session = link->session = ordo_random_u64() | 1;
+    request.backup = (Ordo__Cluster__V1__Backup *)(uintptr_t)backup; /* protobuf-c does not write to what it packs */
+    ordo_buffer_clear(&link->message);
+    ordo_message_encode(&request.base, &link->message);
+    if (zmq_send(link->socket, link->message.data, link->message.size, ZMQ_DONTWAIT) < 0) return NULL;
+    uint64_t now_ms = ordo_clock_monotonic_ms(), end_ms = now_ms + (uint64_t)timeout_ms;
+    for (; now_ms < end_ms; now_ms = ordo_clock_monotonic_ms()) {
+        const Ordo__Cluster__V1__SideReply *reply = receive(link, (long)(end_ms - now_ms));
+        if (reply != NULL && reply->backup != NULL) return reply;
+    }
+    return NULL;
+}

@@ -1,0 +1,16 @@
+/* tools/ordo/side_link.h: a command's end of a shard's side link (proto/cluster.proto). Blocks; one thread. */
+#ifndef ORDO_TOOLS_SIDE_LINK_H
+#define ORDO_TOOLS_SIDE_LINK_H
+
+#include "proto/message.h"
+
+struct side_link;
+
+struct side_link *side_link_open(const char *endpoint);
+void side_link_close(struct side_link *link); /* NULL is fine */
+/* Sends the request and waits for the answer to it; what answers earlier ones is passed over. NULL: none came in time. Good
+ * until the next call. */
+const Ordo__Cluster__V1__SideReply *side_link_ask_backup(struct side_link *link, const Ordo__Cluster__V1__Backup *backup,
+                                                         int timeout_ms);
+
+#endif
