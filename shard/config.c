@@ -28,6 +28,7 @@ const char ordo_config_help[] =
     "                             can still be rebased (10000)\n"
     "  --log-age-ms MS            ... and all younger than this, so that the horizon never overtakes who is connected\n"
     "                             (60000)\n"
+    "  --log-slack N              ... and up to N more, so that what leaves is worth packing (2048)\n"
     "  --history KEEP             history to keep beyond the log, packed: N ops, 30d, 10000+30d, or full;\n"
     "                             others for some collections: 10000,notes=full,drafts=7d (10000)\n"
     "  --snapshot-rate BYTES      written per second for snapshots, in the background\n"
@@ -80,6 +81,7 @@ static enum set_outcome set_numbers(struct ordo_config *config, const char *name
         {.name = "--rebase-budget", .min = 1, .max = UINT32_MAX, .unit = 1, .u64 = &config->core.rebase_budget},
         {.name = "--log-ops", .min = 0, .max = UINT32_MAX, .unit = 1, .u64 = &config->core.log_ops},
         {.name = "--log-age-ms", .min = 0, .max = UINT32_MAX, .unit = 1, .u64 = &config->core.log_age_ms},
+        {.name = "--log-slack", .min = 1, .max = UINT32_MAX, .unit = 1, .u64 = &config->core.truncate_ops_min},
         {.name = "--snapshot-rate", .min = 1, .max = 1024 * MIB, .unit = 1, .size = &config->core.snapshot_rate},
         {.name = "--unload-ms", .min = 1, .max = UINT32_MAX, .unit = 1, .u32 = &config->core.unload_ms},
         {.name = "--disk-reserve-mib", .min = 0, .max = 1 << 20, .unit = MIB, .u64 = &config->disk_reserve_size},

@@ -16,7 +16,7 @@ enum { FAMILY_COUNT = ORDO_CF_COUNT + 1, FAMILY_DEFAULT = ORDO_CF_COUNT };
 
 #define MIB ((size_t)1024 * 1024)
 #define BLOCK_CACHE_SIZE (8 * MIB)
-/* Replaying the log runs at about 29 MB/s, and a start is to take less than a second: 12 MB at most. RocksDB begins to
+/* Replaying the log runs at about 29 MB/s, and a start is to take less than a second: about 12 MB (a busy disk lets it pass that for some writes). RocksDB begins to
  * flush when the log exceeds this and writes on meanwhile; small buffers, two per family, make a writer that outruns the
  * flushes wait for them (seen: 9 MB at full speed; with buffers of 8 MiB, three each, 14 MB). */
 #define WAL_SIZE_MAX (6 * MIB)

@@ -44,6 +44,7 @@ const struct ordo_type ordo_type_text = {
     .content_create = ordo_text_content_create,
     .content_destroy = ordo_text_content_destroy,
     .content_append = ordo_text_content_append,
+    .content_is_whole = ordo_text_content_is_whole,
     .content_apply = ordo_text_content_apply,
     .content_length = ordo_text_content_length,
     .content_size = ordo_text_content_size,

@@ -33,6 +33,7 @@ void ordo_text_live_set_flat_max(struct ordo_live_op *live, size_t components_ma
 struct ordo_content *ordo_text_content_create(void);
 void ordo_text_content_destroy(struct ordo_content *content);
 ordo_err ordo_text_content_append(struct ordo_content *content, struct ordo_slice bytes);
+bool ordo_text_content_is_whole(const struct ordo_content *content);
 ordo_err ordo_text_content_apply(struct ordo_content *content, struct ordo_slice op);
 uint64_t ordo_text_content_length(const struct ordo_content *content);
 size_t ordo_text_content_size(const struct ordo_content *content);

@@ -76,6 +76,8 @@ ordo_err ordo_text_content_append(struct ordo_content *content, struct ordo_slic
     return ORDO_OK;
 }
 
+bool ordo_text_content_is_whole(const struct ordo_content *content) { return content->cut_size == 0; }
+
 ordo_err ordo_text_content_apply(struct ordo_content *content, struct ordo_slice bytes) {
     uint64_t after;
     struct text_op op;

@@ -76,6 +76,7 @@ struct ordo_type {
      * changed. A piece may end inside a code point if the next append completes it: until then that part is not
      * counted in `content_size` and no op can be applied. */
     ordo_err (*content_append)(struct ordo_content *content, struct ordo_slice bytes);
+    bool (*content_is_whole)(const struct ordo_content *content); /* the last append did not end inside a code point */
     /* INVALID: the op does not fit this content; the content is then as before. */
     ordo_err (*content_apply)(struct ordo_content *content, struct ordo_slice op);
     uint64_t (*content_length)(const struct ordo_content *content); /* the type's units */

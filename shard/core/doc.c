@@ -71,7 +71,7 @@ static void take_load(struct ordo_shard *shard, struct ordo_doc *doc, struct ord
     doc->history_seq = load->history_seq;
     doc->relineage = load->relineage;
     doc->base = load->base;
-    doc->candidate = load->candidate;
+    doc->candidates = load->candidates;
     load->recent = (struct ordo_recent){0};
     load->authors = (struct ordo_authors){0};
     for (size_t i = 0; i < load->stale_count; i++) ordo_snapshots_delete(shard, doc, &load->stale[i]);

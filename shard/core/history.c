@@ -10,7 +10,7 @@ static void answer_gone(struct ordo_shard *shard, struct ordo_peer *peer, uint64
     char text[96];
     snprintf(text, sizeof text, "history begins with the content at server_seq %ju: what was before is not kept",
              (uintmax_t)doc->history_seq);
-    ordo_answer_history_error(shard, peer, subscriber, request, 404, text);
+    ordo_answer_history_error(shard, peer, subscriber, request, 410, text);
 }
 
 void ordo_history(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,

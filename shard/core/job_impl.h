@@ -28,6 +28,13 @@ struct ordo_snapshot_keys { /* enough to delete a snapshot by key */
     uint32_t piece_count;
 };
 
+/* Snapshots between the base of history and the two newest, oldest first. */
+enum { ORDO_CANDIDATES_MAX = 6 };
+struct ordo_candidates {
+    struct ordo_snapshot_keys items[ORDO_CANDIDATES_MAX];
+    size_t count;
+};
+
 /* A list of seqs. Zeroed memory is an empty one; free(items). */
 struct ordo_seqs {
     uint64_t *items;
@@ -47,7 +54,7 @@ struct ordo_load {
     struct ordo_snapshot_keys snapshots[2]; /* valid ones, newest first; seq 0: none */
     uint64_t history_seq;
     struct ordo_snapshot_keys base;         /* at history_seq; seq 0: none, and none needed */
-    struct ordo_snapshot_keys candidate;    /* may become the base one day */
+    struct ordo_candidates candidates;      /* may become the base one day */
     struct ordo_seqs stale_runs;            /* of runs that truncation was about to delete */
     struct ordo_snapshot_row newest;        /* the record of the newest */
     struct ordo_snapshot_keys *stale;       /* older or unfinished ones: to be deleted */

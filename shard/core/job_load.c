@@ -4,12 +4,17 @@
 #include "shard/core/job_impl.h"
 #include "shard/core/key.h"
 
-/* Takes a valid snapshot that is needed: one of the two newest, the base of history, or the candidate between. */
+/* Takes a valid snapshot that is needed: one of the two newest, the base of history, or a candidate between:
+ * they come newest first. */
 static bool is_kept(struct ordo_load *load, size_t *kept, struct ordo_snapshot_keys keys) {
     struct ordo_snapshot_keys *place = NULL;
     if (*kept < 2) place = &load->snapshots[(*kept)++];
     else if (keys.seq == load->history_seq) place = &load->base;
-    else if (keys.seq > load->history_seq && load->candidate.seq == 0) place = &load->candidate;
+    else if (keys.seq > load->history_seq && load->candidates.count < ORDO_CANDIDATES_MAX) {
+        memmove(load->candidates.items + 1, load->candidates.items, load->candidates.count * sizeof keys);
+        load->candidates.count++;
+        place = &load->candidates.items[0];
+    }
     if (place == NULL) return false;
     *place = keys;
     return true;

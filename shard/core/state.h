@@ -156,13 +156,16 @@ struct ordo_doc {
     struct ordo_relineage relineage; /* as the row says; `state` has it applied */
     const struct ordo_retention *retention;
     uint64_t history_seq;                      /* ops up to here are gone; `base` is the content there */
-    struct ordo_snapshot_keys base, candidate; /* older snapshots: where history begins, and may begin next */
+    struct ordo_snapshot_keys base;            /* an older snapshot: where history begins */
+    struct ordo_candidates candidates;         /* where it may begin next */
     enum ordo_truncation_phase truncation_phase;
     struct ordo_doc *next_truncation;          /* in the queue */
     struct ordo_job *truncation_job;           /* what it found, from READY on */
     uint64_t truncation_turn, truncation_job_number; /* jobs up to this one may still read what goes */
     size_t truncation_index;                   /* of what is to be deleted: done */
-    struct ordo_snapshot_keys old_base;        /* to be deleted */
+    struct ordo_candidates old_bases;          /* to be deleted */
+    struct ordo_snapshot_keys old_base;        /* that, too; seq 0: none */
+    uint64_t truncation_base_seq;              /* of the candidate that is about to become the base; 0: none */
     uint64_t truncation_at_ms, clients_checked_ms; /* not tried before; last looked through (0: never) */
 };
 
@@ -412,7 +415,7 @@ void ordo_truncations_write(struct ordo_shard *shard);
 bool ordo_truncations_have_work(const struct ordo_shard *shard);
 /* A snapshot is not among the two newest any more: history may need it, or it goes. */
 void ordo_truncations_retire(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_snapshot_keys snapshot);
-/* The document row as of the head, into the turn's batch. */
+/* What the operator asked to keep of this document's history. Good as long as the shard. */
 const struct ordo_retention *ordo_retention_of(const struct ordo_shard *shard, struct ordo_slice doc_key);
 
 /* ---- history.c */

@@ -8,13 +8,13 @@
  * next load finds and deletes them. And it never goes down: an op that was refused as STALE_BASE stays refused.
  *
  * History begins at `history_seq`. The snapshot there is the base from which contents are made; before the first base
- * history is whole and begins with nothing. One snapshot between the base and the two newest is kept as a candidate:
- * when the retention does not reach back to it any more, it becomes the base, and all before it goes. */
+ * history is whole and begins with nothing. Some snapshots between the base and the two newest are kept as
+ * candidates: when the retention does not reach back to one any more, it becomes the base, and all before it goes. */
 #include "common/assert.h"
 #include "shard/core/key.h"
 #include "shard/core/state.h"
 
-enum { DELETES_AT_ONCE_MAX = 256, RETRY_MS = 60000 };
+enum { DELETES_AT_ONCE_MAX = 256, RETRY_MS = 60000, LARGE_PIECE_COUNT = 16 };
 
 static void push(struct ordo_snapshot_queue *queue, struct ordo_doc *doc) {
     if (queue->first == NULL) queue->last = &queue->first;
@@ -48,13 +48,17 @@ static uint64_t limit_of(const struct ordo_shard *shard, const struct ordo_doc *
     return limit < doc->snapshots[1].seq ? limit : doc->snapshots[1].seq;
 }
 
-/* Whether history may begin at the candidate from now on. */
-static bool base_is_due(const struct ordo_shard *shard, const struct ordo_doc *doc) {
-    const struct ordo_snapshot_keys *candidate = &doc->candidate;
-    if (candidate->seq == 0 || candidate->seq > doc->horizon || keeps_all(doc->retention)) return false;
-    uint64_t kept = doc->state.seq - candidate->seq;
-    return kept >= doc->retention->ops && kept >= shard->config.log_ops &&
-           candidate->timestamp_ms < before_ms(shard, doc->retention->age_ms);
+/* The newest candidate at which history may begin from now on; NULL: none. */
+static const struct ordo_snapshot_keys *due_base(const struct ordo_shard *shard, const struct ordo_doc *doc) {
+    if (keeps_all(doc->retention)) return NULL;
+    for (size_t i = doc->candidates.count; i > 0; i--) {
+        const struct ordo_snapshot_keys *candidate = &doc->candidates.items[i - 1];
+        uint64_t kept = doc->state.seq - candidate->seq;
+        if (candidate->seq <= doc->horizon && kept >= doc->retention->ops && kept >= shard->config.log_ops &&
+            candidate->timestamp_ms < before_ms(shard, doc->retention->age_ms))
+            return candidate;
+    }
+    return NULL;
 }
 
 static bool clients_are_due(const struct ordo_shard *shard, const struct ordo_doc *doc) {
@@ -65,15 +69,52 @@ static bool clients_are_due(const struct ordo_shard *shard, const struct ordo_do
 void ordo_truncations_consider(struct ordo_shard *shard, struct ordo_doc *doc) {
     if (doc->truncation_phase != ORDO_TRUNCATION_NONE || shard->now_ms < doc->truncation_at_ms) return;
     bool is_worth_it = limit_of(shard, doc) >= doc->horizon + shard->config.truncate_ops_min;
-    if (!is_worth_it && !base_is_due(shard, doc) && !clients_are_due(shard, doc)) return;
+    if (!is_worth_it && due_base(shard, doc) == NULL && !clients_are_due(shard, doc)) return;
     doc->truncation_phase = ORDO_TRUNCATION_QUEUED;
     push(&shard->truncation_queued, doc);
 }
 
+/* Large contents are not worth as many copies. */
+static size_t candidates_max(const struct ordo_snapshot_keys *snapshot) {
+    return snapshot->piece_count > LARGE_PIECE_COUNT ? 2 : ORDO_CANDIDATES_MAX - 1;
+}
+
+/* The one that is missed least: the steps of history around it are small for how far back they are. So the candidates
+ * come to lie the further apart the older they are, and whatever the pace of editing was, one is near every place. */
+static size_t most_dispensable(const struct ordo_shard *shard, const struct ordo_doc *doc) {
+    const struct ordo_snapshot_keys *items = doc->candidates.items;
+    size_t best = doc->candidates.count - 1; /* the newest, if there is no other choice */
+    double best_share = -1;
+    for (size_t i = 0; i + 1 < doc->candidates.count; i++) {
+        if (items[i].seq == doc->truncation_base_seq) continue; /* about to become the base */
+        uint64_t before = i > 0 ? items[i - 1].seq : doc->history_seq, after = items[i + 1].seq;
+        double share = (double)(after - before) / (double)(doc->state.seq - after + shard->config.log_ops + 1);
+        if (best_share < 0 || share < best_share) {
+            best = i;
+            best_share = share;
+        }
+    }
+    return best;
+}
+
 void ordo_truncations_retire(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_snapshot_keys snapshot) {
-    if (snapshot.seq == doc->history_seq) doc->base = snapshot; /* later ones were damaged */
-    else if (doc->candidate.seq == 0 && !keeps_all(doc->retention)) doc->candidate = snapshot;
-    else ordo_snapshots_delete(shard, doc, &snapshot);
+    struct ordo_candidates *candidates = &doc->candidates;
+    if (snapshot.seq == doc->history_seq) { /* later ones were damaged */
+        doc->base = snapshot;
+        return;
+    }
+    if (keeps_all(doc->retention)) {
+        ordo_snapshots_delete(shard, doc, &snapshot);
+        return;
+    }
+    while (candidates->count > 0 && candidates->count >= candidates_max(&snapshot)) {
+        size_t index = most_dispensable(shard, doc);
+        ordo_snapshots_delete(shard, doc, &candidates->items[index]);
+        candidates->count--;
+        memmove(candidates->items + index, candidates->items + index + 1,
+                (candidates->count - index) * sizeof *candidates->items);
+    }
+    candidates->items[candidates->count++] = snapshot;
 }
 
 /* ---- reading */
@@ -92,7 +133,8 @@ static void start(struct ordo_shard *shard, struct ordo_doc *doc) {
     truncate->before_ms = before_ms(shard, shard->config.log_age_ms);
     truncate->size_max = shard->config.truncate_size_max;
     truncate->block_ops_max = shard->config.history_block_ops;
-    if (base_is_due(shard, doc)) truncate->base_seq = doc->candidate.seq;
+    const struct ordo_snapshot_keys *base = due_base(shard, doc);
+    truncate->base_seq = doc->truncation_base_seq = base != NULL ? base->seq : 0;
     if (clients_are_due(shard, doc)) {
         truncate->expire_before_ms = before_ms(shard, shard->config.client_age_ms);
         truncate->clients_max = shard->config.clients_max;
@@ -118,6 +160,7 @@ static void finish(struct ordo_shard *shard, struct ordo_doc *doc, uint32_t retr
     ordo_job_destroy(doc->truncation_job);
     doc->truncation_job = NULL;
     doc->truncation_phase = ORDO_TRUNCATION_NONE;
+    doc->truncation_base_seq = 0;
     doc->truncation_at_ms = shard->now_ms + retry_ms;
     ordo_doc_set_timer(shard, doc);
 }
@@ -192,6 +235,20 @@ static void write_blocks(struct ordo_shard *shard, struct ordo_doc *doc, const s
     }
 }
 
+/* History begins at that candidate; it and those before it are candidates no more. */
+static void move_base(struct ordo_doc *doc, uint64_t seq) {
+    struct ordo_candidates *candidates = &doc->candidates;
+    doc->old_base = doc->base;
+    while (candidates->count > 0 && candidates->items[0].seq < seq) {
+        doc->old_bases.items[doc->old_bases.count++] = candidates->items[0];
+        memmove(candidates->items, candidates->items + 1, --candidates->count * sizeof *candidates->items);
+    }
+    ORDO_ASSERT(candidates->count > 0 && candidates->items[0].seq == seq);
+    doc->base = candidates->items[0];
+    doc->history_seq = seq;
+    memmove(candidates->items, candidates->items + 1, --candidates->count * sizeof *candidates->items);
+}
+
 static void mark(struct ordo_shard *shard, struct ordo_doc *doc) {
     const struct ordo_truncate *truncate = &doc->truncation_job->truncate;
     ORDO_ASSERT(truncate->horizon >= doc->horizon);
@@ -199,13 +256,8 @@ static void mark(struct ordo_shard *shard, struct ordo_doc *doc) {
     shard->stats.ops_truncated += truncate->horizon - doc->horizon;
     doc->horizon = truncate->horizon;
     doc->old_base = (struct ordo_snapshot_keys){0};
-    if (truncate->base_seq != 0) {
-        ORDO_ASSERT(doc->candidate.seq == truncate->base_seq);
-        doc->old_base = doc->base;
-        doc->base = doc->candidate;
-        doc->candidate = (struct ordo_snapshot_keys){0};
-        doc->history_seq = doc->base.seq;
-    }
+    doc->old_bases.count = 0;
+    if (truncate->base_seq != 0) move_base(doc, truncate->base_seq);
     forget_clients(shard, doc, truncate);
     write_blocks(shard, doc, truncate);
     write_row(shard, doc);
@@ -245,6 +297,7 @@ static bool delete_some(struct ordo_shard *shard, struct ordo_doc *doc, size_t *
     }
     if (doc->truncation_index < count) return false;
     if (doc->old_base.seq != 0) ordo_snapshots_delete(shard, doc, &doc->old_base);
+    for (size_t i = 0; i < doc->old_bases.count; i++) ordo_snapshots_delete(shard, doc, &doc->old_bases.items[i]);
     return true;
 }
 

@@ -187,7 +187,7 @@ static void replay(struct verify *verify, struct replayed *replayed) {
     struct ordo_run_op op;
     struct ordo_snapshot_row row;
     struct ordo_buffer row_memory = {0};
-    uint64_t begin_seq = replayed->row.history_seq, bad_seq, run_seq = 0;
+    uint64_t begin_seq = replayed->row.history_seq, bad_seq;
     ordo_err err = ordo_materialise(verify->view, ordo_buffer_slice(&verify->doc_key), begin_seq, &replayed->now, &bad_seq);
     if (err || replayed->now.state.seq != begin_seq) {
         report(verify, begin_seq, "the content that history begins with cannot be read");
@@ -199,9 +199,9 @@ static void replay(struct verify *verify, struct replayed *replayed) {
         uint64_t length = replayed->now.state.length, timestamp_ms = replayed->now.state.timestamp_ms;
         err = ordo_op_log_next(&log, &op);
         if (err) break;
-        if (log.has_run && log.run.first_seq != run_seq && log.run.length_before != length)
+        bool begins_run = log.has_run && op.op.server_seq == log.run.first_seq;
+        if (begins_run && log.run.length_before != length)
             report(verify, log.run.first_seq, "a run begins with another length than the ops before it make");
-        run_seq = log.run.first_seq;
         err = ordo_materialised_step(&replayed->now, &op.op);
         if (err) break;
         verify->counts.ops++;

@@ -37,8 +37,8 @@ async function kill(cluster, what) {
   return victims.length;
 }
 
-test(`after ${killCountMin} SIGKILLs under load no acked op is lost or doubled, and all converge`, (t) =>
-  withCluster(t, new Cluster({ shardArgs: ["--unload-ms", "200"] }), async (cluster) => {
+const killsUnderLoad = (name, killCountMin, shardArgs) => test(name, (t) =>
+  withCluster(t, new Cluster({ shardArgs: ["--unload-ms", "200", ...shardArgs] }), async (cluster) => {
     const clients = [];
     for (let i = 0; i < 4; i++) clients.push(await cluster.join({ delayMs: () => random.below(8) }));
     const typing = keepTyping(random, clients);
@@ -62,7 +62,13 @@ test(`after ${killCountMin} SIGKILLs under load no acked op is lost or doubled, 
     await cluster.shard.stop();
     const verified = await cluster.verify();
     assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    if (shardArgs.length > 0) assert.doesNotMatch(verified.stdout, / 0 blocks of history/, "something was packed");
   }, 120_000 + killCountMin * 2000));
+
+killsUnderLoad(`after ${killCountMin} SIGKILLs under load no acked op is lost or doubled, and all converge`, killCountMin, []);
+// Logs are cut off all the while: what clients were told comes out of packed history then.
+killsUnderLoad("the same while logs are truncated", Math.ceil(killCountMin / 4),
+               ["--log-ops", "100", "--log-slack", "20", "--log-age-ms", "3000", "--history", "full"]);
 
 /** What clients saw committed is what the log says, op by op, and no op_id stands in it twice. */
 async function everythingStandsInTheLog(cluster, clients) {

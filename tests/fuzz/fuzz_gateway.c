@@ -249,8 +249,9 @@ static void open_document(struct world *world, uint32_t conn, uint8_t who, uint8
     shard_message(world, ordo_slice((const uint8_t[]){0, who, who, 1, kilobytes, 0}, 6));
 }
 
+/* Also one with more than was asked for. */
 static void shard_piece(struct world *world, struct ordo_slice bytes) {
-    static const uint8_t filler[ORDO_PIECE_SIZE_MAX];
+    static const uint8_t filler[(size_t)UINT8_MAX << 10];
     Ordo__Cluster__V1__Piece piece = ORDO__CLUSTER__V1__PIECE__INIT;
     piece.bulk = 100 + byte_at(bytes, 0) % 8;
     piece.offset = (uint64_t)byte_at(bytes, 1) << 10;

@@ -405,6 +405,15 @@ static void an_op_that_does_not_fit_is_not_applied_by_half(void **state) {
     assert_text(f, "ab", "ab");
 }
 
+static void content_that_ends_inside_a_code_point_is_none(void **state) {
+    struct fixture *f = *state;
+    send_open(f);
+    say_opened(f, (struct answer){.head = 3, .content = "ab\xC3", .content_seq = 3});
+    assert_int_equal(ordo_client_doc_wants(f->doc, f->now_ms), ORDO_CLIENT_DOC_RECONNECT);
+    assert_false(ordo_client_doc_is_open(f->doc));
+    assert_text(f, "", "");
+}
+
 static void a_type_that_is_not_spoken_here_is_an_error(void **state) {
     struct fixture *f = *state;
     send_open(f);
@@ -466,6 +475,7 @@ int main(void) {
         TEST(another_instance_under_the_own_client_id_does_not_swallow_the_edit),
         TEST(an_unknown_op_makes_the_document_read_only_with_an_error),
         TEST(an_op_that_does_not_fit_is_not_applied_by_half),
+        TEST(content_that_ends_inside_a_code_point_is_none),
         TEST(a_type_that_is_not_spoken_here_is_an_error),
         TEST(a_refused_open_is_an_error_but_for_the_ones_that_pass),
         TEST(losing_the_permission_makes_it_read_only_and_back),

@@ -61,6 +61,18 @@ static uint64_t truncated_document(struct world *w, int count) {
     return head;
 }
 
+/* Enough, and slowly enough, for truncation to come by several times. */
+static void type_for_long(struct world *w, uint64_t head) {
+    for (int i = 0; i < 8; i++) {
+        for (int k = 0; k < 20; k++, head++) {
+            say_insert(w, 0, 1, head, head, 0, "x");
+            world_turn(w);
+            world_forget_told(&w->gateways[0]);
+        }
+        world_pass(w, 5000);
+    }
+}
+
 static uint64_t count_keys(struct world *w, enum ordo_cf cf, uint64_t *first_seq) {
     struct ordo_buffer doc_key = {0};
     ordo_key_doc(&doc_key, ordo_slice_of("docs"), ordo_slice_of("a"));
@@ -186,9 +198,9 @@ static void history_out_of_its_retention_goes_and_says_so(void **state) {
     assert_true(first_block > 1);
     assert_int_equal(verify(w).findings, 0);
     Ordo__Cluster__V1__HistoryAnswer *answer = read_history(w, 1, 1, 0, 0);
-    assert_int_equal(answer->error_code, 404);
-    assert_int_equal(read_history(w, 0, 0, 1, 5)->error_code, 404);
-    assert_int_equal(read_history(w, 2, 1, 0, 0)->error_code, 404);
+    assert_int_equal(answer->error_code, 410);
+    assert_int_equal(read_history(w, 0, 0, 1, 5)->error_code, 410);
+    assert_int_equal(read_history(w, 2, 1, 0, 0)->error_code, 410);
     for (uint64_t seq = head - 20; seq <= head; seq++) assert_content_at(w, seq);
 }
 
@@ -203,7 +215,7 @@ static void a_collection_has_a_retention_of_its_own(void **state) {
         head = type_letters(w, head, head, 20);
         world_pass(w, 65000);
     }
-    assert_int_equal(read_history(w, 1, 1, 0, 0)->error_code, 404);
+    assert_int_equal(read_history(w, 1, 1, 0, 0)->error_code, 410);
     w->config.retention_rule_count = 0;
     w->config.retention_rules = NULL;
     restart(w); /* the rule's memory ends here */
@@ -249,15 +261,7 @@ static void a_duplicate_is_recognised_though_its_op_is_gone(void **state) {
     assert_int_equal(next_commit(w, 0)->seq, 2);
     say_detach(w, 0, 2);
     open_doc(w, 0, 1, "a", "client-a");
-    uint64_t head = 2;
-    for (int i = 0; i < 8; i++) {
-        for (int k = 0; k < 20; k++, head++) {
-            say_insert(w, 0, 1, head, head, 0, "x");
-            world_turn(w);
-            world_forget_told(&w->gateways[0]);
-        }
-        world_pass(w, 5000);
-    }
+    type_for_long(w, 2);
     world_pass(w, 61000);
     restart(w);
     Ordo__Cluster__V1__Attached *attached = open_doc(w, 0, 2, "a", "client-b");
@@ -286,15 +290,7 @@ static void clients_are_forgotten_by_number_and_told_up_to_where(void **state) {
         say_detach(w, 0, 10 + i);
     }
     open_doc(w, 0, 1, "a", "client-a");
-    uint64_t head = 4;
-    for (int i = 0; i < 8; i++) {
-        for (int k = 0; k < 20; k++, head++) {
-            say_insert(w, 0, 1, head, head, 0, "x");
-            world_turn(w);
-            world_forget_told(&w->gateways[0]);
-        }
-        world_pass(w, 5000);
-    }
+    type_for_long(w, 4);
     world_pass(w, 61000);
     world_pass(w, 61000);
     Ordo__Cluster__V1__Attached *attached = open_doc(w, 0, 2, "a", "c0");

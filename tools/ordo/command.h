@@ -21,6 +21,8 @@ ordo_command_run ordo_verify_run;
 ordo_command_run ordo_backup_run;
 ordo_command_run ordo_restore_run;
 ordo_command_run ordo_repair_run;
+ordo_command_run ordo_export_run;
+ordo_command_run ordo_import_run;
 
 /* Parses; on `--help` prints `usage` and the options, on a usage error one line to stderr. True: go on. False: return
  * `*status`. */

@@ -55,10 +55,11 @@ static void merge(struct ordo_client_doc *doc, struct ordo_content *content, uin
     else doc_tell_acked(doc, client_seq, answer->header.last_client_server_seq);
 }
 
-/* The content is whole: it becomes confirmed. */
-static void answer_install(struct ordo_client_doc *doc) {
+/* All parts of the content are there: it becomes confirmed. False: it ends inside a code point, and is none. */
+static bool answer_install(struct ordo_client_doc *doc) {
     struct doc_answer *answer = &doc->answer;
     struct ordo_content *content = answer->content;
+    if (!doc->type->content_is_whole(content)) return false;
     answer->content = NULL;
     answer->is_installed = true;
     uint64_t length = doc->type->content_length(content);
@@ -73,13 +74,14 @@ static void answer_install(struct ordo_client_doc *doc) {
     bool is_mergeable = is_related && !doc_is_reshaping(doc) && (!is_doubtful || doc_can_diff(doc));
     if (is_mergeable) {
         merge(doc, content, length, is_doubtful);
-        return;
+        return true;
     }
     enum ordo_client_give_back_reason reason = answer->content_deleted ? ORDO_CLIENT_GONE
                                                : is_doubtful           ? ORDO_CLIENT_FATE_UNKNOWN
                                                                        : ORDO_CLIENT_REPLACED;
     doc_replace_content(doc, content, length, answer->content_seq, answer->header.lineage, answer->content_deleted,
                         reason);
+    return true;
 }
 
 static bool answer_add_content(struct ordo_client_doc *doc, const struct ordo_wire_content *part) {
@@ -152,11 +154,11 @@ static bool answer_add(struct ordo_client_doc *doc, const struct ordo_wire_opene
     struct ordo_reader ops = ordo_reader(part->body);
     struct ordo_wire_committed op;
     while (ordo_wire_next_op(&ops, ORDO_WIRE_OPENED_OPS, &op)) {
-        if (answer->has_content && !answer->is_installed) answer_install(doc);
+        if (answer->has_content && !answer->is_installed && !answer_install(doc)) return false;
         if (!doc_place(doc, &op)) return true; /* it said itself what is to be done */
     }
     if (part->more) return true;
-    if (answer->has_content && !answer->is_installed) answer_install(doc);
+    if (answer->has_content && !answer->is_installed && !answer_install(doc)) return false;
     answer_end(doc);
     return true;
 }

@@ -142,7 +142,7 @@ ordo_err ordo_client_doc_restore(struct ordo_client_doc *doc, struct ordo_slice 
 
     struct ordo_content *content = type->content_create();
     uint64_t length = 0;
-    bool ok = type->content_append(content, record.content) == ORDO_OK;
+    bool ok = type->content_append(content, record.content) == ORDO_OK && type->content_is_whole(content);
     if (ok) length = type->content_length(content);
     uint64_t visible_length = length;
     if (!ok || !ops_fit(type, &record, &visible_length)) {
