@@ -16,11 +16,13 @@ enum { FAMILY_COUNT = ORDO_CF_COUNT + 1, FAMILY_DEFAULT = ORDO_CF_COUNT };
 
 #define MIB ((size_t)1024 * 1024)
 #define BLOCK_CACHE_SIZE (8 * MIB)
-/* Replaying the log runs at about 29 MB/s, and a start is to take less than a second: about 12 MB (a busy disk lets it pass that for some writes). RocksDB begins to
- * flush when the log exceeds this and writes on meanwhile; small buffers, two per family, make a writer that outruns the
- * flushes wait for them (seen: 9 MB at full speed; with buffers of 8 MiB, three each, 14 MB). */
+/* Replaying the log runs at about 29 MB/s, and a start is to take less than a second: about 12 MB (a busy disk lets it pass
+ * that for some writes). RocksDB begins to flush when the log exceeds this and writes on meanwhile; small buffers, two per
+ * family, make a writer that outruns the flushes wait for them (seen: 9 MB at full speed; with buffers of 8 MiB, three each,
+ * 14 MB). */
 #define WAL_SIZE_MAX (6 * MIB)
 #define WRITE_BUFFER_SIZE (3 * MIB)
+#define DELETION_WINDOW 1024 /* keys in a row */
 
 struct store_rocksdb {
     struct ordo_store base;
@@ -142,6 +144,11 @@ static void family_options(rocksdb_options_t *options, int family, rocksdb_cache
     rocksdb_options_set_max_write_buffer_number(options, 2);
     rocksdb_options_set_compression_per_level(options, compression, 7);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
+    /* Truncation deletes runs one by one. Until a compaction comes by they take space, and whoever looks for the beginning
+     * of a log steps over each: so a table of which much is deletions asks for one. */
+    if (family == ORDO_CF_OPS) {
+        rocksdb_options_add_compact_on_deletion_collector_factory(options, DELETION_WINDOW, DELETION_WINDOW / 2);
+    }
     rocksdb_options_set_target_file_size_base(options, 16 * MIB);
     rocksdb_options_set_max_bytes_for_level_base(options, 64 * MIB);
     rocksdb_block_based_table_options_t *table = table_options(cache, is_looked_up);

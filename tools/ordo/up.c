@@ -45,7 +45,7 @@ struct role {
 };
 
 struct up {
-    const char *data_dir, *log_level, *log_ops, *history;
+    const char *data_dir, *log_level, *log_ops, *log_age_ms, *history;
     bool listens_anywhere;                                 /* the gateway may listen beyond loopback, without keys */
     char store_dir[PATH_MAX];
     char listen[ENDPOINT_SIZE];                            /* of the gateway: HOST:PORT */
@@ -98,7 +98,8 @@ static void start_shard(struct up *up, uint64_t now_ms) {
     const char *argv[] = {NULL, "--data", up->store_dir,
                           "--listen-data", is_known ? up->data_endpoint : "tcp://127.0.0.1:*",
                           "--listen-side", is_known ? up->side_endpoint : "tcp://127.0.0.1:*",
-                          "--log-level", up->log_level, "--log-ops", up->log_ops, "--history", up->history, NULL};
+                          "--log-level", up->log_level, "--log-ops", up->log_ops,
+                          "--log-age-ms", up->log_age_ms, "--history", up->history, NULL};
     role_start(up, &up->shard, argv, now_ms);
 }
 
@@ -282,11 +283,13 @@ static bool parse(struct up *up, int argc, char **argv, int *status) {
     up->data_dir = "./ordo-data";
     up->log_level = "info";
     up->log_ops = up->history = "10000";
+    up->log_age_ms = "60000";
     const struct ordo_option options[] = {
         {"--data", "DIR", "where documents are kept (./ordo-data); made if missing", ORDO_OPTION_TEXT, &up->data_dir},
         {"--listen", "HOST:PORT", "where clients connect (127.0.0.1:8080); port 0: any free one", ORDO_OPTION_TEXT,
          &listen},
         {"--log-ops", "N", "the newest N ops of a document stay in its log (10000)", ORDO_OPTION_TEXT, &up->log_ops},
+        {"--log-age-ms", "MS", "... and all younger than this (60000)", ORDO_OPTION_TEXT, &up->log_age_ms},
         {"--history", "KEEP", "history to keep: N ops (10000), 30d, N+30d or full; COLLECTION=KEEP,… for some", ORDO_OPTION_TEXT,
          &up->history},
         {"--log-level", "LEVEL", "error, warn, info (default) or debug; logs go to stderr", ORDO_OPTION_TEXT,
