@@ -28,11 +28,10 @@
 #ifndef ORDO_SHARD_CORE_SHARD_H
 #define ORDO_SHARD_CORE_SHARD_H
 
+#include "common/placement.h"
 #include "shard/core/bulk.h"
 #include "shard/core/job.h"
 #include "shard/store.h"
-
-#define ORDO_STORE_ID_SIZE 16
 
 /* What of a document's history stays readable: an op among the newest `ops`, or younger than `age_ms`. UINT64_MAX: all. */
 struct ordo_retention {

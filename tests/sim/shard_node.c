@@ -54,7 +54,7 @@ static void run_is_durable(struct sim *sim, struct ordo_slice key, struct ordo_s
 static void batch_is_durable(struct sim *sim, const struct ordo_batch *batch) {
     struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&batch->records));
     for (struct ordo_batch_item item; ordo_batch_next(&reader, &item);) {
-        if (item.cf == ORDO_CF_OPS && !item.is_delete) run_is_durable(sim, item.key, item.value);
+        if (item.cf == ORDO_CF_OPS && item.kind == ORDO_BATCH_PUT) run_is_durable(sim, item.key, item.value);
     }
 }
 
