@@ -2,7 +2,7 @@
 
 #include "shard/backup.h"
 #include "shard/backup_files.h"
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/low_water.h"
 #include "shard/manifest.h"
 #include "shard/recovery.h"

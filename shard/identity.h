@@ -11,7 +11,6 @@
 #include "shard/store_rocksdb.h"
 
 #define ORDO_STORE_FORMAT 1
-#define ORDO_CLUSTER_ID_SIZE 16
 
 struct ordo_identity {
     uint8_t cluster_id[ORDO_CLUSTER_ID_SIZE];

@@ -5,7 +5,6 @@
 
 #include <limits.h>
 #include <rocksdb/c.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,13 +48,6 @@ struct iterator_rocksdb {
     rocksdb_readoptions_t *options;
     bool was_moved;
 };
-
-void ordo_problem_set(struct ordo_problem *problem, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(problem->text, sizeof problem->text, format, arguments);
-    va_end(arguments);
-}
 
 /* RocksDB's C interface says what went wrong only in words. */
 static ordo_err classify(const char *message) {
