@@ -1,48 +1,75 @@
 /* ordo-shard: the sequencer of a set of documents, over one store or, of a volume, several. */
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 #include <zmq.h>
 
+#include "common/assert.h"
 #include "common/log.h"
 #include "common/sched.h"
 #include "shard/config.h"
 #include "shard/host.h"
+#include "shard/registrar.h"
 
 enum { EXIT_USAGE = 2 };
 
 /* Everything that the process holds, in the order in which it is made. */
 struct process {
     struct ordo_config config;
+    int signals;
     void *zmq;
+    struct ordo_registrar *registrar; /* in a cluster: it has the shards */
+    struct ordo_troubles troubles;    /* alone: these are here */
     struct ordo_host *host;
 };
 
-/* Before there are threads, so that all inherit it: signals are taken by `wait_for_stop` alone. */
-static void block_signals(sigset_t *stops) {
+/* Before there are threads, so that all of them block the signals that `wait_for_end` waits for. */
+static void take_signals(struct process *process) {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
-    sigemptyset(stops);
-    sigaddset(stops, SIGTERM);
-    sigaddset(stops, SIGINT);
-    sigprocmask(SIG_BLOCK, stops, NULL);
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    sigprocmask(SIG_BLOCK, &stops, NULL);
+    process->signals = signalfd(-1, &stops, SFD_CLOEXEC);
+    ORDO_ASSERT(process->signals >= 0);
 }
 
-static void wait_for_stop(const sigset_t *stops) {
-    int signal_number;
-    while (sigwait(stops, &signal_number) != 0) continue;
-    log_info("event=stopping signal=%d", signal_number);
-}
-
-/* Alone: one store, which owns all that it owns, whatever else there may be. */
+/* Alone: one store, which serves what it owns, whatever else there may be. */
 static ordo_err serve_alone(struct process *process, struct ordo_problem *problem) {
-    ordo_err err = ordo_host_open(process->config.data, &process->config, process->zmq, problem, &process->host);
+    ordo_troubles_init(&process->troubles);
+    const struct ordo_host_config config = {
+        .process = &process->config, .zmq = process->zmq, .troubles = &process->troubles, .registrar_wake_fd = -1};
+    ordo_err err = ordo_host_open(process->config.data, &config, problem, &process->host);
     if (err) return err;
     ordo_host_serve(process->host);
     printf("ready data=%s side=%s\n", ordo_host_data_endpoint(process->host), ordo_host_side_endpoint(process->host));
     fflush(stdout);
     return ORDO_OK;
+}
+
+/* False: a shard may not go on, and the registrar has said why. */
+static bool wait_for_end(const struct process *process) {
+    struct pollfd fds[] = {
+        {.fd = process->signals, .events = POLLIN},
+        {.fd = process->registrar != NULL ? ordo_registrar_failure_fd(process->registrar) : -1, .events = POLLIN},
+    };
+    while (poll(fds, 2, -1) < 0) ORDO_ASSERT(errno == EINTR);
+    if (fds[0].revents) log_info("event=stopping");
+    return fds[1].revents == 0;
+}
+
+/* The mirror of the start; safe on a half-started process. */
+static void finish(struct process *process) {
+    ordo_registrar_stop(process->registrar);
+    ordo_host_stop(process->host);
+    zmq_ctx_term(process->zmq);
+    close(process->signals);
 }
 
 int main(int argc, char **argv) {
@@ -55,14 +82,14 @@ int main(int argc, char **argv) {
     }
     ordo_log_init("shard", process.config.log_level);
     struct ordo_problem problem = {{0}};
-    sigset_t stops;
-    block_signals(&stops);
+    take_signals(&process);
     ordo_sched_take_short_slices(); /* before there are threads, too */
     process.zmq = zmq_ctx_new();
-    ordo_err err = serve_alone(&process, &problem);
+    ordo_err err = process.config.directory != NULL
+                       ? ordo_registrar_start(&process.config, process.zmq, &problem, &process.registrar)
+                       : serve_alone(&process, &problem);
     if (err) log_error("event=stopped reason=\"%s\"", problem.text);
-    if (!err) wait_for_stop(&stops);
-    ordo_host_stop(process.host);
-    zmq_ctx_term(process.zmq);
-    return err ? EXIT_FAILURE : EXIT_SUCCESS;
+    bool is_well = !err && wait_for_end(&process);
+    finish(&process);
+    return is_well ? EXIT_SUCCESS : EXIT_FAILURE;
 }
