@@ -8,6 +8,8 @@
 #ifndef ORDO_SHARD_REGISTRAR_H
 #define ORDO_SHARD_REGISTRAR_H
 
+#include "common/error.h"
+#include "common/problem.h"
 #include "shard/config.h"
 #include "shard/troubles.h"
 

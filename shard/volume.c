@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "common/memory.h"
-#include "shard/files.h"
+#include "common/files.h"
 
 #define FIRST_RETRY_MS 10000u
 #define LAST_RETRY_MS (10u * 60 * 1000)
