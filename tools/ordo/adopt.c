@@ -7,6 +7,7 @@
 
 #include "shard/folder.h"
 #include "shard/restore.h"
+#include "shard/volume.h"
 #include "tools/ordo/cluster_access.h"
 #include "tools/ordo/command.h"
 
@@ -22,12 +23,14 @@ static int rejoin(struct ordo_folder *folder, const struct cluster_access *acces
     if (ordo_cluster_live(cluster, &id) != NULL)
         return ordo_command_fail("the store of %s is being served: what is in %s is a copy of it, and not needed", access->url, folder->path);
     if (store != NULL && store->is_forgotten) return ordo_command_fail("the cluster has forgotten this store for good");
-    if (store == NULL || store->incarnation < identity->incarnation - 1)
+    bool is_older = store != NULL && store->incarnation >= identity->incarnation;
+    if (!is_older && !ordo_volume_is_refused(folder->path))
         return ordo_command_fail("%s is as new as the cluster knows it: just start it", folder->path);
-    uint64_t count;
+    uint64_t count, incarnation = store != NULL ? store->incarnation : 0;
     ordo_err err = ordo_restore_relineage(folder->store, &count, &problem);
-    if (!err) err = ordo_identity_rejoin(folder->store, identity, store->incarnation, &cluster->table.placement, &problem);
+    if (!err) err = ordo_identity_rejoin(folder->store, identity, incarnation, &cluster->table.placement, &problem);
     if (err) return ordo_command_fail("%s", problem.text);
+    ordo_volume_let_in(folder->path);
     printf("%s: %" PRIu64 " documents have a new lineage; start its shard\n", folder->path, count);
     return ordo_command_flush();
 }
