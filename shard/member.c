@@ -46,7 +46,7 @@ static void advertise(const struct ordo_registrar *registrar, const char *endpoi
     bool is_tcp = strncmp(endpoint, "tcp://", 6) == 0 && colon > endpoint + 6;
     if (is_tcp && host == NULL && is_every_address(endpoint + 6, (size_t)(colon - endpoint) - 6)) host = registrar->host_name;
     if (is_tcp && host != NULL) {
-        snprintf(out, ORDO_CLUSTER_TEXT_SIZE_MAX + 1, "tcp://%s%s", host, colon);
+        snprintf(out, ORDO_CLUSTER_TEXT_SIZE_MAX + 1, "tcp://%.200s%.20s", host, colon);
     } else {
         snprintf(out, ORDO_CLUSTER_TEXT_SIZE_MAX + 1, "%s", endpoint);
     }
