@@ -148,7 +148,7 @@ static void handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo_
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ROWS:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_GIVEN:
-    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP: /* nothing moves yet */
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY__NOT_SET: /* of a later protocol: ignored */
     case _ORDO__CLUSTER__V1__TO_SHARD__BODY__CASE_IS_INT_SIZE: break;
     }

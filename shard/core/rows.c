@@ -1,5 +1,6 @@
 #include "shard/core/rows.h"
 
+#include "common/assert.h"
 #include "shard/core/key.h"
 #include "shard/core/value.h"
 
@@ -116,6 +117,44 @@ ordo_err ordo_turn_row_decode(struct ordo_slice value, struct ordo_turn_row *row
     ordo_err err = ordo_value_open(ordo_key_turn, value, ROW_VERSION, &body);
     if (err) return err;
     return body_end(ordo_take_varint(&body, &row->turn) && ordo_take_varint(&body, &row->term), &body);
+}
+
+/* The epoch alone is OWNED. Behind it: the state, the other store, the move, and what only some states have. */
+void ordo_slot_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_slot_row *row) {
+    ORDO_ASSERT(row->state != ORDO_SLOT_NONE);
+    ordo_value_begin(out, ROW_VERSION);
+    ordo_buffer_append_u64_le(out, row->epoch);
+    if (row->state != ORDO_SLOT_OWNED) {
+        ordo_buffer_append_u8(out, (uint8_t)row->state);
+        ordo_buffer_append_slice(out, ordo_slice(row->other.bytes, sizeof row->other.bytes));
+        ordo_buffer_append_u64_le(out, row->move);
+        if (row->state == ORDO_SLOT_GIVEN) ordo_buffer_append_u8(out, row->is_cleared);
+        else ordo_buffer_append_u64_le(out, row->incarnation);
+    }
+    ordo_value_seal(out, key);
+}
+
+static bool take_slot_details(struct ordo_reader *body, struct ordo_slot_row *row) {
+    uint8_t state, is_cleared = 0;
+    struct ordo_slice other;
+    if (!ordo_take_u8(body, &state) || state < ORDO_SLOT_GIVEN || state > ORDO_SLOT_IMPORTED) return false;
+    if (!ordo_take_bytes(body, sizeof row->other.bytes, &other) || !ordo_take_u64_le(body, &row->move)) return false;
+    row->state = (enum ordo_slot_state)state;
+    memcpy(row->other.bytes, other.data, sizeof row->other.bytes);
+    if (row->state != ORDO_SLOT_GIVEN) return ordo_take_u64_le(body, &row->incarnation);
+    if (!ordo_take_u8(body, &is_cleared) || is_cleared > 1) return false;
+    row->is_cleared = is_cleared;
+    return true;
+}
+
+ordo_err ordo_slot_row_decode(struct ordo_slice key, struct ordo_slice value, struct ordo_slot_row *row) {
+    struct ordo_reader body;
+    *row = (struct ordo_slot_row){.state = ORDO_SLOT_OWNED};
+    ordo_err err = ordo_value_open(key, value, ROW_VERSION, &body);
+    if (err) return err;
+    bool is_read = ordo_take_u64_le(&body, &row->epoch) && row->epoch > 0;
+    if (is_read && ordo_reader_left(&body) > 0) is_read = take_slot_details(&body, row);
+    return body_end(is_read, &body);
 }
 
 void ordo_quarantine_encode(struct ordo_buffer *out, const struct ordo_quarantine_range *ranges, size_t count) {

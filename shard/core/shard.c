@@ -44,6 +44,14 @@ void ordo_shard_config_init(struct ordo_shard_config *config) {
         .clients_max = 10000,
         .client_age_ms = UINT64_C(180) * 24 * 3600 * 1000,
         .clients_check_ms = 3600 * 1000,
+        .move_chunk_size = 128 * 1024,
+        .move_window_size = 512 * 1024,
+        .move_rate = 32 * 1024 * 1024,
+        .move_tail_size_max = 64 * 1024 * 1024,
+        .move_hold_size_max = 16 * 1024 * 1024,
+        .move_hold_ms = 5000,
+        .move_step_ms = 10000,
+        .move_freeze_ms = 2000,
         .idle_ms = 5000,
         .unload_ms = 60000,
         .presence_tick_ms = 50,
@@ -56,6 +64,8 @@ struct ordo_shard *ordo_shard_create(const struct ordo_shard_config *config, uin
     ORDO_ASSERT(config->incarnation != 0 && config->presence_rate > 0 && config->snapshots_at_once_max > 0);
     struct ordo_shard *shard = ordo_alloc(sizeof *shard);
     shard->config = *config;
+    shard->config.slots = NULL; /* the caller's */
+    ordo_slots_init(shard, config->slots);
     shard->now_ms = monotonic_ms;
     shard->turn = shard->durable_turn = config->turn;
     shard->snapshot_credit_ms = monotonic_ms;
@@ -236,6 +246,12 @@ void ordo_shard_step(struct ordo_shard *shard, const struct ordo_shard_event *ev
     case ORDO_SHARD_HEARD: ordo_peers_heard(shard, event->heard.session); break;
     case ORDO_SHARD_DISK: shard->disk_is_full = event->disk.is_full; break;
     case ORDO_SHARD_TICK: tick(shard); break;
+    case ORDO_SHARD_PLACEMENT:
+    case ORDO_SHARD_MOVE:
+    case ORDO_SHARD_MOVE_CANCEL:
+    case ORDO_SHARD_TARGET_UP:
+    case ORDO_SHARD_TARGET_DOWN:
+    case ORDO_SHARD_TARGET_RECEIVED: break;
     }
     shard->effects = NULL;
 }

@@ -177,6 +177,11 @@ enum { ORDO_TRUNCATIONS_AT_ONCE_MAX = 4 };
 
 /* ---- the shard */
 
+/* What this store is to one slot (slots.c). */
+struct ordo_slot {
+    struct ordo_slot_row row; /* as decided, perhaps not durable yet */
+};
+
 struct ordo_shard {
     struct ordo_shard_config config;
     struct ordo_prng prng;
@@ -209,6 +214,9 @@ struct ordo_shard {
     struct ordo_doc *truncating[ORDO_TRUNCATIONS_AT_ONCE_MAX]; /* from READING on; NULL: free */
     uint64_t job_number;
 
+    struct ordo_slot slots[ORDO_SLOT_COUNT];
+    struct ordo_slot_row durable_slots[ORDO_SLOT_COUNT];
+
     const struct ordo_type *live_type;
     struct ordo_live_op *live;
     struct ordo_buffer op, committed, key, value; /* scratch */
@@ -229,6 +237,10 @@ void ordo_shard_note(struct ordo_shard *shard, enum ordo_note_level level, const
 const char *ordo_shard_doc_name(struct ordo_shard *shard, const struct ordo_doc *doc);
 /* Hands the job out as soon as the document's newest op is durable. Takes it. */
 void ordo_shard_start_job(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+
+/* ---- slots.c */
+/* NULL: it owns all. */
+void ordo_slots_init(struct ordo_shard *shard, const struct ordo_slot_row *rows);
 
 /* ---- outbox.c: what is released when its turn is durable */
 /* The buffer that takes the next Envelope.to_gateway field for this peer; close what was appended with `end`. */
