@@ -42,7 +42,7 @@ ordo_err ordo_backup_manifest_check(const struct ordo_backup_manifest *manifest,
     }
     for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         size_t owner_count = 0;
-        for (size_t i = 0; i < manifest->store_count; i++) owner_count += stores[i].identity.epochs[slot] > 0;
+        for (size_t i = 0; i < manifest->store_count; i++) owner_count += ordo_identity_epoch(&stores[i].identity, slot) > 0;
         if (owner_count == 1) continue;
         ordo_problem_set(problem, "Slot %u is in %s of the stores: the backup is not whole.", slot,
                          owner_count == 0 ? "none" : "more than one");
@@ -52,12 +52,12 @@ ordo_err ordo_backup_manifest_check(const struct ordo_backup_manifest *manifest,
 }
 
 /* [first, last, epoch] for each stretch. */
-static json_t *slots_of(const uint64_t epochs[ORDO_SLOT_COUNT]) {
+static json_t *slots_of(const struct ordo_identity *identity) {
     json_t *slots = json_array();
     for (unsigned first = 0, end; first < ORDO_SLOT_COUNT; first = end) {
-        for (end = first + 1; end < ORDO_SLOT_COUNT && epochs[end] == epochs[first];) end++;
-        if (epochs[first] > 0)
-            json_array_append_new(slots, json_pack("[i,i,I]", (int)first, (int)end - 1, (json_int_t)epochs[first]));
+        uint64_t epoch = ordo_identity_epoch(identity, first);
+        for (end = first + 1; end < ORDO_SLOT_COUNT && ordo_identity_epoch(identity, end) == epoch;) end++;
+        if (epoch > 0) json_array_append_new(slots, json_pack("[i,i,I]", (int)first, (int)end - 1, (json_int_t)epoch));
     }
     return slots;
 }
@@ -70,7 +70,9 @@ static bool take_slots(const json_t *slots, struct ordo_identity *identity) {
         json_int_t epoch;
         if (json_unpack(stretch, "[i,i,I]", &first, &last, &epoch) != 0) return false;
         if (first < 0 || last < first || last >= ORDO_SLOT_COUNT || epoch < 1) return false;
-        for (int slot = first; slot <= last; slot++) identity->epochs[slot] = (uint64_t)epoch;
+        for (int slot = first; slot <= last; slot++) {
+            identity->slots[slot] = (struct ordo_slot_row){.state = ORDO_SLOT_OWNED, .epoch = (uint64_t)epoch};
+        }
         identity->slot_count += (size_t)(last - first + 1);
     }
     return json_is_array(slots);
@@ -82,7 +84,7 @@ static json_t *store_of(const struct ordo_backup_manifest_store *store) {
                      hex_of(identity->store_id, sizeof identity->store_id), "incarnation",
                      (json_int_t)identity->incarnation, "turn", (json_int_t)identity->turn, "term",
                      (json_int_t)identity->term, "time_ms", (json_int_t)store->time_ms, "size",
-                     (json_int_t)store->size, "slots", slots_of(identity->epochs));
+                     (json_int_t)store->size, "slots", slots_of(identity));
 }
 
 static bool take_store(const json_t *object, struct ordo_backup_manifest_store *store) {
