@@ -39,7 +39,7 @@ static void put_slot(struct ordo_batch *batch, unsigned slot, const struct ordo_
 /* Notes and writes that it owns the slot. */
 static void own(struct ordo_batch *batch, struct ordo_identity *identity, unsigned slot, uint64_t epoch) {
     identity->slot_count += identity->slots[slot].state != ORDO_SLOT_OWNED;
-    identity->slots[slot] = (struct ordo_slot_row){.state = ORDO_SLOT_OWNED, .epoch = epoch};
+    identity->slots[slot] = (struct ordo_slot_row){.state = ORDO_SLOT_OWNED, .epoch = epoch, .turn = identity->turn};
     put_slot(batch, slot, &identity->slots[slot]);
 }
 
@@ -208,6 +208,16 @@ static bool has_all(const struct ordo_identity *identity) {
     return true;
 }
 
+/* Deletions are not among what a repair takes over, so rows of a slot that is elsewhere may have come back. */
+static void delete_slot(struct ordo_batch *batch, unsigned slot) {
+    struct ordo_buffer lower = {0}, upper = {0};
+    ordo_key_slot_range(&lower, &upper, (uint16_t)slot);
+    for (int cf = ORDO_CF_META + 1; cf < ORDO_CF_COUNT; cf++)
+        ordo_batch_delete_range(batch, (enum ordo_cf)cf, ordo_buffer_slice(&lower), ordo_buffer_slice(&upper));
+    ordo_buffer_finish(&lower);
+    ordo_buffer_finish(&upper);
+}
+
 ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *has_cluster,
                                struct ordo_problem *problem) {
     struct ordo_identity identity = {0};
@@ -217,6 +227,7 @@ ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *ha
     ordo_random_bytes(identity.store_id, sizeof identity.store_id);
     if (get_number(view, KEY_INCARNATION, &identity.incarnation)) identity.incarnation = 0;
     if (get_turn(view, &identity)) identity.term = 0;
+    if (turn > identity.turn) identity.turn = turn;
     identity.incarnation++;
     struct ordo_batch batch = {0};
     put_ids(&batch, &identity);
@@ -225,6 +236,7 @@ ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *ha
     for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         uint64_t epoch = ordo_identity_epoch(&identity, slot);
         if (epoch > 0 || is_whole) own(&batch, &identity, slot, (epoch > 0 ? epoch : 1) + 1);
+        else if (identity.slots[slot].state == ORDO_SLOT_GIVEN && identity.slots[slot].is_cleared) delete_slot(&batch, slot);
     }
     store->ops->view_close(view);
     if (read_err) {

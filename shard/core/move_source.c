@@ -168,7 +168,7 @@ static void start_next(struct ordo_shard *shard) {
     for (size_t i = 0; i < source->waiting_count && source->phase == ORDO_SOURCE_NONE;) {
         struct ordo_move_order order = source->waiting[i];
         struct ordo_slot *here = &shard->slots[order.slot];
-        if (here->row.state == ORDO_SLOT_OWNED && here->turn > shard->durable_turn) {
+        if (here->row.state == ORDO_SLOT_OWNED && here->row.turn > shard->durable_turn) {
             i++;
             continue;
         }

@@ -28,8 +28,7 @@ struct ordo_held {
 };
 
 struct ordo_slot {
-    struct ordo_slot_row row;  /* as decided; durable once `turn` is */
-    uint64_t turn;             /* the turn that it is (or will be) written with */
+    struct ordo_slot_row row;  /* as decided; durable once its turn is */
     bool is_dirty;             /* the open turn has to write it … */
     bool clears;               /* … and to delete everything of the slot */
     bool rests;                /* no maintenance of its documents begins */

@@ -22,7 +22,9 @@ void ordo_slots_init(struct ordo_shard *shard, const struct ordo_slot_row *rows)
     const struct ordo_slot_row all = {.state = ORDO_SLOT_OWNED, .epoch = 1};
     for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         struct ordo_slot *here = &shard->slots[slot];
-        here->row = shard->durable_slots[slot] = rows != NULL ? rows[slot] : all;
+        here->row = rows != NULL ? rows[slot] : all;
+        if (here->row.turn > shard->turn) here->row.turn = shard->turn; /* a repair may not know the newest turn */
+        shard->durable_slots[slot] = here->row;
         here->held_last = &here->held;
         drop_unfinished(shard, slot);
         if (here->row.state == ORDO_SLOT_GIVEN && !here->row.is_cleared) shard->given_count++;
@@ -42,7 +44,7 @@ void ordo_slot_change(struct ordo_shard *shard, uint16_t slot, const struct ordo
     shard->given_count += is_left_to_clear(row);
     shard->given_count -= is_left_to_clear(&here->row);
     here->row = *row;
-    here->turn = shard->turn + 1;
+    here->row.turn = shard->turn + 1;
     here->clears = here->clears || clears;
     if (!here->is_dirty) shard->dirty_slot_count++;
     here->is_dirty = true;
@@ -67,7 +69,7 @@ void ordo_slots_turn_end(struct ordo_shard *shard, uint64_t turn) {
         ordo_slot_row_encode(&shard->value, ordo_buffer_slice(&shard->key), &here->row);
         ordo_batch_put(&shard->effects->batch, ORDO_CF_META, ordo_buffer_slice(&shard->key),
                        ordo_buffer_slice(&shard->value));
-        here->turn = turn;
+        ORDO_ASSERT(here->row.turn == turn);
         here->is_dirty = here->clears = false;
         shard->dirty_slot_count--;
         shard->undurable_slots = true;
@@ -97,8 +99,8 @@ void ordo_slots_durable(struct ordo_shard *shard) {
     shard->undurable_slots = false;
     for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         struct ordo_slot *here = &shard->slots[slot];
-        bool is_written = !here->is_dirty && here->turn > shard->settled_slots_turn;
-        if (is_written && here->turn <= shard->durable_turn) row_is_durable(shard, slot);
+        bool is_written = !here->is_dirty && here->row.turn > shard->settled_slots_turn;
+        if (is_written && here->row.turn <= shard->durable_turn) row_is_durable(shard, slot);
         else if (is_written) shard->undurable_slots = true;
     }
     shard->settled_slots_turn = shard->durable_turn;
@@ -106,7 +108,7 @@ void ordo_slots_durable(struct ordo_shard *shard) {
 
 static bool is_ours(const struct ordo_shard *shard, uint16_t slot) {
     const struct ordo_slot *here = &shard->slots[slot];
-    return here->row.state == ORDO_SLOT_OWNED && here->turn <= shard->durable_turn;
+    return here->row.state == ORDO_SLOT_OWNED && here->row.turn <= shard->durable_turn;
 }
 
 /* ---- who has it */
