@@ -3,6 +3,7 @@
 #include "common/random.h"
 #include "shard/core/key.h"
 #include "shard/core/rows.h"
+#include "shard/core/slot_rows.h"
 #include "shard/core/value.h"
 
 enum { ROW_VERSION = 1 };
@@ -131,27 +132,9 @@ static ordo_err get_turn(struct ordo_view *view, struct ordo_identity *out) {
     return err;
 }
 
-/* With `tolerates`, rows that do not read are as if they were not there. */
 static ordo_err read_slots(struct ordo_view *view, struct ordo_identity *out, bool tolerates) {
-    struct ordo_iterator *iterator = view->ops->iterate(view, ORDO_CF_META, ordo_key_slots, ordo_slice(NULL, 0));
-    ordo_err err = ORDO_OK;
-    while (!err && iterator->ops->next(iterator)) {
-        struct ordo_slice key = iterator->ops->key(iterator);
-        struct ordo_slot_row row;
-        uint16_t slot;
-        if (!ordo_slice_starts_with(key, ordo_key_slots)) break;
-        if (!ordo_key_parse_slot(key, &slot)) err = ORDO_ERR_CORRUPT;
-        if (!err) err = ordo_slot_row_decode(key, iterator->ops->value(iterator), &row);
-        if (err && tolerates) {
-            err = ORDO_OK;
-            continue;
-        }
-        if (err) break;
-        out->slots[slot] = row;
-        out->slot_count += row.state == ORDO_SLOT_OWNED;
-    }
-    if (!err) err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
+    ordo_err err = ordo_slot_rows_read(view, tolerates, out->slots);
+    for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) out->slot_count += ordo_identity_epoch(out, slot) > 0;
     return err;
 }
 

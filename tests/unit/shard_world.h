@@ -20,6 +20,7 @@
 #include "shard/core/key.h"
 #include "shard/core/rows.h"
 #include "shard/core/shard.h"
+#include "shard/core/slot_rows.h"
 #include "shard/store_memory.h"
 
 typedef Ordo__Cluster__V1__ToGateway told;
@@ -175,16 +176,7 @@ static inline void world_pass(struct world *w, uint64_t ms) {
 /* What the store says of its slots. */
 static inline void world_read_slots(const struct world *w, struct ordo_slot_row rows[ORDO_SLOT_COUNT]) {
     struct ordo_view *view = w->store->ops->view_open(w->store);
-    struct ordo_buffer key = {0}, value = {0};
-    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
-        rows[slot] = (struct ordo_slot_row){0};
-        ordo_key_slot(&key, slot);
-        ordo_buffer_clear(&value);
-        if (view->ops->get(view, ORDO_CF_META, ordo_buffer_slice(&key), &value)) continue;
-        assert_int_equal(ordo_slot_row_decode(ordo_buffer_slice(&key), ordo_buffer_slice(&value), &rows[slot]), ORDO_OK);
-    }
-    ordo_buffer_finish(&key);
-    ordo_buffer_finish(&value);
+    assert_int_equal(ordo_slot_rows_read(view, false, rows), ORDO_OK);
     w->store->ops->view_close(view);
 }
 
