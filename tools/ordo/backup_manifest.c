@@ -9,26 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/files.h"
+#include "common/hex.h"
 #include "common/memory.h"
-#include "shard/files.h"
 
 enum { FORMAT = 1 };
 
 static json_t *hex_of(const uint8_t *bytes, size_t size) {
-    char text[2 * ORDO_STORE_ID_SIZE + 1] = "";
-    for (size_t i = 0; i < size; i++) snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    char text[2 * ORDO_STORE_ID_SIZE + 1];
+    ordo_hex_encode(text, bytes, size);
     return json_string(text);
 }
 
 static bool take_hex(const json_t *value, uint8_t *bytes, size_t size) {
     const char *text = json_string_value(value);
-    if (text == NULL || strlen(text) != 2 * size) return false;
-    for (size_t i = 0; i < size; i++) {
-        unsigned byte;
-        if (sscanf(text + 2 * i, "%2x", &byte) != 1) return false;
-        bytes[i] = (uint8_t)byte;
-    }
-    return true;
+    return text != NULL && ordo_hex_decode(text, bytes, size);
 }
 
 static bool take_number(const json_t *object, const char *key, uint64_t *out) {

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/restore.h"
 #include "tools/ordo/command.h"
 #include "tools/ordo/backup_manifest.h"
