@@ -72,6 +72,7 @@ static void draw_shards(struct sim_plan *plan, uint64_t seed) {
     plan->shard_count = (uint32_t)between(&prng, 2, SIM_SHARDS_MAX);
     plan->first_owner = (uint32_t)below(&prng, plan->shard_count);
     if (plan->doc_count < plan->shard_count && chance(&prng, 700)) plan->doc_count = plan->shard_count;
+    if (chance(&prng, 600)) plan->faults[SIM_FAULT_MOVE_SLOT] = (uint32_t)between(&prng, 1, 4);
     if (chance(&prng, 250)) plan->faults[SIM_FAULT_STOP_DIRECTORY] = (uint32_t)between(&prng, 1, 3);
     if (plan->faults[SIM_FAULT_CRASH_SHARD] > 0 && chance(&prng, 500)) plan->faults[SIM_FAULT_CRASH_SHARD] += 2;
 }

@@ -60,6 +60,7 @@ static const char *const fault_names[SIM_FAULT_COUNT] = {
     [SIM_FAULT_DAMAGE_DISK] = "damage disk",
     [SIM_FAULT_JUMP_CLOCK] = "jump clock",
     [SIM_FAULT_STOP_DIRECTORY] = "stop directory",
+    [SIM_FAULT_MOVE_SLOT] = "move slot",
 };
 
 static void jump_clock(struct sim *sim) {
@@ -101,6 +102,16 @@ static void fault_of_shard(struct sim_shard *shard, enum sim_fault kind, uint64_
     }
 }
 
+/* The order goes to whom the table names, which may be wrong by now. */
+static void move_slot(struct sim *sim) {
+    if (!sim_has_directory(sim)) return;
+    uint16_t slot = sim_slot_of(sim, (uint32_t)sim_below(sim, sim->plan.doc_count));
+    struct sim_shard *source = sim_shard_of_store(sim, sim->directory.table.slots[slot].store);
+    uint32_t target = (source->index + 1 + (uint32_t)sim_below(sim, sim->plan.shard_count - 1)) % sim->plan.shard_count;
+    sim_log(sim, "slot %u is to move from shard %u to shard %u", slot, source->index, target);
+    sim_shard_order_move(source, slot, target);
+}
+
 static void fault(struct sim *sim, enum sim_fault kind) {
     sim_log(sim, "fault: %s", fault_names[kind]);
     uint32_t client = (uint32_t)sim_below(sim, sim->plan.client_count);
@@ -121,6 +132,7 @@ static void fault(struct sim *sim, enum sim_fault kind) {
     case SIM_FAULT_LOSE_LINK: sim_link_lose(sim, gateway); break;
     case SIM_FAULT_STALL_LINK: sim_link_stall(sim, gateway, sim->now_us + while_us); break;
     case SIM_FAULT_JUMP_CLOCK: jump_clock(sim); break;
+    case SIM_FAULT_MOVE_SLOT: move_slot(sim); break;
     case SIM_FAULT_STOP_DIRECTORY: sim_directory_stop(sim, sim->now_us + while_us); break;
     case SIM_FAULT_CRASH_SHARD:
     case SIM_FAULT_STALL_DISK:

@@ -60,6 +60,7 @@ enum sim_fault {
     SIM_FAULT_FAIL_SYNC,
     SIM_FAULT_JUMP_CLOCK,    /* of a process, up to an hour, either way */
     SIM_FAULT_DAMAGE_DISK,   /* a bit of a stored value flips: its document may be lost, and nothing else */
+    SIM_FAULT_MOVE_SLOT,     /* no fault at all: somebody wishes that another shard serves a document */
     SIM_FAULT_STOP_DIRECTORY, /* for a while nobody hears of changes of the table, and nothing can start */
     SIM_FAULT_COUNT
 };
