@@ -64,10 +64,23 @@ static void draw_faults(struct sim_plan *plan, struct ordo_prng *prng) {
     }
 }
 
-void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profile) {
+/* Several shards, and the directory that they need; from numbers of their own, as above. */
+static void draw_shards(struct sim_plan *plan, uint64_t seed) {
+    struct ordo_prng prng;
+    ordo_prng_init(&prng, seed ^ UINT64_C(0x736861726473));
+    if (chance(&prng, 400)) return;
+    plan->shard_count = (uint32_t)between(&prng, 2, SIM_SHARDS_MAX);
+    plan->first_owner = (uint32_t)below(&prng, plan->shard_count);
+    if (plan->doc_count < plan->shard_count && chance(&prng, 700)) plan->doc_count = plan->shard_count;
+    if (chance(&prng, 600)) plan->faults[SIM_FAULT_MOVE_SLOT] = (uint32_t)between(&prng, 1, 4);
+    if (chance(&prng, 250)) plan->faults[SIM_FAULT_STOP_DIRECTORY] = (uint32_t)between(&prng, 1, 3);
+    if (plan->faults[SIM_FAULT_CRASH_SHARD] > 0 && chance(&prng, 500)) plan->faults[SIM_FAULT_CRASH_SHARD] += 2;
+}
+
+void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profile, bool has_one_shard) {
     struct ordo_prng prng;
     ordo_prng_init(&prng, seed ^ UINT64_C(0x706c616e));
-    *plan = (struct sim_plan){.profile = profile};
+    *plan = (struct sim_plan){.profile = profile, .shard_count = 1};
     ordo_shard_config_init(&plan->shard);
     ordo_gateway_config_init(&plan->gateway);
     plan->shard.idle_ms = 500;
@@ -102,6 +115,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profil
     draw_limits(plan, &prng);
     draw_faults(plan, &prng);
     draw_truncation(plan, seed);
+    if (!has_one_shard) draw_shards(plan, seed);
     plan->may_damage = chance(&prng, 40);
     if (plan->may_damage) plan->faults[SIM_FAULT_DAMAGE_DISK] = 2;
     if (profile != SIM_PROFILE_STARVED) return;
