@@ -65,6 +65,13 @@ static void order_of_given(struct ordo_shard *shard, uint16_t slot, const struct
     else here->has_order = true; /* given and not yet taken */
 }
 
+bool ordo_source_may_give(const struct ordo_shard *shard, uint16_t slot, uint64_t move) {
+    const struct ordo_source *source = &shard->source;
+    bool is_active = source->phase != ORDO_SOURCE_NONE && source->order.slot == slot && source->move == move;
+    const struct ordo_slot_row *row = &shard->slots[slot].row;
+    return is_active || (row->state == ORDO_SLOT_GIVEN && row->move == move);
+}
+
 static struct ordo_move_order *find_waiting(struct ordo_source *source, uint16_t slot) {
     for (size_t i = 0; i < source->waiting_count; i++)
         if (source->waiting[i].slot == slot) return &source->waiting[i];

@@ -15,7 +15,7 @@
 #include "shard/core/key.h"
 #include "shard/core/state.h"
 
-enum { IMPORTS_AT_ONCE_MAX = 4 };
+enum { IMPORTS_AT_ONCE_MAX = 4, ASK_MS = 1000 };
 
 enum import_phase {
     IMPORT_CLEARING,
@@ -342,6 +342,21 @@ static void drop(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__C
         give_back(shard, import->slot, "the other shard keeps the slot");
 }
 
+/* We are the source here: whoever asks holds what he could not make his own. */
+static void answer_ask(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MoveAsk *ask) {
+    if (ask->slot >= ORDO_SLOT_COUNT || ordo_source_may_give(shard, (uint16_t)ask->slot, ask->move)) return;
+    const struct ordo_slot_row *row = &shard->slots[ask->slot].row;
+    bool knows = row->state != ORDO_SLOT_NONE && row->epoch >= ask->epoch;
+    if (!knows) return;
+    Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
+    Ordo__Cluster__V1__MoveOver body = ORDO__CLUSTER__V1__MOVE_OVER__INIT;
+    body.move = ask->move;
+    body.slot = ask->slot;
+    message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_OVER;
+    message.move_over = &body;
+    ordo_answer(shard, peer, &message);
+}
+
 void ordo_import_handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message) {
     switch (message->body_case) {
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN: begin(shard, peer, message->move_begin); break;
@@ -349,6 +364,7 @@ void ordo_import_handle(struct ordo_shard *shard, struct ordo_peer *peer, const 
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE: freeze(shard, peer, message->move_freeze); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_GIVEN: given(shard, peer, message->move_given); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP: drop(shard, peer, message->move_drop); break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ASK: answer_ask(shard, peer, message->move_ask); break;
     default: ORDO_ASSERT(false); /* peer.c sends nothing else here */
     }
 }
@@ -382,4 +398,50 @@ void ordo_import_placed(struct ordo_shard *shard, uint16_t slot) {
     bool is_given = is_us && row->state == ORDO_SLOT_IMPORTED && place->epoch == row->epoch + 1;
     if (is_given) own(shard, slot);
     else if (!is_us) give_up(shard, slot, place, "the slot has another owner");
+}
+
+/* ---- whose is it? */
+
+static bool is_adrift(const struct ordo_slot *here) {
+    return here->row.state == ORDO_SLOT_IMPORTED && (here->import == NULL || here->import->peer == NULL);
+}
+
+static void ask(struct ordo_shard *shard, struct ordo_target *target, uint16_t slot) {
+    struct ordo_slot *here = &shard->slots[slot];
+    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
+    Ordo__Cluster__V1__MoveAsk body = ORDO__CLUSTER__V1__MOVE_ASK__INIT;
+    body.move = here->row.move;
+    body.slot = slot;
+    body.epoch = here->row.epoch;
+    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ASK;
+    message.move_ask = &body;
+    here->told_ms = shard->now_ms;
+    ordo_target_say(shard, target, &message);
+}
+
+void ordo_imports_tick(struct ordo_shard *shard) {
+    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT && shard->imported_count > 0; slot++) {
+        const struct ordo_slot *here = &shard->slots[slot];
+        if (!is_adrift(here)) continue;
+        struct ordo_target *target = ordo_target_get(shard, &here->row.other);
+        bool is_time = here->told_ms == 0 || shard->now_ms >= here->told_ms + ASK_MS;
+        if (target->state == ORDO_TARGET_READY && is_time) ask(shard, target, slot);
+    }
+}
+
+bool ordo_imports_need(const struct ordo_shard *shard, const struct ordo_target *target) {
+    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT && shard->imported_count > 0; slot++) {
+        const struct ordo_slot *here = &shard->slots[slot];
+        if (is_adrift(here) && ordo_store_id_equal(&here->row.other, &target->store)) return true;
+    }
+    return false;
+}
+
+void ordo_import_over(struct ordo_shard *shard, const struct ordo_target *target,
+                      const Ordo__Cluster__V1__MoveOver *over) {
+    if (over->slot >= ORDO_SLOT_COUNT) return;
+    const struct ordo_slot *here = &shard->slots[over->slot];
+    bool is_his = ordo_store_id_equal(&here->row.other, &target->store);
+    if (is_adrift(here) && is_his && here->row.move == over->move)
+        give_back(shard, (uint16_t)over->slot, "the move was over");
 }

@@ -35,7 +35,7 @@ struct ordo_slot {
     bool is_frozen;            /* inputs of its documents wait */
     bool is_taken;             /* GIVEN: the other store has said that it owns it */
     bool has_order;            /* GIVEN: somebody waits for `move_ends` */
-    uint64_t told_session, told_ms; /* GIVEN: when MoveGiven was said last, and over which session */
+    uint64_t told_session, told_ms; /* GIVEN, IMPORTED: when MoveGiven, MoveAsk was said last, and over which session */
     struct ordo_import *import;     /* IMPORTING, IMPORTED, or OWNED in an undurable turn; NULL: no move is under way */
     struct ordo_held *held, **held_last;
     uint64_t held_ms;          /* since when */
@@ -147,6 +147,8 @@ void ordo_source_durable(struct ordo_shard *shard);
 void ordo_source_given(struct ordo_shard *shard, uint16_t slot); /* durably */
 void ordo_source_tick(struct ordo_shard *shard);
 bool ordo_source_is_busy(const struct ordo_shard *shard);
+/* Whether this move of the slot may still be committed here. */
+bool ordo_source_may_give(const struct ordo_shard *shard, uint16_t slot, uint64_t move);
 void ordo_move_end(struct ordo_shard *shard, uint16_t slot, bool is_done, const char *reason);
 
 /* ---- move_given.c */
@@ -177,6 +179,10 @@ void ordo_import_row_durable(struct ordo_shard *shard, uint16_t slot);
 void ordo_import_job_done(struct ordo_shard *shard, struct ordo_job *job); /* takes it */
 /* The table may know what became of a slot that is here and not ours yet. */
 void ordo_import_placed(struct ordo_shard *shard, uint16_t slot);
+/* Asks what became of slots that are all here and whose session ended before anybody said whose they are. */
+void ordo_imports_tick(struct ordo_shard *shard);
+bool ordo_imports_need(const struct ordo_shard *shard, const struct ordo_target *target);
+void ordo_import_over(struct ordo_shard *shard, const struct ordo_target *target, const Ordo__Cluster__V1__MoveOver *over);
 void ordo_imports_finish(struct ordo_shard *shard);
 
 #endif

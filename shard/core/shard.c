@@ -303,7 +303,8 @@ void ordo_shard_step(struct ordo_shard *shard, const struct ordo_shard_event *ev
 uint64_t ordo_shard_next_tick_ms(const struct ordo_shard *shard) {
     uint64_t next_ms = ordo_timers_next_ms(&shard->timers);
     if (shard->peers != NULL && shard->link_check_ms < next_ms) next_ms = shard->link_check_ms;
-    bool has_moves = shard->targets != NULL || shard->given_count > 0 || shard->held_size > 0;
+    bool has_moves = shard->targets != NULL || shard->given_count > 0 || shard->imported_count > 0 ||
+                     shard->held_size > 0;
     if (has_moves && shard->slots_check_ms < next_ms) next_ms = shard->slots_check_ms;
     /* What came of a turn's being durable waits for the end of a turn. */
     bool is_due = shard->open_first != NULL || ordo_slots_are_dirty(shard) ||
