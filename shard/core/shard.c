@@ -113,6 +113,7 @@ void ordo_shard_destroy(struct ordo_shard *shard) {
     }
     drop_docs(shard);
     ordo_source_finish(shard);
+    ordo_orders_finish(shard);
     ordo_targets_finish(shard);
     ordo_imports_finish(shard);
     ordo_slots_finish(shard);
@@ -289,8 +290,8 @@ void ordo_shard_step(struct ordo_shard *shard, const struct ordo_shard_event *ev
     case ORDO_SHARD_DISK: disk(shard, event->disk.is_full); break;
     case ORDO_SHARD_TICK: tick(shard); break;
     case ORDO_SHARD_PLACEMENT: ordo_slots_placement(shard, event->placement.placement); break;
-    case ORDO_SHARD_MOVE: ordo_source_order(shard, event->move.slot, &event->move.target); break;
-    case ORDO_SHARD_MOVE_CANCEL: ordo_source_cancel(shard, event->move_cancel.slot); break;
+    case ORDO_SHARD_MOVE: ordo_orders_give(shard, event->move.slot, &event->move.target); break;
+    case ORDO_SHARD_MOVE_CANCEL: ordo_orders_cancel(shard, event->move_cancel.slot); break;
     case ORDO_SHARD_TARGET_UP: ordo_targets_up(shard, event->target.session); break;
     case ORDO_SHARD_TARGET_DOWN: ordo_targets_down(shard, event->target.session); break;
     case ORDO_SHARD_TARGET_RECEIVED:

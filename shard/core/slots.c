@@ -268,7 +268,7 @@ void ordo_slots_tick(struct ordo_shard *shard) {
         if (is_late) ordo_slot_refuse_held(shard, slot);
     }
     ordo_given_tick(shard);
-    ordo_imports_tick(shard);
+    ordo_adrift_tick(shard);
 }
 
 void ordo_slots_placement(struct ordo_shard *shard, const struct ordo_placement *placement) {

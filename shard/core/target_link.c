@@ -153,7 +153,7 @@ static bool is_late(const struct ordo_shard *shard, const struct ordo_target *ta
 static bool is_needed(const struct ordo_shard *shard, const struct ordo_target *target) {
     const struct ordo_source *source = &shard->source;
     return (source->phase != ORDO_SOURCE_NONE && source->target == target) || ordo_given_needs(shard, target) ||
-           ordo_imports_need(shard, target);
+           ordo_adrift_needs(shard, target);
 }
 
 void ordo_targets_tick(struct ordo_shard *shard) {
@@ -213,7 +213,7 @@ static void dispatch(struct ordo_shard *shard, struct ordo_target *target,
         if (message->move_taken->slot < ORDO_SLOT_COUNT)
             ordo_given_taken(shard, target, (uint16_t)message->move_taken->slot, message->move_taken->epoch);
         break;
-    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_OVER: ordo_import_over(shard, target, message->move_over); break;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_OVER: ordo_adrift_over(shard, target, message->move_over); break;
     default: ordo_source_told(shard, target, message); break;
     }
 }
