@@ -34,7 +34,7 @@ const metrics = {
   "gateway descriptors": { unit: "", share: 0.1, slack: 16 },
   "shard threads": { unit: "", share: 0, slack: 0 },
   "gateway threads": { unit: "", share: 0, slack: 0 },
-  "store": { unit: "MiB", share: 0.15, slack: 12 },
+  "store": { unit: "MiB", share: 0.15, slack: 4 },
   "log files": { unit: "MiB", share: 0.1, slack: 4 },
 };
 
