@@ -3,7 +3,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "shard/confine_merge.h"
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/manifest.h"
 
 #include <dirent.h>

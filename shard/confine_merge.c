@@ -7,7 +7,7 @@
 #include "shard/core/documents.h"
 #include "shard/core/key.h"
 #include "shard/core/row_age.h"
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/salvage.h"
 #include "shard/sst_block.h"
 

@@ -1,9 +1,9 @@
 #include "shard/folder.h"
 
+#include "common/files.h"
 #include "shard/backup.h"
 #include "shard/backup_files.h"
 #include "shard/confine.h"
-#include "shard/files.h"
 #include "shard/low_water.h"
 #include "shard/manifest.h"
 #include "shard/recovery.h"
@@ -96,14 +96,14 @@ static ordo_err clear_leftovers(const char *path) {
     return ORDO_OK;
 }
 
+/* `context`: the id of the cluster that it joins; NULL: it is the first of a new one. */
 static ordo_err fill_empty(void *context, const char *path, uint64_t *turn, struct ordo_problem *problem) {
     char db_path[PATH_MAX];
-    (void)context;
     *turn = 0;
     join(db_path, path, "/db");
     struct ordo_store *store = NULL;
     ordo_err err = ordo_store_rocksdb_open(db_path, ORDO_ROCKSDB_CREATE, problem, &store);
-    if (!err) err = ordo_identity_create(store, problem);
+    if (!err) err = ordo_identity_create(store, context, problem);
     if (store != NULL) store->ops->close(store);
     return err;
 }
@@ -262,13 +262,18 @@ static ordo_err open_confining(struct ordo_folder *folder, struct ordo_problem *
 }
 
 ordo_err ordo_folder_open(struct ordo_folder *folder, const char *path, struct ordo_problem *problem) {
+    return ordo_folder_open_member(folder, path, NULL, problem);
+}
+
+ordo_err ordo_folder_open_member(struct ordo_folder *folder, const char *path, const uint8_t *cluster_id,
+                                 struct ordo_problem *problem) {
     *folder = (struct ordo_folder){.lock_fd = -1};
     set_paths(folder, path);
     enum place place = look_at(folder);
     if (place == PLACE_OTHER || place == PLACE_FAILED) return refuse_place(folder, place, problem);
     ordo_err err = refuse_backup(folder, problem);
     if (err) return err;
-    err = place == PLACE_FREE ? make_store(folder, fill_empty, NULL, problem)
+    err = place == PLACE_FREE ? make_store(folder, fill_empty, (void *)(uintptr_t)cluster_id, problem)
                               : take_lock(folder, folder->path, true, LOCK_EX, problem);
     if (!err) err = clear_checkpoint(folder, problem);
     if (!err) make_room(folder);

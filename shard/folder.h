@@ -35,6 +35,9 @@ struct ordo_folder {
 /* Opens for serving; makes the store if there is none. LOCKED: another process has it. CORRUPT: damage. The caller
  * finishes the folder whatever comes back. */
 ORDO_MUST_USE ordo_err ordo_folder_open(struct ordo_folder *folder, const char *path, struct ordo_problem *problem);
+/* The same, but a store that it makes is one more of that cluster (NULL: the first of a new one) and owns no slot. */
+ORDO_MUST_USE ordo_err ordo_folder_open_member(struct ordo_folder *folder, const char *path,
+                                               const uint8_t *cluster_id, struct ordo_problem *problem);
 /* Opens a stopped store, or one in a backup, for reading: the same checks, and not a byte is changed. NOT_FOUND: no store there. */
 ORDO_MUST_USE ordo_err ordo_folder_open_readonly(struct ordo_folder *folder, const char *path,
                                                  struct ordo_problem *problem);

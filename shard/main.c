@@ -99,6 +99,8 @@ static void start_core(struct shard *shard, const struct ordo_config *config) {
     const struct ordo_identity *identity = &shard->folder.identity;
     struct ordo_shard_config core = config->core;
     memcpy(core.store_id, identity->store_id, sizeof core.store_id);
+    memcpy(core.cluster_id, identity->cluster_id, sizeof core.cluster_id);
+    core.slots = identity->slots;
     core.incarnation = identity->incarnation;
     core.turn = identity->turn;
     core.term = identity->term;

@@ -1,6 +1,6 @@
 #include "shard/manifest.h"
 
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/wal.h"
 
 #include <errno.h>

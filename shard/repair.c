@@ -11,7 +11,7 @@
 #include "shard/core/rows.h"
 #include "shard/core/table.h"
 #include "shard/core/value.h"
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/folder.h"
 #include "shard/salvage.h"
 

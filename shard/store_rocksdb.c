@@ -2,17 +2,9 @@
 
 #include "common/memory.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-void ordo_problem_set(struct ordo_problem *problem, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(problem->text, sizeof problem->text, format, arguments);
-    va_end(arguments);
-}
 
 ordo_err rocksdb_classify(const char *message) {
     if (strstr(message, "No space left") != NULL) return ORDO_ERR_NO_SPACE;
@@ -38,10 +30,14 @@ static void batch_add(struct store_rocksdb *store, rocksdb_writebatch_t *to, con
     while (ordo_batch_next(&reader, &item)) {
         rocksdb_column_family_handle_t *family = store->families[item.cf];
         const char *key = (const char *)item.key.data, *value = (const char *)item.value.data;
-        if (item.is_delete) {
-            rocksdb_writebatch_delete_cf(to, family, key, item.key.size);
-        } else {
+        switch (item.kind) {
+        case ORDO_BATCH_PUT:
             rocksdb_writebatch_put_cf(to, family, key, item.key.size, value, item.value.size);
+            break;
+        case ORDO_BATCH_DELETE: rocksdb_writebatch_delete_cf(to, family, key, item.key.size); break;
+        case ORDO_BATCH_DELETE_RANGE:
+            rocksdb_writebatch_delete_range_cf(to, family, key, item.key.size, value, item.value.size);
+            break;
         }
     }
 }

@@ -7,15 +7,8 @@
 #ifndef ORDO_SHARD_STORE_ROCKSDB_H
 #define ORDO_SHARD_STORE_ROCKSDB_H
 
+#include "common/problem.h"
 #include "shard/store.h"
-
-#define ORDO_PROBLEM_SIZE 512
-
-/* A whole sentence for people, when something failed. */
-struct ordo_problem {
-    char text[ORDO_PROBLEM_SIZE];
-};
-__attribute__((format(printf, 2, 3))) void ordo_problem_set(struct ordo_problem *problem, const char *format, ...);
 
 enum ordo_rocksdb_mode {
     ORDO_ROCKSDB_CREATE,   /* there must be none yet */

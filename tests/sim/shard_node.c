@@ -54,7 +54,7 @@ static void run_is_durable(struct sim *sim, struct ordo_slice key, struct ordo_s
 static void batch_is_durable(struct sim *sim, const struct ordo_batch *batch) {
     struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&batch->records));
     for (struct ordo_batch_item item; ordo_batch_next(&reader, &item);) {
-        if (item.cf == ORDO_CF_OPS && !item.is_delete) run_is_durable(sim, item.key, item.value);
+        if (item.cf == ORDO_CF_OPS && item.kind == ORDO_BATCH_PUT) run_is_durable(sim, item.key, item.value);
     }
 }
 
@@ -300,9 +300,7 @@ static void step_inbox_item(struct sim *sim, struct sim_inbox_item *item) {
         break;
     case ORDO_SHARD_HEARD: event.heard.session = item->number; break;
     case ORDO_SHARD_DISK: event.disk.is_full = item->number != 0; break;
-    case ORDO_SHARD_TURN_END:
-    case ORDO_SHARD_DURABLE:
-    case ORDO_SHARD_TICK: break;
+    default: break;
     }
     step(sim, &event);
 }
