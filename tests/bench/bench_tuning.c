@@ -28,7 +28,7 @@
 #include "shard/core/key.h"
 #include "shard/core/rows.h"
 #include "shard/core/value.h"
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/store_rocksdb.h"
 
 #define MIB ((size_t)1024 * 1024)
