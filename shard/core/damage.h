@@ -27,5 +27,7 @@ bool ordo_damage_holds(const struct ordo_damage *damage, struct ordo_slice doc_k
 
 /* CORRUPT: the document is in one of the ranges, or the row does not read. IO: the view could not be read. */
 ORDO_MUST_USE ordo_err ordo_damage_check(struct ordo_view *view, struct ordo_slice doc_key);
+/* The same of any document from `lower` to `upper` (empty: the last). */
+ORDO_MUST_USE ordo_err ordo_damage_check_range(struct ordo_view *view, struct ordo_slice lower, struct ordo_slice upper);
 
 #endif
