@@ -44,7 +44,7 @@ test("etcd is away for 20 s, a shard dies meanwhile: all goes on that does not n
     await cluster.etcd.stop();
     const away = cluster.ordo("status");
     await cluster.shards[1].stop("SIGKILL");
-    const restarted = cluster.startShard(1); // waits for the directory
+    const restarted = cluster.startShard(1, [], 120_000); // waits for the directory
     const told = await away;
     assert.equal(told.code, 1);
     assert.equal(told.stderr.trim().split("\n").length, 1, "it says that the directory is away");
