@@ -354,6 +354,25 @@ static void who_was_followed_by_another_learns_that_it_has_to_stop(void **state)
     ordo_cluster_destroy(cluster);
 }
 
+static void a_claim_that_the_directory_forgot_is_made_again(void **state) {
+    (void)state;
+    struct ordo_cluster_store store = make_store(1);
+    struct ordo_cluster_live live = make_live(1), earlier = make_live(1);
+    earlier.process = process_id(50);
+    live.incarnation = 3;
+    assert_int_equal(ordo_cluster_claim_store(one, NULL, &store, &live, &problem), ORDO_OK);
+    wipe();
+    assert_int_equal(ordo_cluster_register_live(one, &live, &problem), ORDO_ERR_NOT_FOUND);
+    assert_int_equal(ordo_cluster_claim_store(one, NULL, &store, &live, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_register_live(one, &live, &problem), ORDO_OK);
+    wipe(); /* and put back from a backup, in which an earlier life is the newest */
+    assert_int_equal(ordo_cluster_claim_store(one, NULL, &store, &earlier, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_withdraw_live(one, &earlier, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_register_live(one, &live, &problem), ORDO_ERR_NOT_FOUND);
+    assert_int_equal(ordo_cluster_claim_store(one, NULL, &store, &live, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_register_live(one, &live, &problem), ORDO_OK);
+}
+
 static void gateways_have_names_of_their_own(void **state) {
     (void)state;
     struct ordo_cluster_gateway gateway = {.name = "g1", .process = process_id(1), .url = "http://127.0.0.1:8080"};
@@ -559,6 +578,7 @@ int main(void) {
         WITH_TWO(a_forgotten_store_never_comes_back),
         WITH_TWO(draining_outlives_a_restart),
         WITH_TWO(who_was_followed_by_another_learns_that_it_has_to_stop),
+        WITH_TWO(a_claim_that_the_directory_forgot_is_made_again),
         WITH_TWO(gateways_have_names_of_their_own),
         WITH_TWO(orders_are_for_slots_that_are_elsewhere),
         WITH_TWO(an_order_ends_once_and_only_if_it_is_still_the_same),
