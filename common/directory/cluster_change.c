@@ -168,6 +168,7 @@ static ordo_err decide_format(struct ordo_attempt *attempt) {
             ordo_problem_set(attempt->problem, "The store %s cannot read the format level %" PRIu32 ".", store->name, level);
             return ORDO_ERR_INVALID;
         }
+        /* So that none is claimed by an older program meanwhile; beyond some 60 stores that is not asked of all of them. */
         if (attempt->changes->count + 1 < ORDO_DIRECTORY_CHANGES_MAX) ordo_directory_check(attempt->changes, key);
     }
     table.format_level = level;
@@ -249,7 +250,8 @@ ordo_err ordo_cluster_claim_store(struct ordo_directory *directory, const struct
     return err ? err : ordo_attempt(directory, decide_claim, &wish, problem);
 }
 
-/* Whether the newest claim of the store is this process's; then `*known_out` is what stands under live/. */
+/* Whether the newest claim of the store is this process's; then `*known_out` is what stands under live/. An older claim than ours is
+ * no claim at all: the directory forgot, or was put back from a backup. */
 static ordo_err check_claimed(struct ordo_attempt *attempt, const struct ordo_cluster_live *live,
                               const struct ordo_cluster_live **known_out) {
     char key[ORDO_CLUSTER_KEY_SIZE];
@@ -257,6 +259,9 @@ static ordo_err check_claimed(struct ordo_attempt *attempt, const struct ordo_cl
     ordo_err err = ordo_attempt_need_store(attempt, &live->id, &store);
     if (!err) err = find_live(attempt, &live->id, known_out);
     if (err) return err;
+    if (store->incarnation < live->incarnation) {
+        return ordo_attempt_fails(attempt, ORDO_ERR_NOT_FOUND, "The directory does not know of this store's claim any more.");
+    }
     if (store->incarnation != live->incarnation || !ordo_process_id_equal(&store->process, &live->process)) {
         return ordo_attempt_fails(attempt, ORDO_ERR_LOCKED, "The store was claimed by another process since.");
     }

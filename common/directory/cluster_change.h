@@ -45,7 +45,8 @@ ORDO_MUST_USE ordo_err ordo_cluster_claim_store(struct ordo_directory *directory
                                                 const struct ordo_cluster_store *store,
                                                 const struct ordo_cluster_live *live, struct ordo_problem *problem);
 /* Says where the store is served, again whenever its key is gone or differs. LOCKED: another process has claimed it since; this one
- * has to stop serving. NOT_FOUND: the store's record is gone (the directory was wiped): claim it again. */
+ * has to stop serving. NOT_FOUND: the store's record is gone or older than the claim (the directory was wiped, or put back from a
+ * backup): claim it again. */
 ORDO_MUST_USE ordo_err ordo_cluster_register_live(struct ordo_directory *directory, const struct ordo_cluster_live *live,
                                                   struct ordo_problem *problem);
 /* Before closing the handle this is not needed; for a process that goes on without one of its stores. */

@@ -161,10 +161,14 @@ void sim_link_lose(struct sim *sim, uint32_t gateway) {
     link->epoch++;
 }
 
-void sim_link_stall(struct sim *sim, uint32_t gateway, uint64_t until_us) {
+void sim_link_stall(struct sim *sim, struct sim_end from, uint32_t shard, uint64_t until_us) {
+    *stall_between(sim, from, shard) = until_us;
+}
+
+void sim_link_stall_any(struct sim *sim, uint32_t gateway, uint64_t until_us) {
     uint32_t shard;
     struct sim_end from = pick_end(sim, gateway, &shard);
-    *stall_between(sim, from, shard) = until_us;
+    sim_link_stall(sim, from, shard, until_us);
 }
 
 /* Calls `act` for the links that lead to the shard: of all gateways, then of all shards. */

@@ -102,17 +102,34 @@ static void fault_of_shard(struct sim_shard *shard, enum sim_fault kind, uint64_
     }
 }
 
-/* The order goes to whom the table names, which may be wrong by now. */
-static void move_slot(struct sim *sim) {
+/* The order goes to whom the table names, which may be wrong by now, or to whoever has it. */
+static struct sim_shard *to_be_ordered(struct sim *sim, uint16_t slot) {
+    struct sim_shard *named = sim_shard_of_store(sim, sim->directory.table.slots[slot].store);
+    for (uint32_t i = 0; i < sim->plan.shard_count && sim_chance(sim, 700); i++) {
+        struct sim_shard *shard = &sim->shards[i];
+        if (shard->core != NULL && ordo_shard_slots(shard->core)[slot].state == ORDO_SLOT_OWNED) return shard;
+    }
+    return named;
+}
+
+/* Sometimes it is to move on, or back, before everybody has heard of it. `doc`: index + 1, or 0 for any. */
+static void move_slot(struct sim *sim, uint64_t doc) {
     if (!sim_has_directory(sim)) return;
-    uint16_t slot = sim_slot_of(sim, (uint32_t)sim_below(sim, sim->plan.doc_count));
-    struct sim_shard *source = sim_shard_of_store(sim, sim->directory.table.slots[slot].store);
+    if (doc == 0) doc = 1 + sim_below(sim, sim->plan.doc_count);
+    uint16_t slot = sim_slot_of(sim, (uint32_t)doc - 1);
+    struct sim_shard *source = to_be_ordered(sim, slot);
     uint32_t target = (source->index + 1 + (uint32_t)sim_below(sim, sim->plan.shard_count - 1)) % sim->plan.shard_count;
     sim_log(sim, "slot %u is to move from shard %u to shard %u", slot, source->index, target);
     sim_shard_order_move(source, slot, target);
+    if (!sim_chance(sim, 400)) return;
+    sim_push(sim, sim->now_us + sim_between(sim, SIM_MS, sim_chance(sim, 500) ? 20 * SIM_MS : 500 * SIM_MS),
+             (struct sim_item){.kind = SIM_FAULT, .a = SIM_FAULT_MOVE_SLOT, .b = doc});
+    if (!sim_chance(sim, 300)) return; /* and a gateway hears of it from the table first */
+    struct sim_end gateway = {.role = SIM_GATEWAY, .index = (uint32_t)sim_below(sim, sim->plan.gateway_count)};
+    sim_link_stall(sim, gateway, source->index, sim->now_us + sim_between(sim, 0, 2 * SIM_SECOND));
 }
 
-static void fault(struct sim *sim, enum sim_fault kind) {
+static void fault(struct sim *sim, enum sim_fault kind, uint64_t detail) {
     sim_log(sim, "fault: %s", fault_names[kind]);
     uint32_t client = (uint32_t)sim_below(sim, sim->plan.client_count);
     uint32_t gateway = (uint32_t)sim_below(sim, sim->plan.gateway_count);
@@ -130,9 +147,9 @@ static void fault(struct sim *sim, enum sim_fault kind) {
         break;
     case SIM_FAULT_BREAK_LINK: sim_link_break(sim, gateway, sim_chance(sim, 600)); break;
     case SIM_FAULT_LOSE_LINK: sim_link_lose(sim, gateway); break;
-    case SIM_FAULT_STALL_LINK: sim_link_stall(sim, gateway, sim->now_us + while_us); break;
+    case SIM_FAULT_STALL_LINK: sim_link_stall_any(sim, gateway, sim->now_us + while_us); break;
     case SIM_FAULT_JUMP_CLOCK: jump_clock(sim); break;
-    case SIM_FAULT_MOVE_SLOT: move_slot(sim); break;
+    case SIM_FAULT_MOVE_SLOT: move_slot(sim, detail); break;
     case SIM_FAULT_STOP_DIRECTORY: sim_directory_stop(sim, sim->now_us + while_us); break;
     case SIM_FAULT_CRASH_SHARD:
     case SIM_FAULT_STALL_DISK:
@@ -279,7 +296,7 @@ static void heal(struct sim *sim, const struct sim_item *item) {
 static void deliver(struct sim *sim, struct sim_item *item) {
     switch (item->role) {
     case SIM_WORLD:
-        if (item->kind == SIM_FAULT && !sim->is_resting) fault(sim, (enum sim_fault)item->a);
+        if (item->kind == SIM_FAULT && !sim->is_resting) fault(sim, (enum sim_fault)item->a, item->b);
         if (item->kind == SIM_HEAL) heal(sim, item);
         break;
     case SIM_SHARD: sim_shard_deliver(sim, item); break;

@@ -315,7 +315,8 @@ bool sim_link_send_back(struct sim *sim, struct ordo_slice peer, bool is_side, s
 /* Misfortune of one link of `gateway`, or of one between shards. */
 void sim_link_break(struct sim *sim, uint32_t gateway, bool is_heard);
 void sim_link_lose(struct sim *sim, uint32_t gateway);
-void sim_link_stall(struct sim *sim, uint32_t gateway, uint64_t until_us);
+void sim_link_stall_any(struct sim *sim, uint32_t gateway, uint64_t until_us);
+void sim_link_stall(struct sim *sim, struct sim_end from, uint32_t shard, uint64_t until_us);
 void sim_links_of_shard_die(struct sim *sim, uint32_t shard);
 void sim_links_from_die(struct sim *sim, struct sim_end from);
 /* The shard is back: sockets that nobody closed reconnect by themselves. */
