@@ -37,7 +37,6 @@ export function restoreRecord(doc: DocState, record: DocRecord): boolean {
   doc.isDeleted = record.deleted;
   doc.wasOpen = true;
   doc.nextClientSeq = Math.max(doc.nextClientSeq, record.nextClientSeq);
-  doc.shownLength = pending.kind === "edit" ? length : 0;
   doc.pendingKind = pending.kind;
   doc.pending = new LiveOp(doc.clientId, pending.op);
   doc.pendingEditCount = pending.editCount;
@@ -45,5 +44,6 @@ export function restoreRecord(doc: DocState, record: DocRecord): boolean {
     const { op, ...rest } = flight;
     doc.flight = { ...rest, live: new LiveOp(doc.clientId, op), isStored: true, isSent: false, attemptCount: 0 };
   }
+  doc.shownLength = doc.isReshaping ? 0 : length;
   return true;
 }
