@@ -41,7 +41,7 @@ class Client {
   /** Loses what is not stored. */
   crash() {
     const { stored, world } = this;
-    const kept = stored === undefined ? "" : stored.content + (stored.flight?.op.text ?? "") + stored.pending.op.text;
+    const kept = stored === undefined ? "" : stored.content + stored.tail.map((op) => op.text).join("") + (stored.flight?.op.text ?? "") + stored.pending.op.text;
     for (const token of world.tokens.get(this) ?? []) if (!kept.includes(token)) world.lost.add(token);
     this.cut();
     this.writing = undefined;

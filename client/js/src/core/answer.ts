@@ -1,5 +1,4 @@
 /** Opened, asked for or not, in parts (docs/protocol.md, "Opening" and "Resync"). */
-import { Rope } from "../ot/rope.js";
 import type { Opened } from "../wire/server.js";
 import { giveBack, guessOwnIsIn, mergeContent, replaceContent, tellGuessed } from "./merge.js";
 import { place, unfreeze } from "./place.js";
@@ -33,7 +32,7 @@ function begin(doc: DocState, part: Opened): Answer | undefined {
   };
 }
 
-function merge(doc: DocState, answer: Answer, content: Rope, isDoubtful: boolean): void {
+function merge(doc: DocState, answer: Answer, content: string, isDoubtful: boolean): void {
   const { flight } = doc;
   const isIn = isDoubtful && flight !== undefined ? guessOwnIsIn(doc, flight, content) : ownIsInContent(answer, flight);
   mergeContent(doc, content, answer.contentSeq, isIn);
@@ -47,7 +46,7 @@ function merge(doc: DocState, answer: Answer, content: Rope, isDoubtful: boolean
 
 /** All parts of the content are there: it becomes confirmed. */
 function install(doc: DocState, answer: Answer): void {
-  const content = new Rope(answer.texts.join(""));
+  const content = answer.texts.join("");
   answer.isInstalled = true;
   answer.texts.length = 0;
   doc.presence.forget();

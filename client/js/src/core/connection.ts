@@ -99,6 +99,8 @@ export class Connection {
 
   get state(): ConnectionState { return this.#state; }
   get clientId(): ClientId { return this.#clientId; }
+  /** Nothing has gone wrong so far, and nothing right. */
+  get isFirstTry(): boolean { return this.#failureCount === 0 && this.#readySinceMs === 0; }
   get docs(): Doc[] { return [...this.#entries.keys()]; }
 
   // --- documents -------------------------------------------------------------------------------------------------

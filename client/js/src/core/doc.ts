@@ -403,6 +403,7 @@ export class Doc {
 
   #submit(flight: Flight, handle: number): ClientMessage {
     flight.isSent = true;
+    this.#state.listener.submitted?.(flight.clientSeq);
     const { kind, clientSeq, baseSeq, frozen } = flight;
     return { kind: "submit", doc: handle, clientSeq, baseSeq, body: kind === "delete" ? { kind } : { kind, bytes: frozen } };
   }

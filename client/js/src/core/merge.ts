@@ -46,7 +46,7 @@ export function giveBackCreated(doc: DocState, flight: Flight, reason: GiveBackR
 }
 
 /** Other content without a merge: edits are given back. */
-export function replaceContent(doc: DocState, content: Rope, seq: number, lineage: number, deleted: boolean,
+export function replaceContent(doc: DocState, content: string, seq: number, lineage: number, deleted: boolean,
                                reason: GiveBackReason): void {
   const farewell = beginFarewell(doc);
   // An edit will be refused for sure, a delete or create will not.
@@ -66,8 +66,8 @@ export function replaceContent(doc: DocState, content: Rope, seq: number, lineag
 // --- merging -----------------------------------------------------------------------------------------------------
 
 /** Whether `content` seems to hold the edit in flight, of which the server does not know any more. */
-export const guessOwnIsIn = (doc: DocState, flight: Flight, content: Rope): boolean =>
-  holdsOp(doc.confirmed.toString(), flightNow(flight), content.toString());
+export const guessOwnIsIn = (doc: DocState, flight: Flight, content: string): boolean =>
+  holdsOp(doc.confirmed.toString(), flightNow(flight), content);
 
 /** Tells what was guessed of an op that is, or was until just now, in flight. */
 export function tellGuessed(doc: DocState, flight: Flight, isSaved: boolean): void {
@@ -76,7 +76,7 @@ export function tellGuessed(doc: DocState, flight: Flight, isSaved: boolean): vo
 
 /** Confirmed becomes `content`. `ownIsIn`: it contains the op in flight, which is dropped; otherwise that op has to be made
  * anew. Edits are rebased over the difference. */
-export function mergeContent(doc: DocState, content: Rope, seq: number, ownIsIn: boolean): void {
+export function mergeContent(doc: DocState, content: string, seq: number, ownIsIn: boolean): void {
   // From the old record the same merge could be made again, but of a later content: with another outcome, maybe.
   if (doc.flight !== undefined || doc.hasPending) doc.isRecordDue = true;
   if (ownIsIn && doc.flight !== undefined) {
@@ -85,7 +85,7 @@ export function mergeContent(doc: DocState, content: Rope, seq: number, ownIsIn:
     doc.confirmed.apply(flightNow(doc.flight));
     doc.flight = undefined;
   }
-  const difference = diffOp(doc.confirmed.toString(), content.toString());
+  const difference = diffOp(doc.confirmed.toString(), content);
   doc.setConfirmed(content, seq);
   show(doc, difference, ""); // nobody's op: it goes left at every tie, whatever hints our inserts carry
   if (doc.flight !== undefined) doc.flight.isInexact = true;

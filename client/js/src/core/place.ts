@@ -1,10 +1,11 @@
 /** Ops on their way into the order as this client holds it, and what that does to the edits. */
 import { lengthAfterValid, sameOp, type TextOp } from "../ot/op.js";
 import { LiveOp } from "../ot/live.js";
-import { Rope } from "../ot/rope.js";
+
 import { typingOver } from "../ot/typing.js";
 import type { Body, Committed } from "../wire/server.js";
 import { decodeCreate } from "../wire/server.js";
+import { Confirmed } from "./confirmed.js";
 import { acceptOtherBody, giveBack, replaceContent } from "./merge.js";
 import { type DocState, type Flight, Need, flightNow } from "./state.js";
 
@@ -41,7 +42,7 @@ export function promote(doc: DocState, flight: Flight, op: TextOp, seq: number):
       }
       break;
     case "delete":
-      doc.confirmed = new Rope();
+      doc.confirmed = new Confirmed();
       doc.isDeleted = true;
       break;
     case "create": // an Ack does not say which lineage the server drew: look
@@ -75,7 +76,7 @@ function placeCreate(doc: DocState, committed: Committed, body: Body & { kind: "
     return true;
   }
   if (lengthAfterValid(body.op, 0) === undefined) return false;
-  replaceContent(doc, new Rope(body.op.text), committed.serverSeq, body.lineage, false, "replaced");
+  replaceContent(doc, body.op.text, committed.serverSeq, body.lineage, false, "replaced");
   return true;
 }
 
@@ -86,7 +87,7 @@ function placeOther(doc: DocState, committed: Committed): boolean {
     case "create": return placeCreate(doc, committed, body);
     case "delete":
       if (doc.pendingKind === "delete") doc.pendingKind = "edit"; // done by somebody else
-      replaceContent(doc, new Rope(), committed.serverSeq, doc.lineage, true, "deleted");
+      replaceContent(doc, "", committed.serverSeq, doc.lineage, true, "deleted");
       return true;
     case "unknown": return false;
   }

@@ -1,7 +1,8 @@
 /** The one record per document that outlives the page (docs/client.md, "What is stored"). */
 import { LiveOp } from "../ot/live.js";
 import { lengthAfterValid } from "../ot/op.js";
-import { Rope } from "../ot/rope.js";
+import { textOfParts } from "./confirmed.js";
+import { countPoints } from "../ot/unicode.js";
 import type { DocState } from "./state.js";
 import type { DocRecord } from "./types.js";
 
@@ -10,7 +11,7 @@ export function makeRecord(doc: DocState): DocRecord {
   return {
     version: 1, clientId: doc.clientId, collection: doc.options.collection, id: doc.options.id, type: "text",
     nextClientSeq: doc.nextClientSeq, lineage: doc.lineage, seq: doc.seq, deleted: doc.isDeleted,
-    content: doc.confirmed.toString(),
+    ...doc.confirmed.parts(),
     flight: flight === undefined ? null : {
       kind: flight.kind, clientSeq: flight.clientSeq, baseSeq: flight.baseSeq, frozen: flight.frozen,
       op: flight.live.toOp(), isInexact: flight.isInexact, isDoubtful: flight.isDoubtful, isOvertaken: flight.isOvertaken,
@@ -26,13 +27,13 @@ export function restoreRecord(doc: DocState, record: DocRecord): boolean {
   const { flight, pending } = record, { collection, id } = doc.options;
   const isOurs = record.version === 1 && record.type === "text" && record.collection === collection && record.id === id;
   if (!isOurs || (flight !== null && record.clientId !== doc.clientId)) return false;
-  const confirmed = new Rope(record.content);
-  let length: number | undefined = confirmed.points;
+  const content = textOfParts(record.content, record.tail);
+  let length: number | undefined = countPoints(content);
   if (flight?.kind === "edit") length = lengthAfterValid(flight.op, length);
   if (length !== undefined && pending.op.spans.length > 0)
     length = lengthAfterValid(pending.op, pending.kind === "create" ? 0 : length);
   if (length === undefined) return false;
-  doc.setConfirmed(confirmed, record.seq);
+  doc.setConfirmed(content, record.seq);
   doc.lineage = record.lineage;
   doc.isDeleted = record.deleted;
   doc.wasOpen = true;

@@ -8,6 +8,7 @@ import { type Typing, NO_TYPING } from "../ot/typing.js";
 import { LiveOp } from "../ot/live.js";
 import { type TextOp, lengthAfter } from "../ot/op.js";
 import { Rope } from "../ot/rope.js";
+import { Confirmed } from "./confirmed.js";
 import type { ClientId } from "../wire/ids.js";
 import type { Opened } from "../wire/server.js";
 import { PresenceState } from "./presence.js";
@@ -73,7 +74,7 @@ export class DocState {
   seq = 0;
   lineage = 0;
   isDeleted = false;
-  confirmed = new Rope();
+  confirmed = new Confirmed();
 
   flight: Flight | undefined;
   pendingKind: OpKind = "edit";
@@ -166,8 +167,8 @@ export class DocState {
     this.typing = NO_TYPING;
   }
 
-  setConfirmed(content: Rope, seq: number): void {
-    this.confirmed = content;
+  setConfirmed(content: string, seq: number): void {
+    this.confirmed = new Confirmed(content);
     this.seq = seq;
     this.hasContent = true;
   }

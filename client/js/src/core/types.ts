@@ -53,7 +53,9 @@ export interface DocRecord {
   readonly lineage: number;
   readonly seq: number;
   readonly deleted: boolean;
+  /** The confirmed text is this with the ops of `tail` applied; the same string as in the record before, if it has not changed. */
   readonly content: string;
+  readonly tail: readonly TextOp[];
   readonly flight: FlightRecord | null;
   readonly pending: { readonly kind: OpKind; readonly op: TextOp; readonly editCount: number };
 }
@@ -85,6 +87,8 @@ export interface DocListener {
   givenBack?(given: GivenBack): void;
   guessed?(guess: Guess): void;
   statusChanged?(): void;
+  /** An op goes out, for the first time or again. */
+  submitted?(clientSeq: number): void;
   acked?(clientSeq: number, serverSeq: number): void;
   /** Every place of the order that passes by, own ones included. */
   committed?(committed: Committed): void;
