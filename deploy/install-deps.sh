@@ -14,7 +14,8 @@ runtime="libzmq5 librocksdb7.8 libwebsockets17 libwebsockets-evlib-ev libev4 lib
 build="build-essential cmake ninja-build pkg-config protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libzmq3-dev
     librocksdb-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev libxxhash-dev libjansson-dev libzstd-dev
     zlib1g-dev"
-test="libcmocka-dev clang libclang-rt-dev llvm git" # llvm: names instead of addresses when a fuzz target fails
+# llvm: names instead of addresses when a fuzz target fails. chromium: for the tests of client/js.
+test="libcmocka-dev clang libclang-rt-dev llvm git chromium"
 
 case "${1:---test}" in
     --runtime) wanted=$runtime ;;

@@ -3,7 +3,7 @@ import { type Client, type Document, type Identity, connect } from "../src/index
 import type { EditorView } from "@codemirror/view";
 import { AUTHOR_COLORS, showEditor } from "./editor.js";
 import { COLLECTION, Library, contentOf } from "./library.js";
-import { Past } from "./past.js";
+import { type Author, Past } from "./past.js";
 
 const element = <Kind extends HTMLElement>(id: string): Kind => document.getElementById(id) as Kind;
 const pick = <Value>(list: readonly Value[]): Value => list[Math.floor(Math.random() * list.length)]!;
@@ -58,7 +58,7 @@ class Page {
   #view: EditorView | undefined;
   #past: Past | undefined;
   #ackMs: number | undefined;
-  readonly #names = new Map<string, string>(); // of clients seen here
+  readonly #seen = new Map<string, Author>(); // by clientId, since the page was loaded
 
   constructor(readonly client: Client, readonly library: Library) {}
 
@@ -153,25 +153,23 @@ class Page {
 
   #showPeople(): void {
     const others = this.#doc?.people ?? [];
-    for (const { clientId, name } of others) this.#names.set(clientId, name);
+    for (const { clientId, name, color } of others) this.#seen.set(clientId, { name, color: AUTHOR_COLORS.indexOf(color) });
     const item = (name: string, color: string, isIdle: boolean): HTMLElement => {
       const avatar = document.createElement("li");
-      avatar.textContent = [...name][0] ?? "?";
+      avatar.textContent = name.split(/\s+/).slice(0, 2).map((word) => [...word][0] ?? "").join("") || "?";
+      avatar.ariaLabel = name;
       avatar.title = name + (isIdle ? " (away)" : "");
       avatar.style.backgroundColor = color;
       avatar.classList.toggle("idle", isIdle);
-      const full = avatar.appendChild(document.createElement("span"));
-      full.hidden = true;
-      full.textContent = name;
       return avatar;
     };
-    element("people").replaceChildren(item(`${me.name} (you)`, me.color, false),
+    element("people").replaceChildren(item(me.name, me.color, false),
                                       ...others.map(({ name, color, isIdle }) => item(name, color, isIdle)));
   }
 
-  #nameOf(clientId: string): string {
-    if (clientId === this.#doc?.clientId) return `${me.name} (you)`;
-    return this.#names.get(clientId) ?? `Guest ${clientId.slice(0, 4)}`;
+  #authorOf(clientId: string): Author {
+    if (clientId === this.#doc?.clientId) return { name: `${me.name} (you)`, color: AUTHOR_COLORS.indexOf(me.color) };
+    return this.#seen.get(clientId) ?? { name: `Guest ${clientId.slice(0, 4)}`, color: -1 };
   }
 
   // --- the past --------------------------------------------------------------------------------------------------
@@ -185,7 +183,7 @@ class Page {
     const doc = this.#doc;
     if (doc === undefined || this.#view === undefined) return;
     try {
-      const past = await Past.open(doc, element("page"), (clientId) => this.#nameOf(clientId));
+      const past = await Past.open(doc, element("page"), (clientId) => this.#authorOf(clientId));
       if (doc !== this.#doc) return past.close();
       this.#view.destroy();
       this.#view = undefined;

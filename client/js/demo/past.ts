@@ -9,6 +9,9 @@ const PLAY_MS = 4000;
 const element = <Kind extends HTMLElement>(id: string): Kind => document.getElementById(id) as Kind;
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
+/** How the page calls an author, and which of AUTHOR_COLORS is theirs (-1: not known). */
+export interface Author { readonly name: string; readonly color: number }
+
 export class Past {
   readonly #checkpoints: Playback[] = [];
   readonly #authors: string[] = [];
@@ -17,11 +20,11 @@ export class Past {
   #playing: number | undefined;
   #isClosed = false;
 
-  private constructor(readonly doc: Document, readonly nameOf: (clientId: string) => string) {}
+  private constructor(readonly doc: Document, readonly authorOf: (clientId: string) => Author) {}
 
   /** Opens the panel; the page shows the past until `close`. */
-  static async open(doc: Document, page: HTMLElement, nameOf: (clientId: string) => string): Promise<Past> {
-    const past = new Past(doc, nameOf);
+  static async open(doc: Document, page: HTMLElement, authorOf: (clientId: string) => Author): Promise<Past> {
+    const past = new Past(doc, authorOf);
     await past.#load();
     past.#view = new PastView(page);
     past.#showPanel();
@@ -73,7 +76,8 @@ export class Past {
 
   #showPanel(): void {
     element("history").hidden = false;
-    this.#slider.max = this.#slider.value = String(this.#edits.length);
+    this.#slider.max = String(this.#edits.length);
+    this.#slider.value = this.#slider.max;
     this.#slider.oninput = () => {
       this.#stop();
       this.#show();
@@ -88,9 +92,9 @@ export class Past {
     const at = Math.min(Math.floor(count / CHECKPOINT_EVERY), this.#checkpoints.length - 1);
     const playback = this.#checkpoints[at]!.copy();
     for (let i = at * CHECKPOINT_EVERY; i < count; i++) playback.play(this.#edits[i]!);
-    this.#view?.show(playback.text, playback.runs, (author) => this.#authors.indexOf(author));
+    this.#view?.show(playback.text, playback.runs, (author) => this.#colorOf(author));
     const text = edit === undefined ? "Before the first edit"
-      : `${when.format(edit.timeMs)} · ${this.nameOf(edit.clientId)} · ${count} of ${this.#edits.length}`;
+      : `${when.format(edit.timeMs)} · ${this.authorOf(edit.clientId).name} · ${count} of ${this.#edits.length}`;
     element("history-what").textContent = text;
     this.#slider.setAttribute("aria-valuetext", text);
     const authors = new Set(playback.runs.map((run) => run.author).filter((author) => author !== undefined));
@@ -101,9 +105,14 @@ export class Past {
   #authorItem(author: string): HTMLElement {
     const item = document.createElement("li"), swatch = document.createElement("span");
     swatch.className = "swatch";
-    swatch.style.backgroundColor = AUTHOR_COLORS[this.#authors.indexOf(author) % AUTHOR_COLORS.length]!;
-    item.append(swatch, this.nameOf(author));
+    swatch.style.backgroundColor = AUTHOR_COLORS[this.#colorOf(author) % AUTHOR_COLORS.length]!;
+    item.append(swatch, this.authorOf(author).name);
     return item;
+  }
+
+  #colorOf(author: string): number {
+    const { color } = this.authorOf(author);
+    return color >= 0 ? color : this.#authors.indexOf(author);
   }
 
   #play(): void {
