@@ -1,7 +1,11 @@
 // Headless Chromium for a test: Debian's, driven by playwright-core. Without it the tests are skipped, and say so.
 import { existsSync } from "node:fs";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { createServer, connect as connectTcp } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { chromium } from "playwright-core";
 
 const executable = process.env.ORDO_CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
@@ -10,6 +14,20 @@ export const skipWithoutBrowser = process.env.ORDO_BIN === undefined ? "ORDO_BIN
 export const demoFolder = fileURLToPath(new URL("../demo/dist", import.meta.url));
 
 export const launch = () => chromium.launch({ executablePath: executable, args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
+
+/** Builds the test page (test/page) into a folder for `act`, which a gateway may serve. */
+export async function withTestPage(act) {
+  const folder = await mkdtemp(join(tmpdir(), "ordo-js-page-"));
+  const from = fileURLToPath(new URL("page/", import.meta.url));
+  try {
+    await build({ entryPoints: [`${from}app.jsx`], outfile: join(folder, "app.js"), bundle: true, format: "esm", target: "es2022",
+      minify: true, logLevel: "warning", define: { "process.env.NODE_ENV": '"production"' } });
+    await copyFile(`${from}index.html`, join(folder, "index.html"));
+    await act(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
 
 /** Messages of the page that no test wants to see. */
 export function watch(page, troubles) {

@@ -110,6 +110,7 @@ async function holdSlot(database: IDBDatabase, key: [string, number], release: (
     const transaction = database.transaction([RECORDS, CONTENTS], "readwrite", { durability: "strict" });
     const end = committed(transaction);
     act(transaction.objectStore(RECORDS), transaction.objectStore(CONTENTS));
+    transaction.commit(); // at once: the page may be on its way out
     return end;
   };
   const isWhole = row !== undefined && text !== undefined && row.contentId === text.contentId;
