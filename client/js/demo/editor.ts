@@ -8,7 +8,7 @@ import { Decoration, type DecorationSet, EditorView, drawSelection, dropCursor, 
 import type { Document, Run } from "../src/index.js";
 import { ordo } from "../src/bindings/codemirror.js";
 
-export const AUTHOR_COLORS = ["#4f46e5", "#db2777", "#0d9488", "#c2410c", "#7c3aed", "#15803d", "#b45309", "#0369a1"];
+export const AUTHOR_COLORS = ["#4f46e5", "#be185d", "#0f766e", "#c2410c", "#7c3aed", "#15803d", "#b45309", "#0369a1"];
 
 const look = EditorView.theme({
   "&": { height: "100%", fontSize: "17px", color: "var(--ink)", backgroundColor: "transparent" },
