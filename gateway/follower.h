@@ -8,6 +8,7 @@
 
 #include <ev.h>
 
+#include "common/error.h"
 #include "common/problem.h"
 #include "gateway/turn.h"
 

@@ -74,7 +74,7 @@ static bool try_store(struct ordo_registrar *registrar, struct ordo_volume_store
 }
 
 static bool may_try(const struct ordo_volume_store *store, uint64_t wall_ms) {
-    return !store->is_held && (store->retry_wall_ms <= wall_ms || store->failed_wall_ms > wall_ms);
+    return !store->is_held && !ordo_volume_is_refused(store->path) && (store->retry_wall_ms <= wall_ms || store->failed_wall_ms > wall_ms);
 }
 
 static void make_store(struct ordo_registrar *registrar) {

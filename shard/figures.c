@@ -49,9 +49,17 @@ static void turn_window(struct ordo_figures_board *board, uint64_t ops, uint64_t
     board->window_ops = ops;
 }
 
+static uint32_t count_owned(const struct ordo_slot_row *rows) {
+    uint32_t count = 0;
+    for (size_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) count += rows[slot].state == ORDO_SLOT_OWNED;
+    return count;
+}
+
 void ordo_figures_put(struct ordo_figures_board *board, const struct ordo_shard *shard, uint64_t monotonic_ms) {
     if (!ordo_figures_is_due(board, monotonic_ms)) return;
-    struct ordo_figures figures = {.stats = ordo_shard_stats(shard)};
+    struct ordo_figures figures = {.stats = ordo_shard_stats(shard),
+                                   .move = ordo_shard_move_status(shard),
+                                   .slot_count = count_owned(ordo_shard_slots(shard))};
     turn_window(board, figures.stats.ops_committed, monotonic_ms);
     uint64_t span_ms = monotonic_ms - board->earlier_ms;
     if (span_ms > 0) figures.ops_per_s = 1000.0 * (double)(figures.stats.ops_committed - board->earlier_ops) / (double)span_ms;

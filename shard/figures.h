@@ -13,6 +13,8 @@ struct ordo_figures {
     struct ordo_shard_stats stats;
     double ops_per_s;                                     /* committed, over the last few seconds */
     uint64_t commit_p50_us, commit_p99_us, commit_max_us; /* from a turn's first input to its durability; last few seconds */
+    struct ordo_move_status move;
+    uint32_t slot_count;                                  /* that it owns */
     uint64_t uptime_ms;
     uint64_t age_ms; /* since they were put down */
 };

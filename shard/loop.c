@@ -13,7 +13,7 @@
 void ordo_loop_finish(struct ordo_loop *loop) {
     ordo_inbox_contents_finish(&loop->taken);
     ordo_news_destroy(loop->news);
-    ordo_targets_finish(&loop->targets);
+    ordo_target_wires_finish(&loop->targets);
     ordo_shard_effects_finish(&loop->effects);
 }
 
@@ -66,7 +66,7 @@ static bool step_targets(struct ordo_loop *loop) {
     zmq_msg_t message;
     size_t count = 0;
     zmq_msg_init(&message);
-    while (count < TURN_INPUT_COUNT_MAX && ordo_targets_next(&loop->targets, &message, &event)) {
+    while (count < TURN_INPUT_COUNT_MAX && ordo_target_wires_next(&loop->targets, &message, &event)) {
         step(loop, event);
         count++;
     }
@@ -166,16 +166,16 @@ static const char *endpoint_of(const struct ordo_loop *loop, const struct ordo_s
 static void serve_targets(struct ordo_loop *loop) {
     const struct ordo_shard_effects *effects = &loop->effects;
     for (size_t i = 0; i < effects->target_close_count; i++)
-        ordo_targets_close(&loop->targets, effects->target_closes[i]);
+        ordo_target_wires_close(&loop->targets, effects->target_closes[i]);
     for (size_t i = 0; i < effects->target_open_count; i++) {
         const struct ordo_target_open *open = &effects->target_opens[i];
-        ordo_targets_open(&loop->targets, open->session, endpoint_of(loop, &open->store));
+        ordo_target_wires_open(&loop->targets, open->session, endpoint_of(loop, &open->store));
         loop->has_leftover = true; /* it may be down already */
     }
     struct ordo_target_send send;
     struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&effects->target_bytes));
     while (ordo_shard_effects_next_target_send(&reader, &send)) {
-        ordo_targets_send(&loop->targets, send.session, send.message);
+        ordo_target_wires_send(&loop->targets, send.session, send.message);
         loop->has_leftover = true; /* likewise, and a send may swallow the edge of what came */
     }
 }
@@ -214,8 +214,8 @@ static ordo_err carry_out(struct ordo_loop *loop, uint64_t *turn_out, struct ord
 static void wait_for_input(struct ordo_loop *loop) {
     uint64_t now_ms = ordo_clock_monotonic_ms(), tick_ms = ordo_shard_next_tick_ms(loop->core);
     long timeout_ms = tick_ms <= now_ms ? 0 : tick_ms - now_ms > 1000 ? 1000 : (long)(tick_ms - now_ms);
-    zmq_pollitem_t items[ORDO_TARGETS_MAX];
-    size_t count = ordo_targets_poll_items(&loop->targets, items);
+    zmq_pollitem_t items[ORDO_TARGET_WIRES_MAX];
+    size_t count = ordo_target_wires_poll_items(&loop->targets, items);
     if (ordo_wire_wait(loop->wire, loop->inbox->wake_fd, items, count, timeout_ms)) ordo_inbox_calm(loop->inbox);
 }
 

@@ -12,7 +12,7 @@
 #include "shard/inbox.h"
 #include "shard/mail.h"
 #include "shard/side.h"
-#include "shard/targets_zmq.h"
+#include "shard/target_wires_zmq.h"
 #include "shard/wire_zmq.h"
 #include "shard/workers.h"
 
@@ -27,7 +27,7 @@ struct ordo_loop {
     struct ordo_wire *wire;
     struct ordo_figures_board *figures;
     struct ordo_mail *mail;
-    struct ordo_targets targets;    /* the loop's own, but for its context */
+    struct ordo_target_wires targets;    /* the loop's own, but for its context */
 
     struct ordo_shard_effects effects;
     struct ordo_inbox_contents taken;

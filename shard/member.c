@@ -46,7 +46,7 @@ static void advertise(const struct ordo_registrar *registrar, const char *endpoi
     bool is_tcp = strncmp(endpoint, "tcp://", 6) == 0 && colon > endpoint + 6;
     if (is_tcp && host == NULL && is_every_address(endpoint + 6, (size_t)(colon - endpoint) - 6)) host = registrar->host_name;
     if (is_tcp && host != NULL) {
-        snprintf(out, ORDO_CLUSTER_TEXT_SIZE_MAX + 1, "tcp://%s%s", host, colon);
+        snprintf(out, ORDO_CLUSTER_TEXT_SIZE_MAX + 1, "tcp://%.200s%.20s", host, colon);
     } else {
         snprintf(out, ORDO_CLUSTER_TEXT_SIZE_MAX + 1, "%s", endpoint);
     }
@@ -80,6 +80,11 @@ ordo_err member_open(struct ordo_registrar *registrar, const char *path, bool is
         .name = name,
         .is_extra = !is_own,
     };
+    if (ordo_volume_is_refused(path)) {
+        ordo_problem_set(problem, "The store %s is older than what its cluster has seen of it (a copy, or put back from a snapshot of "
+                                  "its disk), and was refused: start the newer one, or see `ordo adopt --rolled-back`.", path);
+        return ORDO_ERR_INVALID;
+    }
     struct member *member = ordo_alloc(sizeof *member);
     ordo_err err = ordo_host_open(path, &config, problem, &member->host);
     if (err) {
@@ -141,6 +146,7 @@ static bool claim(struct ordo_registrar *registrar, struct member *member, bool 
         wait_with(registrar, member, NULL);
         return true;
     }
+    if (err == ORDO_ERR_EXISTS) ordo_volume_refuse(ordo_host_folder(member->host)->path, problem->text);
     bool is_patient = ordo_clock_monotonic_ms() - member->opened_ms < CLAIM_PATIENCE_MS;
     if (!registrar_may_retry(err) && !(err == ORDO_ERR_LOCKED && is_patient)) return false;
     wait_with(registrar, member, problem->text);

@@ -96,8 +96,9 @@ static void lose_member(struct ordo_registrar *registrar, size_t index, const st
 static void step_members(struct ordo_registrar *registrar) {
     for (size_t i = 0; i < registrar->member_count && !registrar->has_failed;) {
         struct ordo_problem problem = {{0}};
-        struct member *member = registrar->members[i];
-        if (member_step(registrar, member, &problem)) {
+        if (!member_inherit(registrar, i, &problem)) {
+            registrar_fail(registrar, "%s", problem.text);
+        } else if (member_step(registrar, registrar->members[i], &problem)) {
             i++;
         } else {
             lose_member(registrar, i, &problem);

@@ -97,6 +97,12 @@ ORDO_MUST_USE bool member_step(struct ordo_registrar *registrar, struct member *
 /* Stops its shard; the member is gone. */
 void member_close(struct ordo_registrar *registrar, size_t index);
 
+/* ---- heir.c */
+
+/* Opens the member's store anew with the slots of forgotten stores that were ordered to it, if there are any. False: that failed,
+ * and the member is gone. */
+ORDO_MUST_USE bool member_inherit(struct ordo_registrar *registrar, size_t index, struct ordo_problem *problem);
+
 /* ---- member_orders.c */
 
 /* Gives, cancels and ends orders as the directory and the shard's reports say. */

@@ -140,6 +140,14 @@ static void answer_status(struct ordo_side *side, struct ordo_slice peer, const 
         item_list[i] = &items[i];
     }
     status.troubles = item_list;
+    status.slots = figures.slot_count;
+    Ordo__Cluster__V1__SlotMove move = ORDO__CLUSTER__V1__SLOT_MOVE__INIT;
+    move.slot = figures.move.slot;
+    move.target = ordo_binary_of_slice(ordo_slice(figures.move.target.bytes, sizeof figures.move.target.bytes));
+    if (figures.move.phase != NULL) move.phase = ordo_binary_of_slice(ordo_slice_of(figures.move.phase));
+    move.sent_size = figures.move.sent_size;
+    move.queued = figures.move.queued_count;
+    if (figures.move.is_moving) status.move = &move;
     begin_reply(side, request, 0);
     ordo_message_encode_field(FIELD_STATUS, &status.base, &side->reply);
     send_reply(side, peer);

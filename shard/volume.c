@@ -129,19 +129,38 @@ bool ordo_volume_free_name(const char *path, uint32_t *number, char out[PATH_MAX
     return true;
 }
 
+/* Replaces STORE/NAME by one line. That it cannot be written (the disk is full, say) is bad luck: the store is tried again
+ * sooner. */
+static void write_note(const char *store_path, const char *name, const char *line) {
+    char path[PATH_MAX], temporary[PATH_MAX];
+    if (!join(path, store_path, name) || !join(temporary, path, ".new")) return;
+    ordo_err err = ordo_file_replace(path, temporary, ordo_slice_of(line));
+    (void)err;
+}
+
 void ordo_volume_note_failure(const char *store_path, uint64_t wall_ms, const char *reason) {
     struct ordo_volume_store store;
-    char path[PATH_MAX], temporary[PATH_MAX], text[400];
-    if (!join(path, store_path, "/failed") || !join(temporary, store_path, "/failed.new")) return;
+    char line[400];
     snprintf(store.path, sizeof store.path, "%s", store_path);
     read_failure(&store);
-    int size = snprintf(text, sizeof text, "%u %llu %.300s\n", store.failure_count + 1, (unsigned long long)wall_ms, reason);
-    /* That it cannot be noted (the disk is full, say) is bad luck: the store is tried again sooner. */
-    ordo_err err = ordo_file_replace(path, temporary, ordo_slice(text, (size_t)size));
-    (void)err;
+    snprintf(line, sizeof line, "%u %llu %.300s\n", store.failure_count + 1, (unsigned long long)wall_ms, reason);
+    write_note(store_path, "/failed", line);
 }
 
 void ordo_volume_forget_failure(const char *store_path) {
     char path[PATH_MAX];
     if (join(path, store_path, "/failed")) unlink(path);
+}
+
+void ordo_volume_refuse(const char *store_path, const char *reason) {
+    char line[400];
+    snprintf(line, sizeof line, "%.380s\n", reason);
+    write_note(store_path, "/refused", line);
+}
+
+bool ordo_volume_is_refused(const char *store_path) { return exists(store_path, "/refused"); }
+
+void ordo_volume_let_in(const char *store_path) {
+    char path[PATH_MAX];
+    if (join(path, store_path, "/refused")) unlink(path);
 }

@@ -4,6 +4,9 @@
  *     DIR/NAME/failed             it failed, how often, when and how: it is left alone for a while, so that one damaged
  *                                 store does not keep a whole volume from serving
  *
+ *     DIR/NAME/refused            the cluster refused it, because it is older than what was seen of it. Each try raises the
+ *                                 store's incarnation, so without this note a few tries would let it in
+ *
  * What else lies in the folder (files, other folders, stores that are being made) is passed over. Nothing here waits.
  * Times of `failed` are of the wall clock, because they outlive processes; one in the future counts as long ago. */
 #ifndef ORDO_SHARD_VOLUME_H
@@ -38,4 +41,9 @@ bool ordo_volume_free_name(const char *path, uint32_t *number, char out[PATH_MAX
 void ordo_volume_note_failure(const char *store_path, uint64_t wall_ms, const char *reason);
 /* It works (has worked for a while, to whoever calls this). */
 void ordo_volume_forget_failure(const char *store_path);
+/* `refused`: of any store, in a volume or not. */
+void ordo_volume_refuse(const char *store_path, const char *reason);
+bool ordo_volume_is_refused(const char *store_path);
+void ordo_volume_let_in(const char *store_path);
+
 #endif

@@ -118,6 +118,10 @@ const struct ordo_cluster_move *ordo_cluster_move(const struct ordo_cluster *clu
     return NULL;
 }
 
+bool ordo_cluster_reads_format(const struct ordo_cluster_store *store, uint32_t format_level) {
+    return store->reads_format_min <= format_level && format_level <= store->reads_format_max;
+}
+
 static bool is_called(const struct ordo_cluster_store *store, const char *text) {
     enum { DIGITS_MIN = 4 };
     char digits[2 * ORDO_STORE_ID_SIZE + 1];

@@ -110,6 +110,8 @@ void ordo_cluster_destroy(struct ordo_cluster *cluster);
 const struct ordo_cluster_store *ordo_cluster_store(const struct ordo_cluster *cluster, const struct ordo_store_id *id);
 const struct ordo_cluster_live *ordo_cluster_live(const struct ordo_cluster *cluster, const struct ordo_store_id *id);
 const struct ordo_cluster_move *ordo_cluster_move(const struct ordo_cluster *cluster, uint16_t slot);
+/* Whether the store can read what is written at this level. */
+bool ordo_cluster_reads_format(const struct ordo_cluster_store *store, uint32_t format_level);
 /* The store by its name or by the beginning (4 digits at least) of its id, as people write it; NULL: none, or several. */
 const struct ordo_cluster_store *ordo_cluster_store_called(const struct ordo_cluster *cluster, const char *text);
 

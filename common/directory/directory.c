@@ -41,11 +41,11 @@ static void publish(struct ordo_directory *directory, const struct ordo_director
     pthread_mutex_lock(&directory->mutex);
     const struct ordo_directory_view *before = directory->view;
     directory->view = view;
+    ssize_t written = write(directory->event_fd, &one, sizeof one); /* so that whoever sees the view finds it raised */
+    (void)written; /* a full eventfd is raised already */
     pthread_cond_broadcast(&directory->published);
     pthread_mutex_unlock(&directory->mutex);
     ordo_directory_view_release(before);
-    ssize_t written = write(directory->event_fd, &one, sizeof one);
-    (void)written; /* a full eventfd is raised already */
 }
 
 static bool shows(const struct ordo_directory_view *view, const struct ordo_directory_content *content) {

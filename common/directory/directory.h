@@ -81,8 +81,9 @@ void ordo_directory_changes_finish(struct ordo_directory_changes *changes); /* l
 /* Makes all of the changes in one step if all keys are as in `view` (from this directory), and none otherwise. On OK they are
  * durable, and the newest view shows them already, as far as the directory's news come in time.
  *   CONFLICT     a key is not as seen: wait for a newer view, decide again
- *   UNAVAILABLE  the directory is away, or went away meanwhile: whether it was done is not known; a later view shows it
- *   TOO_LARGE, INVALID (a key), CORRUPT (the directory's file is damaged), NO_SPACE, IO: nothing was changed, `problem` says why */
+ *   UNAVAILABLE, IO, NO_SPACE  the directory is away, or cannot be written: whether it was done is not known; a later view shows it
+ *   TOO_LARGE, INVALID (a key), CORRUPT, VERSION (the directory's file)  nothing was changed
+ * `problem` says why, in each case. */
 ORDO_MUST_USE ordo_err ordo_directory_change(struct ordo_directory *directory, const struct ordo_directory_view *view,
                                              const struct ordo_directory_changes *changes, struct ordo_problem *problem);
 

@@ -166,14 +166,22 @@ void ordo_quarantine_encode(struct ordo_buffer *out, const struct ordo_quarantin
     ordo_value_seal(out, ordo_key_quarantine);
 }
 
-bool ordo_quarantine_holds(struct ordo_slice value, struct ordo_slice doc_key) {
+bool ordo_quarantine_touches(struct ordo_slice value, struct ordo_slice lower, struct ordo_slice upper) {
     struct ordo_reader body;
     struct ordo_quarantine_range range;
     if (ordo_value_open(ordo_key_quarantine, value, ROW_VERSION, &body)) return true;
     while (ordo_reader_left(&body) > 0) {
         if (!ordo_take_sized(&body, &range.low) || !ordo_take_sized(&body, &range.high)) return true;
-        bool is_behind_low = range.low.size == 0 || ordo_slice_compare(range.low, doc_key) <= 0;
-        if (is_behind_low && (range.high.size == 0 || ordo_slice_compare(doc_key, range.high) <= 0)) return true;
+        bool begins_before_end = range.low.size == 0 || ordo_slice_compare(range.low, upper) < 0;
+        if (begins_before_end && (range.high.size == 0 || ordo_slice_compare(lower, range.high) <= 0)) return true;
     }
     return false;
+}
+
+bool ordo_quarantine_holds(struct ordo_slice value, struct ordo_slice doc_key) {
+    struct ordo_buffer behind = {0};
+    ordo_key_doc_end(&behind, doc_key);
+    bool holds = ordo_quarantine_touches(value, doc_key, ordo_buffer_slice(&behind));
+    ordo_buffer_finish(&behind);
+    return holds;
 }

@@ -89,5 +89,7 @@ struct ordo_quarantine_range {
 void ordo_quarantine_encode(struct ordo_buffer *out, const struct ordo_quarantine_range *ranges, size_t count);
 /* Whether the row holds the document; a row that does not read holds all. */
 bool ordo_quarantine_holds(struct ordo_slice value, struct ordo_slice doc_key);
+/* Whether it may hold one from `lower` on and below `upper`. */
+bool ordo_quarantine_touches(struct ordo_slice value, struct ordo_slice lower, struct ordo_slice upper);
 
 #endif

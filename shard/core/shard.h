@@ -252,7 +252,7 @@ struct ordo_move_status ordo_shard_move_status(const struct ordo_shard *shard);
 struct ordo_shard_stats {
     uint64_t ops_committed, ops_refused, ops_duplicate, turns, inputs;
     uint64_t documents, subscribers, gateways, jobs_running, recent_bytes;
-    uint64_t snapshots, truncations, ops_truncated, clients_forgotten, loads, rebases_far, commits_dropped, documents_damaged;
+    uint64_t snapshots, truncations, ops_truncated, clients_forgotten, moves_done, moves_failed, loads, rebases_far, commits_dropped, documents_damaged;
 };
 struct ordo_shard_stats ordo_shard_stats(const struct ordo_shard *shard);
 

@@ -1,4 +1,4 @@
-#include "shard/targets_zmq.h"
+#include "shard/target_wires_zmq.h"
 
 #include "common/assert.h"
 #include "common/log.h"
@@ -8,12 +8,12 @@ enum { HANDSHAKE_MS = 2000, RECONNECT_MS = 20, ROUTING_ID_SIZE = 9 };
 /* What a target says is short. */
 #define MESSAGE_SIZE_MAX (INT64_C(4) * 1024 * 1024)
 
-static void close_socket(struct ordo_target *target) {
+static void close_socket(struct ordo_target_wire *target) {
     if (target->socket != NULL) zmq_close(target->socket);
     target->socket = NULL;
 }
 
-void ordo_targets_finish(struct ordo_targets *targets) {
+void ordo_target_wires_finish(struct ordo_target_wires *targets) {
     for (size_t i = 0; i < targets->count; i++) close_socket(&targets->items[i]);
     targets->count = 0;
 }
@@ -39,10 +39,10 @@ static void set_options(void *socket, uint64_t session) {
     set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
 }
 
-void ordo_targets_open(struct ordo_targets *targets, uint64_t session, const char *endpoint) {
-    ORDO_ASSERT(targets->count < ORDO_TARGETS_MAX);
-    struct ordo_target *target = &targets->items[targets->count++];
-    *target = (struct ordo_target){.session = session, .has_failed = endpoint == NULL};
+void ordo_target_wires_open(struct ordo_target_wires *targets, uint64_t session, const char *endpoint) {
+    ORDO_ASSERT(targets->count < ORDO_TARGET_WIRES_MAX);
+    struct ordo_target_wire *target = &targets->items[targets->count++];
+    *target = (struct ordo_target_wire){.session = session, .has_failed = endpoint == NULL};
     if (endpoint == NULL) return;
     target->socket = zmq_socket(targets->context, ZMQ_DEALER);
     ORDO_ASSERT(target->socket != NULL);
@@ -52,22 +52,22 @@ void ordo_targets_open(struct ordo_targets *targets, uint64_t session, const cha
     target->has_failed = true;
 }
 
-static struct ordo_target *find(struct ordo_targets *targets, uint64_t session) {
+static struct ordo_target_wire *find(struct ordo_target_wires *targets, uint64_t session) {
     for (size_t i = 0; i < targets->count; i++) {
         if (targets->items[i].session == session) return &targets->items[i];
     }
     return NULL;
 }
 
-void ordo_targets_close(struct ordo_targets *targets, uint64_t session) {
-    struct ordo_target *target = find(targets, session);
+void ordo_target_wires_close(struct ordo_target_wires *targets, uint64_t session) {
+    struct ordo_target_wire *target = find(targets, session);
     if (target == NULL) return;
     close_socket(target);
     *target = targets->items[--targets->count];
 }
 
-void ordo_targets_send(struct ordo_targets *targets, uint64_t session, struct ordo_slice message) {
-    struct ordo_target *target = find(targets, session);
+void ordo_target_wires_send(struct ordo_target_wires *targets, uint64_t session, struct ordo_slice message) {
+    struct ordo_target_wire *target = find(targets, session);
     if (target == NULL || target->has_failed) return;
     int rc;
     do rc = zmq_send(target->socket, message.data, message.size, ZMQ_DONTWAIT);
@@ -83,7 +83,7 @@ static int events_of(void *socket) {
     return events;
 }
 
-static bool next_of(struct ordo_target *target, zmq_msg_t *message, struct ordo_shard_event *event) {
+static bool next_of(struct ordo_target_wire *target, zmq_msg_t *message, struct ordo_shard_event *event) {
     *event = (struct ordo_shard_event){.target.session = target->session};
     if (!target->has_failed) {
         int events = events_of(target->socket);
@@ -105,17 +105,17 @@ static bool next_of(struct ordo_target *target, zmq_msg_t *message, struct ordo_
     return true;
 }
 
-bool ordo_targets_next(struct ordo_targets *targets, zmq_msg_t *message, struct ordo_shard_event *event) {
+bool ordo_target_wires_next(struct ordo_target_wires *targets, zmq_msg_t *message, struct ordo_shard_event *event) {
     for (size_t i = 0; i < targets->count; i++) {
         if (next_of(&targets->items[i], message, event)) return true;
     }
     return false;
 }
 
-size_t ordo_targets_poll_items(const struct ordo_targets *targets, zmq_pollitem_t items[ORDO_TARGETS_MAX]) {
+size_t ordo_target_wires_poll_items(const struct ordo_target_wires *targets, zmq_pollitem_t items[ORDO_TARGET_WIRES_MAX]) {
     size_t count = 0;
     for (size_t i = 0; i < targets->count; i++) {
-        const struct ordo_target *target = &targets->items[i];
+        const struct ordo_target_wire *target = &targets->items[i];
         if (target->has_failed) continue;
         items[count++] = (zmq_pollitem_t){.socket = target->socket, .events = target->is_up ? ZMQ_POLLIN : ZMQ_POLLOUT};
     }
