@@ -12,9 +12,10 @@ set -eu
 runtime="libzmq5 librocksdb7.8 libwebsockets17 libwebsockets-evlib-ev libev4 libprotobuf-c1 libxxhash0 libjansson4
     libcurl4 libzstd1 zlib1g"
 build="build-essential cmake ninja-build pkg-config protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libzmq3-dev
-    librocksdb-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev libxxhash-dev libjansson-dev
-    libcurl4-openssl-dev libzstd-dev zlib1g-dev"
-test="libcmocka-dev clang libclang-rt-dev llvm git" # llvm: names instead of addresses when a fuzz target fails
+    librocksdb-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev libxxhash-dev libjansson-dev libzstd-dev
+    libcurl4-openssl-dev zlib1g-dev"
+# llvm: names instead of addresses when a fuzz target fails; etcd-server: for the tests of the directory, on ports of their own.
+test="libcmocka-dev clang libclang-rt-dev llvm git etcd-server"
 
 case "${1:---test}" in
     --runtime) wanted=$runtime ;;
