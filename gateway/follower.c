@@ -17,6 +17,8 @@ struct ordo_follower {
     struct ordo_turn *turn;
     struct ev_loop *loop;
     ev_io news;
+    void (*changed)(void *user);
+    void *user;
     struct ordo_directory *directory;
     struct ordo_cluster *cluster;      /* the newest that was understood, with a table; NULL before the first */
     bool is_away, is_odd;              /* logged */
@@ -43,6 +45,7 @@ static void take(struct ordo_follower *follower, struct ordo_cluster *cluster) {
     follower->cluster = cluster;
     ordo_turn_step(follower->turn, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_PLACEMENT,
                                                                .placement = &cluster->table.placement});
+    if (follower->changed != NULL) follower->changed(follower->user);
 }
 
 static void read_news(struct ordo_follower *follower) {
@@ -129,6 +132,8 @@ ordo_err ordo_follower_start(const struct ordo_follower_config *config, struct o
     follower->news.data = follower;
     ev_io_start(follower->loop, &follower->news);
     read_news(follower);
+    follower->changed = config->changed; /* from now on: the caller has no follower yet */
+    follower->user = config->user;
     int error = pthread_create(&follower->thread, NULL, keep_entry, follower);
     ORDO_ASSERT(error == 0);
     *follower_out = follower;

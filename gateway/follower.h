@@ -20,6 +20,8 @@ struct ordo_follower_config {
     const char *url;       /* where clients reach this gateway */
     struct ordo_turn *turn; /* borrowed until stop, as is the loop */
     struct ev_loop *loop;
+    void (*changed)(void *user); /* after the core heard of a new table: addresses may have changed, too */
+    void *user;
 };
 
 /* INVALID: the URL is none. The directory need not be there yet. */

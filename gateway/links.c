@@ -31,9 +31,22 @@ static struct ordo_wire_zmq *get(struct ordo_links *links, uint32_t peer) {
     return links->items[peer];
 }
 
-bool ordo_links_open(struct ordo_links *links, uint32_t peer, uint64_t session, const char *data_endpoint,
-                     const char *side_endpoint) {
-    return ordo_wire_zmq_open(get(links, peer), session, data_endpoint, side_endpoint);
+bool ordo_links_open(struct ordo_links *links, uint32_t peer, const struct ordo_store_id *store, uint64_t session,
+                     const char *data_endpoint, const char *side_endpoint) {
+    struct ordo_wire_zmq *wire = get(links, peer);
+    wire->store = *store;
+    return ordo_wire_zmq_open(wire, session, data_endpoint, side_endpoint);
+}
+
+void ordo_links_check(struct ordo_links *links, ordo_links_find *find, void *user) {
+    for (size_t i = 0; i < links->count; i++) {
+        struct ordo_wire_zmq *wire = links->items[i];
+        const char *data_endpoint, *side_endpoint;
+        if (wire == NULL || !find(user, &wire->store, &data_endpoint, &side_endpoint)) continue;
+        bool is_there = strcmp(wire->endpoints[ORDO_WIRE_DATA], data_endpoint) == 0 &&
+                        strcmp(wire->endpoints[ORDO_WIRE_SIDE], side_endpoint) == 0;
+        if (!is_there) ordo_wire_zmq_give_up(wire);
+    }
 }
 
 void ordo_links_send(struct ordo_links *links, uint32_t peer, int which, uint64_t session, struct ordo_slice bytes) {

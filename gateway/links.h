@@ -15,8 +15,13 @@ struct ordo_links {
 void ordo_links_finish(struct ordo_links *links);
 
 /* Closes what there is at this number and connects afresh. False: an endpoint is not one (logged). */
-bool ordo_links_open(struct ordo_links *links, uint32_t peer, uint64_t session, const char *data_endpoint,
-                     const char *side_endpoint);
+bool ordo_links_open(struct ordo_links *links, uint32_t peer, const struct ordo_store_id *store, uint64_t session,
+                     const char *data_endpoint, const char *side_endpoint);
+/* The store of each link is (now) known to be where `find` says: links to elsewhere are told to be down, so that the core does
+ * not wait for an answer from where nobody is any more. */
+typedef bool ordo_links_find(void *user, const struct ordo_store_id *store, const char **data_endpoint,
+                             const char **side_endpoint);
+void ordo_links_check(struct ordo_links *links, ordo_links_find *find, void *user);
 void ordo_links_close(struct ordo_links *links, uint32_t peer);
 /* See ordo_wire_zmq_send. */
 void ordo_links_send(struct ordo_links *links, uint32_t peer, int which, uint64_t session, struct ordo_slice bytes);

@@ -41,7 +41,7 @@ struct process {
 static void open_link(struct process *process, const struct ordo_gateway_effect *effect) {
     const char *data = process->options.shard_data, *side = process->options.shard_side;
     bool is_open = (process->follower == NULL || ordo_follower_find(process->follower, &effect->store, &data, &side)) &&
-                   ordo_links_open(&process->links, effect->peer, effect->session, data, side);
+                   ordo_links_open(&process->links, effect->peer, &effect->store, effect->session, data, side);
     if (is_open) return;
     if (process->options.directory != NULL) {
         ordo_links_close(&process->links, effect->peer);
@@ -185,6 +185,16 @@ static void choose_name(struct process *process) {
     process->options.core.name = ordo_slice_of(process->name);
 }
 
+static bool find_store(void *user, const struct ordo_store_id *store, const char **data_endpoint,
+                       const char **side_endpoint) {
+    return ordo_follower_find(user, store, data_endpoint, side_endpoint);
+}
+
+static void addresses_changed(void *user) {
+    struct process *process = user;
+    ordo_links_check(&process->links, find_store, process->follower);
+}
+
 static bool follow(struct process *process) {
     char url[URL_SIZE], host[256] = "";
     const char *address = process->options.address;
@@ -194,7 +204,8 @@ static bool follow(struct process *process) {
     write_url(process, host, url);
     struct ordo_problem problem;
     const struct ordo_follower_config config = {.directory = process->options.directory, .name = process->name, .url = url,
-                                                .turn = &process->turn, .loop = process->loop};
+                                                .turn = &process->turn, .loop = process->loop,
+                                                .changed = addresses_changed, .user = process};
     if (ordo_follower_start(&config, &problem, &process->follower) == ORDO_OK) return true;
     log_error("event=stopped reason=\"%s\"", problem.text);
     return false;

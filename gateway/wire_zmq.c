@@ -107,6 +107,13 @@ static void tell_state(struct ordo_wire_zmq *wire, bool is_up) {
     tell(wire, is_up ? ORDO_GATEWAY_LINK_UP : ORDO_GATEWAY_LINK_DOWN, ordo_slice(NULL, 0));
 }
 
+void ordo_wire_zmq_give_up(struct ordo_wire_zmq *wire) {
+    if (wire->sockets[ORDO_WIRE_DATA] == NULL) return;
+    ordo_wire_zmq_finish(wire);
+    wire->is_up = true; /* so that it is told */
+    tell_state(wire, false);
+}
+
 void ordo_wire_zmq_send(struct ordo_wire_zmq *wire, int which, uint64_t session, struct ordo_slice bytes) {
     if (session != wire->session || wire->sockets[which] == NULL) return;
     int rc;

@@ -23,6 +23,8 @@ const char ordo_config_help[] =
     "                             etcd:http://HOST:PORT[,HOST:PORT...]/NAME\n"
     "  --create-cluster           make a new cluster where the directory has none and no store is there yet\n"
     "  --advertise HOST           where others reach this machine (what it listens on; its name, if that is all addresses)\n"
+    "  --advertise-data ENDPOINT, --advertise-side ENDPOINT\n"
+    "                             the same as whole endpoints, where ports are mapped, too\n"
     "  --no-balance               do not give slots away to even things out between stores\n"
     "  --listen-data ENDPOINT     for gateways: messages (tcp://127.0.0.1:*)\n"
     "  --listen-side ENDPOINT     for gateways: heartbeats and large contents (tcp://127.0.0.1:*)\n"
@@ -104,21 +106,26 @@ static enum set_outcome set_numbers(struct ordo_config *config, const char *name
 
 static enum set_outcome set_text(struct ordo_config *config, const char *name, const char *value,
                                  char fault[ORDO_CONFIG_FAULT_SIZE]) {
-    if (strcmp(name, "--data") == 0) {
-        config->data = value;
-    } else if (strcmp(name, "--volume") == 0) {
-        config->volume = value;
-    } else if (strcmp(name, "--directory") == 0) {
-        config->directory = value;
-    } else if (strcmp(name, "--advertise") == 0) {
-        config->advertise = value;
-    } else if (strcmp(name, "--listen-data") == 0) {
-        config->listen_data = value;
-    } else if (strcmp(name, "--listen-side") == 0) {
-        config->listen_side = value;
-    } else if (strcmp(name, "--name") == 0) {
-        config->name = value;
-    } else if (strcmp(name, "--history") == 0) {
+    const struct {
+        const char *name;
+        const char **out;
+    } texts[] = {
+        {"--data", &config->data},
+        {"--volume", &config->volume},
+        {"--directory", &config->directory},
+        {"--advertise", &config->advertise},
+        {"--advertise-data", &config->advertise_data},
+        {"--advertise-side", &config->advertise_side},
+        {"--listen-data", &config->listen_data},
+        {"--listen-side", &config->listen_side},
+        {"--name", &config->name},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (strcmp(name, texts[i].name) != 0) continue;
+        *texts[i].out = value;
+        return SET_DONE;
+    }
+    if (strcmp(name, "--history") == 0) {
         config->retention_rules.count = 0;
         if (!ordo_retention_parse(value, &config->core.retention, &config->retention_rules)) {
             snprintf(fault, ORDO_CONFIG_FAULT_SIZE,

@@ -5,13 +5,16 @@
  *     DIR/low-water   a turn that was durable (low_water.h)
  *     DIR/reserve     space kept for the day when there is none (disk.h)
  *     DIR/checkpoint  links to tables, while a backup is made (backup.h)
+ *     DIR/bad-tables  tables in which compaction met a bad block; DIR/confine while they are taken out, DIR/lost what
+ *                     was (confine.h)
  *
  * A folder that is absent or empty becomes a new store: made as DIR.new, locked, filled, synced, renamed. Nothing else
  * ever becomes one: a folder with something in it and no store is refused, so a lost database or a volume that is not
  * mounted shows as an error and never as empty documents.
  *
  * An existing store is opened in this order: lock; give the reserve back if the disk is full; check the log files
- * (recovery.h), cut a torn tail; compare with the low-water mark; open the database, which writes all that its log holds to new, synced tables; raise the incarnation.
+ * (recovery.h), cut a torn tail; compare with the low-water mark; take out tables that are known to be bad; open the
+ * database, which writes all that its log holds to new, synced tables; raise the incarnation.
  * Only then is anything served. */
 #ifndef ORDO_SHARD_FOLDER_H
 #define ORDO_SHARD_FOLDER_H

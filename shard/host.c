@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/memory.h"
 #include "common/random.h"
+#include "shard/confine.h"
 #include "shard/loop.h"
 #include "shard/volume.h"
 
@@ -48,6 +49,8 @@ static void name_host(struct ordo_host *host) {
  * (and RocksDB asserts on a file that it failed to write before). Of a volume's store it is noted, so that one that always
  * fails does not take others down with it again and again. */
 static _Noreturn void fail_at_once(const struct ordo_host *host, const struct ordo_problem *problem) {
+    const struct ordo_store *store = host->folder.store;
+    if (store != NULL) (void)ordo_confine_note(host->folder.path, ordo_store_rocksdb_failure(store));
     log_error("event=stopped shard=%s reason=\"%s\"", host->name, problem->text);
     if (host->config.process->volume != NULL)
         ordo_volume_note_failure(host->folder.path, ordo_clock_wall_ms(), problem->text);

@@ -39,13 +39,15 @@ static bool is_every_address(const char *host, size_t size) {
     return false;
 }
 
-/* What others connect to, where the shard listens on `endpoint`. */
-static void advertise(const struct ordo_registrar *registrar, const char *endpoint,
+/* What others connect to, where the shard listens on `endpoint`; `given` is the command line's word, or NULL. */
+static void advertise(const struct ordo_registrar *registrar, const char *given, const char *endpoint,
                       char out[ORDO_CLUSTER_TEXT_SIZE_MAX + 1]) {
     const char *host = registrar->config->advertise, *colon = strrchr(endpoint, ':');
     bool is_tcp = strncmp(endpoint, "tcp://", 6) == 0 && colon > endpoint + 6;
     if (is_tcp && host == NULL && is_every_address(endpoint + 6, (size_t)(colon - endpoint) - 6)) host = registrar->host_name;
-    if (is_tcp && host != NULL) {
+    if (given != NULL) {
+        snprintf(out, ORDO_CLUSTER_TEXT_SIZE_MAX + 1, "%s", given);
+    } else if (is_tcp && host != NULL) {
         snprintf(out, ORDO_CLUSTER_TEXT_SIZE_MAX + 1, "tcp://%.200s%.20s", host, colon);
     } else {
         snprintf(out, ORDO_CLUSTER_TEXT_SIZE_MAX + 1, "%s", endpoint);
@@ -257,8 +259,11 @@ static void serve(struct ordo_registrar *registrar, struct member *member) {
     ordo_host_serve(member->host);
     member->state = MEMBER_SERVING;
     member->served_ms = ordo_clock_monotonic_ms();
-    advertise(registrar, ordo_host_data_endpoint(member->host), member->live.data_endpoint);
-    advertise(registrar, ordo_host_side_endpoint(member->host), member->live.side_endpoint);
+    const struct ordo_config *config = registrar->config;
+    advertise(registrar, member->is_own ? config->advertise_data : NULL, ordo_host_data_endpoint(member->host),
+              member->live.data_endpoint);
+    advertise(registrar, member->is_own ? config->advertise_side : NULL, ordo_host_side_endpoint(member->host),
+              member->live.side_endpoint);
     log_info("event=serving name=%s data=%s side=%s", member->live.name, member->live.data_endpoint,
              member->live.side_endpoint);
     if (!member->is_own) return;

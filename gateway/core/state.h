@@ -85,6 +85,7 @@ struct gateway_subscriber {
     bool wants_presence;
     bool is_urgent;      /* the client waits for something of the next Attach */
     bool knows_outage;   /* was told UNAVAILABLE */
+    bool is_turned_away; /* the shard that serves it, as far as is known, says that it does not */
     uint64_t queued_seq; /* newest seq put into the outbox */
     uint64_t sent_seq;   /* newest seq that will reach the client whatever is dropped */
     uint64_t lineage;

@@ -157,7 +157,7 @@ void gateway_subscriber_tick(struct ordo_gateway *gateway) {
             GATEWAY_LIST_ITEM(gateway->opening.next, struct gateway_subscriber, in_opening);
         if (gateway->now_ms < subscriber->due_ms) return;
         bool is_answered_soon = gateway_doc_peer(subscriber->doc)->state == GATEWAY_PEER_READY &&
-                                subscriber->attach != GATEWAY_ATTACH_RESTING;
+                                !subscriber->is_turned_away;
         if (is_answered_soon) { /* its turn comes, or the shard is at work on it */
             subscriber->due_ms = gateway->now_ms + gateway->config.open_timeout_ms;
             gateway_list_append(&gateway->opening, &subscriber->in_opening);
@@ -264,6 +264,7 @@ void gateway_subscriber_join_shard(struct ordo_gateway *gateway, struct gateway_
     if (is_away && subscriber->state == GATEWAY_SUBSCRIBER_CUT) tell_outage(gateway, subscriber);
     gateway_conn_fail_histories(gateway, subscriber->conn, subscriber->handle);
     if (subscriber->state == GATEWAY_SUBSCRIBER_FINISHING) return;
+    subscriber->is_turned_away = rests;
     if (subscriber->unanswered_seq != 0 || subscriber->state == GATEWAY_SUBSCRIBER_OPENING)
         gateway_resync_hurry(subscriber);
     if (rests && subscriber->attach == GATEWAY_ATTACH_IDLE)

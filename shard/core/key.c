@@ -61,6 +61,11 @@ bool ordo_key_parse(struct ordo_slice key, struct ordo_key *out) {
     return out->slot == ordo_slot_of(out->collection, out->id);
 }
 
+struct ordo_slice ordo_key_document(struct ordo_slice key) {
+    struct ordo_key parsed;
+    return ordo_key_parse(key, &parsed) ? parsed.doc_key : key;
+}
+
 bool ordo_key_parse_seq(struct ordo_slice rest, uint64_t *seq) {
     struct ordo_reader reader = ordo_reader(rest);
     return rest.size == 8 && ordo_take_u64_be(&reader, seq);

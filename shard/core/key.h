@@ -34,6 +34,8 @@ struct ordo_key {
 };
 /* Borrows from `key`. False: not a key of ours, or the slot is not that of the names. */
 bool ordo_key_parse(struct ordo_slice key, struct ordo_key *out);
+/* The document key at the front of a key; all of a key that is none of ours. Borrows. */
+struct ordo_slice ordo_key_document(struct ordo_slice key);
 bool ordo_key_parse_seq(struct ordo_slice rest, uint64_t *seq);
 bool ordo_key_parse_piece(struct ordo_slice rest, uint64_t *seq, uint32_t *piece);
 
