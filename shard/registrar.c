@@ -58,6 +58,23 @@ bool registrar_may_retry(ordo_err err) {
 
 /* ---- rounds */
 
+/* Stores that have slots and are served by nobody: since when, only those who were there can tell. */
+static void watch_absent(struct ordo_registrar *registrar) {
+    const struct ordo_cluster *cluster = registrar->cluster;
+    for (size_t i = 0; i < cluster->store_count; i++) {
+        const struct ordo_cluster_store *store = &cluster->stores[i];
+        char key[64], text[ORDO_PROBLEM_SIZE];
+        unsigned slot_count = 0;
+        for (size_t slot = 0; slot < ORDO_SLOT_COUNT; slot++)
+            slot_count += ordo_store_id_equal(&cluster->table.placement.slots[slot].store, &store->id);
+        bool is_absent = slot_count > 0 && ordo_cluster_live(cluster, &store->id) == NULL;
+        snprintf(key, sizeof key, "absent %.50s", store->name);
+        snprintf(text, sizeof text, "%s runs nowhere, and %u slots with it.", store->name, slot_count);
+        if (is_absent) ordo_troubles_set(&registrar->troubles, key, text);
+        if (!is_absent) ordo_troubles_clear(&registrar->troubles, key);
+    }
+}
+
 static void read_directory(struct ordo_registrar *registrar) {
     const struct ordo_directory_view *view = ordo_directory_view(registrar->directory);
     if (registrar->cluster == NULL || registrar->cluster->generation != view->generation) {
@@ -67,6 +84,7 @@ static void read_directory(struct ordo_registrar *registrar) {
             ordo_cluster_destroy(registrar->cluster);
             registrar->cluster = cluster;
             ordo_troubles_clear(&registrar->troubles, "table");
+            watch_absent(registrar);
         } else {
             ordo_troubles_set(&registrar->troubles, "table", problem.text);
         }

@@ -8,7 +8,7 @@
  *     hold/<name>        leased: while there is one, no move is begun
  *     balancer, balance  leased: who balances; whether balancing is switched off
  *
- * Values are JSON objects (docs/cluster.md); members that are not known are ignored. What does not read is named in `garbled`, never
+ * Values are JSON objects (docs/directory.md); members that are not known are ignored. What does not read is named in `garbled`, never
  * taken for absent: a change of such a key is refused (cluster_change.h). A table that does not read makes the whole view
  * unreadable, because without it nobody can say what a store may do. */
 #ifndef ORDO_DIRECTORY_CLUSTER_H

@@ -168,6 +168,7 @@ static ordo_err decide_format(struct ordo_attempt *attempt) {
             ordo_problem_set(attempt->problem, "The store %s cannot read the format level %" PRIu32 ".", store->name, level);
             return ORDO_ERR_INVALID;
         }
+        /* So that none is claimed by an older program meanwhile; beyond some 60 stores that is not asked of all of them. */
         if (attempt->changes->count + 1 < ORDO_DIRECTORY_CHANGES_MAX) ordo_directory_check(attempt->changes, key);
     }
     table.format_level = level;

@@ -1,3 +1,5 @@
+#define _GNU_SOURCE /* pthread_cond_clockwait */
+
 /* A directory in etcd.
  *
  * The thread lives in sessions. A session begins with reading everything, and then follows a watch from that revision on; every
@@ -67,7 +69,7 @@ static ordo_err post(struct directory_etcd *etcd, struct ordo_etcd_http *http, c
         size_t index = (first + i) % etcd->endpoint_count;
         if ((now_ms = ordo_clock_monotonic_ms()) >= end_ms) break;
         err = ordo_etcd_post(http, etcd->endpoints[index], path, body, (uint32_t)(end_ms - now_ms), answer, problem);
-        if (err != ORDO_ERR_CLOSED) atomic_store(&etcd->current, index);
+        if (err == ORDO_OK || err == ORDO_ERR_INVALID) atomic_store(&etcd->current, index);
     }
     *refusal_out = ORDO_ETCD_NONE;
     if (err == ORDO_ERR_INVALID) *refusal_out = ordo_etcd_refusal_decode(ordo_buffer_slice(answer), problem);
@@ -209,6 +211,13 @@ static ordo_err etcd_change(struct ordo_directory *directory, const struct ordo_
 
 /* ---- sessions of the thread */
 
+static bool is_stop_wanted(struct directory_etcd *etcd) {
+    pthread_mutex_lock(&etcd->thread_mutex);
+    bool stops = etcd->stops;
+    pthread_mutex_unlock(&etcd->thread_mutex);
+    return stops;
+}
+
 static ordo_err read_all(struct directory_etcd *etcd, struct ordo_problem *problem) {
     struct ordo_buffer body = {0}, answer = {0};
     struct ordo_directory_content content = {0};
@@ -233,7 +242,8 @@ static void try_next_endpoint(struct directory_etcd *etcd) {
 
 static ordo_err read_all_somewhere(struct directory_etcd *etcd, struct ordo_problem *problem) {
     ordo_err err = ORDO_ERR_UNAVAILABLE;
-    for (size_t i = 0; err && i < etcd->endpoint_count; i++) {
+    ordo_problem_set(problem, "The handle is being closed.");
+    for (size_t i = 0; err && i < etcd->endpoint_count && !is_stop_wanted(etcd); i++) {
         err = read_all(etcd, problem);
         if (err) try_next_endpoint(etcd);
     }
@@ -245,13 +255,6 @@ static void set_stream(struct directory_etcd *etcd, struct ordo_etcd_stream *str
     pthread_mutex_lock(&etcd->thread_mutex);
     etcd->stream = stream;
     pthread_mutex_unlock(&etcd->thread_mutex);
-}
-
-static bool is_stop_wanted(struct directory_etcd *etcd) {
-    pthread_mutex_lock(&etcd->thread_mutex);
-    bool stops = etcd->stops;
-    pthread_mutex_unlock(&etcd->thread_mutex);
-    return stops;
 }
 
 static ordo_err take_news(struct directory_etcd *etcd, struct ordo_etcd_stream *stream, struct ordo_problem *problem) {
@@ -284,6 +287,7 @@ static ordo_err follow(struct directory_etcd *etcd, struct ordo_etcd_stream *str
     return err;
 }
 
+/* CLOSED: it came to its end by trouble; any other error: nobody could be asked. */
 static ordo_err session(struct directory_etcd *etcd, struct ordo_problem *problem) {
     struct ordo_buffer body = {0};
     ordo_err err = read_all_somewhere(etcd, problem);
@@ -299,16 +303,16 @@ static ordo_err session(struct directory_etcd *etcd, struct ordo_problem *proble
     ordo_buffer_finish(&body);
     if (!err) return ORDO_OK;
     try_next_endpoint(etcd);
-    return ORDO_ERR_CLOSED; /* it was there: whether it still is, the next session finds out */
+    return ORDO_ERR_CLOSED;
 }
 
 static void rest(struct directory_etcd *etcd) {
     struct timespec end;
-    clock_gettime(CLOCK_REALTIME, &end);
+    clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_nsec += RETRY_MS * 1000000L;
     if (end.tv_nsec >= 1000000000) end.tv_sec++, end.tv_nsec -= 1000000000;
     pthread_mutex_lock(&etcd->thread_mutex);
-    if (!etcd->stops) pthread_cond_timedwait(&etcd->stop_wanted, &etcd->thread_mutex, &end);
+    if (!etcd->stops) pthread_cond_clockwait(&etcd->stop_wanted, &etcd->thread_mutex, CLOCK_MONOTONIC, &end);
     pthread_mutex_unlock(&etcd->thread_mutex);
 }
 
@@ -318,7 +322,8 @@ static void *run(void *context) {
     while (!is_stop_wanted(etcd)) {
         uint64_t begin_ms = ordo_clock_monotonic_ms();
         ordo_err err = session(etcd, &problem);
-        if (err && err != ORDO_ERR_CLOSED) ordo_directory_publish_away(&etcd->base, problem.text);
+        bool is_away = err && err != ORDO_ERR_CLOSED; /* a session that was cut off says nothing about the other endpoints */
+        if (is_away && !is_stop_wanted(etcd)) ordo_directory_publish_away(&etcd->base, problem.text);
         if (err && ordo_clock_monotonic_ms() - begin_ms < 5 * RETRY_MS) rest(etcd);
     }
     return NULL;

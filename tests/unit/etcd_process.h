@@ -18,10 +18,13 @@
 #include "common/assert.h"
 #include "tests/unit/scratch.h"
 
+enum { ETCD_MEMBERS_MAX = 3 };
+
 struct etcd_process {
-    char folder[PATH_MAX];
+    char folder[PATH_MAX], name[16];
     int client_port, peer_port;
-    pid_t pid; /* 0: it does not run */
+    char members[256]; /* NAME=URL,…: all of the same etcd */
+    pid_t pid;         /* 0: it does not run */
 };
 
 static inline bool etcd_is_installed(void) { return system("command -v etcd > /dev/null 2>&1") == 0; }
@@ -39,10 +42,9 @@ static inline int free_port(void) {
 
 /* Does not wait until it answers: whoever uses it has to. */
 static inline void etcd_start(struct etcd_process *etcd) {
-    char client[64], peer[64], cluster[80], data[PATH_MAX], log[PATH_MAX];
+    char client[64], peer[64], data[PATH_MAX], log[PATH_MAX];
     snprintf(client, sizeof client, "http://127.0.0.1:%d", etcd->client_port);
     snprintf(peer, sizeof peer, "http://127.0.0.1:%d", etcd->peer_port);
-    snprintf(cluster, sizeof cluster, "default=%s", peer);
     scratch_join(data, etcd->folder, "data");
     scratch_join(log, etcd->folder, "log");
     etcd->pid = fork();
@@ -52,16 +54,28 @@ static inline void etcd_start(struct etcd_process *etcd) {
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
     dup2(fd, STDOUT_FILENO);
     dup2(fd, STDERR_FILENO);
-    execlp("etcd", "etcd", "--data-dir", data, "--listen-client-urls", client, "--advertise-client-urls", client,
-           "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", cluster, "--logger", "zap",
+    execlp("etcd", "etcd", "--name", etcd->name, "--data-dir", data, "--listen-client-urls", client, "--advertise-client-urls", client,
+           "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", etcd->members, "--logger", "zap",
            "--log-level", "error", (char *)NULL);
     _exit(127);
 }
 
-static inline void etcd_init(struct etcd_process *etcd) {
-    *etcd = (struct etcd_process){.client_port = free_port(), .peer_port = free_port()};
-    scratch_make(etcd->folder);
-    etcd_start(etcd);
+/* `count` processes that are one etcd. */
+static inline void etcd_init(struct etcd_process *etcds, size_t count) {
+    char members[sizeof etcds->members] = "";
+    ORDO_ASSERT(count <= ETCD_MEMBERS_MAX);
+    for (size_t i = 0, size = 0; i < count; i++) {
+        etcds[i] = (struct etcd_process){.client_port = free_port(), .peer_port = free_port()};
+        snprintf(etcds[i].name, sizeof etcds[i].name, "m%zu", i);
+        scratch_make(etcds[i].folder);
+        size += (size_t)snprintf(members + size, sizeof members - size, "%sm%zu=http://127.0.0.1:%d", i > 0 ? "," : "", i,
+                                 etcds[i].peer_port);
+        ORDO_ASSERT(size < sizeof members);
+    }
+    for (size_t i = 0; i < count; i++) {
+        memcpy(etcds[i].members, members, sizeof members);
+        etcd_start(&etcds[i]);
+    }
 }
 
 static inline void etcd_kill(struct etcd_process *etcd) {

@@ -10,6 +10,11 @@ struct fixture {
     struct stage stage; /* first */
 };
 
+struct trio {
+    struct stage stage; /* first */
+    struct etcd_process members[3];
+};
+
 static struct etcd_process etcd; /* one for all tests: each has a name of its own in it */
 static int name_count;
 
@@ -198,9 +203,88 @@ static void more_than_etcd_takes_at_once_is_refused(void **state) {
     free(value);
 }
 
+/* ---- several members */
+
+static int set_up_three(void **state) {
+    struct trio *trio = calloc(1, sizeof *trio);
+    etcd_init(trio->members, 3);
+    trio->stage.options = (struct ordo_directory_options){.lease_ttl_ms = 6000, .timeout_ms = 3000};
+    snprintf(trio->stage.url, sizeof trio->stage.url, "etcd:http://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d/test",
+             trio->members[0].client_port, trio->members[1].client_port, trio->members[2].client_port);
+    stage_begin(&trio->stage);
+    *state = trio;
+    return 0;
+}
+
+static int tear_down_three(void **state) {
+    struct trio *trio = *state;
+    stage_end(&trio->stage);
+    for (size_t i = 0; i < 3; i++) etcd_finish(&trio->members[i]);
+    free(trio);
+    return 0;
+}
+
+/* A change may meet the moment in which a member is gone or a leader is chosen; what came of it is seen later. */
+static void put_in_the_end(struct stage *stage, struct ordo_directory *directory, const char *key, const char *value) {
+    uint64_t end_ms = ordo_clock_monotonic_ms() + PATIENCE_MS;
+    for (;;) {
+        const struct ordo_directory_view *view = ordo_directory_view(directory);
+        uint64_t generation = view->generation;
+        ordo_directory_view_release(view);
+        ordo_err err = change_one(stage, directory, ORDO_DIRECTORY_PUT, key, value);
+        if (err == ORDO_OK) return;
+        assert_true(err == ORDO_ERR_UNAVAILABLE || err == ORDO_ERR_CONFLICT);
+        assert_true(ordo_clock_monotonic_ms() < end_ms);
+        (void)ordo_directory_wait(directory, generation, 200);
+    }
+}
+
+static void of_three_members_any_one_may_be_missing(void **state) {
+    struct trio *trio = *state;
+    struct stage *stage = &trio->stage;
+    char value[16];
+    assert_int_equal(change_one(stage, stage->one, ORDO_DIRECTORY_PUT_LEASED, "live/a", "1"), ORDO_OK);
+    for (int i = 0; i < 3; i++) { /* killed, then stopped: that one keeps its connections and says nothing */
+        struct etcd_process *member = &trio->members[i];
+        etcd_kill(member);
+        snprintf(value, sizeof value, "killed %d", i);
+        put_in_the_end(stage, stage->one, "table", value);
+        await_value(stage->two, "table", value);
+        etcd_start(member);
+        snprintf(value, sizeof value, "started %d", i);
+        put_in_the_end(stage, stage->two, "table", value);
+        await_value(stage->one, "table", value);
+    }
+    assert_int_equal(kill(trio->members[0].pid, SIGSTOP), 0);
+    put_in_the_end(stage, stage->one, "table", "stopped");
+    await_value(stage->two, "table", "stopped");
+    assert_int_equal(kill(trio->members[0].pid, SIGCONT), 0);
+    put_in_the_end(stage, stage->one, "table", "goes on");
+    await_value(stage->two, "table", "goes on");
+    await_value(stage->two, "live/a", "1"); /* through all of it */
+}
+
+static void without_a_majority_etcd_is_away(void **state) {
+    struct trio *trio = *state;
+    struct stage *stage = &trio->stage;
+    put(stage, stage->one, "table", "1");
+    await_value(stage->two, "table", "1");
+    etcd_kill(&trio->members[0]);
+    etcd_kill(&trio->members[2]);
+    await_away(stage->one, true);
+    await_away(stage->two, true);
+    assert_true(says(stage->one, "table", "1"));
+    assert_int_equal(change_one(stage, stage->one, ORDO_DIRECTORY_PUT, "table", "2"), ORDO_ERR_UNAVAILABLE);
+    etcd_start(&trio->members[2]);
+    await_away(stage->one, false);
+    await_away(stage->two, false);
+    put_in_the_end(stage, stage->two, "table", "3");
+    await_value(stage->one, "table", "3");
+}
+
 static int start_etcd(void **state) {
     (void)state;
-    etcd_init(&etcd);
+    etcd_init(&etcd, 1);
     return 0;
 }
 
@@ -229,6 +313,8 @@ int main(int argc, char **argv) {
         WITH_ETCD(a_wiped_etcd_that_has_come_further_is_an_empty_one),
         WITH_ETCD(a_directory_is_only_what_stands_under_its_name),
         WITH_ETCD(more_than_etcd_takes_at_once_is_refused),
+        cmocka_unit_test_setup_teardown(of_three_members_any_one_may_be_missing, set_up_three, tear_down_three),
+        cmocka_unit_test_setup_teardown(without_a_majority_etcd_is_away, set_up_three, tear_down_three),
     };
     return cmocka_run_group_tests(tests, start_etcd, stop_etcd);
 }

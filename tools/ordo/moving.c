@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/directory/balance.h"
+#include "common/directory/order_plan.h"
 #include "tools/ordo/command.h"
 
 enum { LOOK_MS = 200, ORDERS_MAX = 64, PATIENCE_MS = 60000 };
@@ -88,23 +88,33 @@ static bool is_from(const struct ordo_cluster *cluster, uint16_t slot, const str
 /* Returns how many were ordered; -1: a message was printed. */
 static int order_some(struct cluster_access *access, const struct ordo_store_id *only_from) {
     static struct ordo_balance_move moves[ORDO_SLOT_COUNT];
-    size_t count = ordo_balance_plan(access->cluster, NULL, moves, ORDO_SLOT_COUNT);
-    int ordered = 0;
-    for (size_t i = 0; i < count && ordered < ORDERS_MAX; i++) {
-        struct ordo_problem problem = {{0}};
-        if (!is_from(access->cluster, moves[i].slot, only_from)) continue;
-        if (ordo_cluster_order_moves(access->directory, &moves[i].slot, 1, &moves[i].target, false, &problem)) {
-            ordo_command_fail("%s", problem.text);
-            return -1;
-        }
-        ordered++;
+    struct ordo_problem problem = {{0}};
+    size_t count = ordo_balance_plan(access->cluster, NULL, moves, ORDO_SLOT_COUNT), kept = 0;
+    for (size_t i = 0; i < count && kept < ORDERS_MAX; i++) {
+        if (is_from(access->cluster, moves[i].slot, only_from)) moves[kept++] = moves[i];
     }
-    return ordered;
+    if (ordo_cluster_order_plan(access->directory, moves, kept, false, &problem) == ORDO_OK) return (int)kept;
+    ordo_command_fail("%s", problem.text);
+    return -1;
+}
+
+/* What failed before may be tried again. */
+static void forget_failed(struct cluster_access *access) {
+    for (size_t i = 0; i < access->cluster->move_count; i++) {
+        const struct ordo_cluster_move *move = &access->cluster->moves[i];
+        struct ordo_problem unheard; /* then it is left alone */
+        if (move->failure[0] == '\0') continue;
+        ordo_err err = ordo_cluster_end_move(access->directory, move->slot, &move->target, NULL, &unheard);
+        (void)err;
+    }
 }
 
 int moving_balance(struct cluster_access *access, const struct ordo_store_id *only_from) {
     uint64_t moved_ms = ordo_clock_monotonic_ms();
     unsigned last_waiting = 0;
+    forget_failed(access);
+    int read = cluster_access_refresh(access, 0);
+    if (read != EXIT_SUCCESS) return read;
     for (;;) {
         unsigned waiting = count_waiting(access->cluster);
         if (waiting != last_waiting) moved_ms = ordo_clock_monotonic_ms();

@@ -1,4 +1,5 @@
 /* ordo status */
+#define _GNU_SOURCE /* strverscmp */
 #include "tools/ordo/status.h"
 
 #include <stdarg.h>
@@ -98,6 +99,10 @@ static void describe_shard(const struct ordo_cluster *cluster, const struct ordo
         out->slot_count += ordo_store_id_equal(&cluster->table.placement.slots[slot].store, &store->id);
 }
 
+static int compare_names(const void *a, const void *b) {
+    return strverscmp(((const struct status_shard *)a)->name, ((const struct status_shard *)b)->name);
+}
+
 static void ask_shards(struct status *status) {
     struct side_link **links = ordo_alloc((status->shard_count + 1) * sizeof(struct side_link *));
     for (size_t i = 0; i < status->shard_count; i++) {
@@ -182,6 +187,7 @@ void status_collect(struct status *status, const struct cluster_access *access) 
     status->shards = ordo_alloc((cluster->store_count + 1) * sizeof *status->shards);
     status->shard_count = cluster->store_count;
     for (size_t i = 0; i < cluster->store_count; i++) describe_shard(cluster, &cluster->stores[i], &status->shards[i]);
+    qsort(status->shards, status->shard_count, sizeof *status->shards, compare_names);
     status->gateways = ordo_alloc((cluster->gateway_count + 1) * sizeof *status->gateways);
     status->gateway_count = cluster->gateway_count;
     for (size_t i = 0; i < cluster->gateway_count; i++) {
