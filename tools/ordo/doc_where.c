@@ -28,7 +28,8 @@ int ordo_doc_where_run(int argc, char **argv) {
     const struct ordo_option options[] = {CLUSTER_OPTIONS(words)};
     struct ordo_words parsed = {.items = &name, .capacity = 1};
     int status;
-    if (!ordo_command_parse("ordo doc where COLLECTION/ID [OPTIONS]\n\nPrints the slot that a document is in and the shard that serves it.\n",
+    if (!ordo_command_parse("ordo doc where COLLECTION/ID [OPTIONS]\n\nPrints the slot that a document is in and the shard "
+                            "that serves it.\n",
                             options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
     if (!ordo_document_name_parse(name, collection, id))
