@@ -9,6 +9,10 @@
 
 enum { HELD_CHECK_MS = 100 };
 
+static bool is_left_to_clear(const struct ordo_slot_row *row) {
+    return row->state == ORDO_SLOT_GIVEN && !row->is_cleared;
+}
+
 /* What was being taken over when the process ended is not whole, and begins anew: it is somebody else's. */
 static void drop_unfinished(struct ordo_shard *shard, uint16_t slot) {
     struct ordo_slot_row row = shard->slots[slot].row;
@@ -26,8 +30,9 @@ void ordo_slots_init(struct ordo_shard *shard, const struct ordo_slot_row *rows)
         if (here->row.turn > shard->turn) here->row.turn = shard->turn; /* a repair may not know the newest turn */
         shard->durable_slots[slot] = here->row;
         here->held_last = &here->held;
+        shard->given_count += is_left_to_clear(&here->row);
+        shard->imported_count += here->row.state == ORDO_SLOT_IMPORTED;
         drop_unfinished(shard, slot);
-        if (here->row.state == ORDO_SLOT_GIVEN && !here->row.is_cleared) shard->given_count++;
     }
 }
 
@@ -35,14 +40,12 @@ const struct ordo_slot_row *ordo_shard_slots(const struct ordo_shard *shard) { r
 
 /* ---- rows */
 
-static bool is_left_to_clear(const struct ordo_slot_row *row) {
-    return row->state == ORDO_SLOT_GIVEN && !row->is_cleared;
-}
-
 void ordo_slot_change(struct ordo_shard *shard, uint16_t slot, const struct ordo_slot_row *row, bool clears) {
     struct ordo_slot *here = &shard->slots[slot];
     shard->given_count += is_left_to_clear(row);
     shard->given_count -= is_left_to_clear(&here->row);
+    shard->imported_count += row->state == ORDO_SLOT_IMPORTED;
+    shard->imported_count -= here->row.state == ORDO_SLOT_IMPORTED;
     here->row = *row;
     here->row.turn = shard->turn + 1;
     here->clears = here->clears || clears;
@@ -265,6 +268,7 @@ void ordo_slots_tick(struct ordo_shard *shard) {
         if (is_late) ordo_slot_refuse_held(shard, slot);
     }
     ordo_given_tick(shard);
+    ordo_adrift_tick(shard);
 }
 
 void ordo_slots_placement(struct ordo_shard *shard, const struct ordo_placement *placement) {

@@ -34,6 +34,7 @@ static void on_crash(int number) {
 
 static const char *profile_option(enum sim_profile profile) {
     if (profile == SIM_PROFILE_STARVED) return " --starved";
+    if (profile == SIM_PROFILE_MOVES) return " --moves";
     return profile == SIM_PROFILE_INTERLEAVING ? " --interleaving" : "";
 }
 
@@ -152,6 +153,7 @@ static bool parse(struct options *options, int argc, char **argv) {
         if (strcmp(argv[i], "--verbose") == 0) options->is_verbose = true;
         else if (strcmp(argv[i], "--interleaving") == 0) options->profile = SIM_PROFILE_INTERLEAVING;
         else if (strcmp(argv[i], "--starved") == 0) options->profile = SIM_PROFILE_STARVED;
+        else if (strcmp(argv[i], "--moves") == 0) options->profile = SIM_PROFILE_MOVES;
         else if (strcmp(argv[i], "--go-on") == 0) options->goes_on = true;
         else if (strcmp(argv[i], "--one-shard") == 0) options->has_one_shard = true;
         else if (strcmp(argv[i], "--regressions") == 0) options->only_regressions = true;
@@ -169,7 +171,7 @@ int main(int argc, char **argv) {
     struct options options;
     program = argv[0];
     if (!parse(&options, argc, argv)) {
-        fprintf(stderr, "usage: ordo-sim [--seeds FROM..TO | --minutes N] [--interleaving | --starved] [--verbose]\n"
+        fprintf(stderr, "usage: ordo-sim [--seeds FROM..TO | --minutes N] [--interleaving | --starved | --moves] [--verbose]\n"
                         "                [--one-shard] [--go-on] [--regressions] [--expect CHECK]\n");
         return EXIT_USAGE;
     }

@@ -149,6 +149,7 @@ static void send_to_targets(struct sim_shard *shard, const struct ordo_shard_eff
     }
     struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&effects->target_bytes));
     for (struct ordo_target_send send; ordo_shard_effects_next_target_send(&reader, &send);) {
+        sim_moves_sent(shard, send.session, send.message);
         if (!sim_link_send_to_shard(sim, end_of(shard), send.session, false, send.message))
             target_down(shard, send.session);
     }
@@ -159,6 +160,7 @@ static void tell_of_moves(struct sim_shard *shard, const struct ordo_shard_effec
         const struct ordo_move_end *end = &effects->move_ends[i];
         sim_log(shard->sim, "shard %u: the move of slot %u %s%s", shard->index, end->slot,
                 end->is_done ? "is done" : "has ended: ", end->is_done ? "" : end->reason);
+        sim_moves_ended(shard, end);
     }
     if (effects->slots_changed) sim_directory_register(shard);
 }
@@ -275,6 +277,7 @@ static void written(struct sim_shard *shard) {
     uint64_t number = write->turn;
     if (number != 0) {
         sim_disk_written(shard, &write->batch);
+        sim_moves_written(shard, &write->batch);
         shard->turns_in_flight--;
     }
     ordo_batch_finish(&write->batch);
@@ -525,6 +528,7 @@ void sim_shard_crash(struct sim_shard *shard, uint64_t down_us) {
     if (!is_power_loss && ordo_store_memory_sync(shard->store) != ORDO_OK) is_power_loss = true;
     ordo_store_memory_crash(shard->store, !is_power_loss || sim_chance(sim, 500));
     sim_disk_scan(shard);
+    sim_moves_check_owners(sim);
     sim_links_of_shard_die(sim, shard->index);
     sim_push(sim, sim->now_us + down_us, item_of(shard, SIM_START));
 }

@@ -238,6 +238,8 @@ static const char *unsettled(struct sim *sim) {
     for (uint32_t i = 0; i < sim->plan.doc_count; i++) {
         if (sim->is_damaged[i]) return NULL; /* who has it open comes and goes */
     }
+    const char *moving = sim_moves_unsettled(sim);
+    if (moving != NULL) return moving;
     return sim->plan.profile == SIM_PROFILE_TRACE ? NULL : gauges_off(sim);
 }
 

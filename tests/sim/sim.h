@@ -12,7 +12,7 @@
  *     ledger.c     every character typed              gateway_node.c a gateway process
  *     log.c        what passes, in words              client_node.c  a person with the C client's core
  *     regressions.c  seeds that found bugs            raw_node.c     a client that breaks the rules
- *                                                     directory_node.c  the router table
+ *     shard_moves.c  slots between shards             directory_node.c  the router table
  *
  * A schedule has one shard and no directory, or several with one. The documents lie in slots of different shards then.
  *
@@ -40,6 +40,7 @@ enum sim_profile {
     SIM_PROFILE_ANY,          /* people and faults of all kinds */
     SIM_PROFILE_STARVED,      /* the same for a build with little credit on the links: stalls, and no large ops */
     SIM_PROFILE_INTERLEAVING, /* no faults; each person types runs at one place, others delete around the carets */
+    SIM_PROFILE_MOVES,        /* slots move all the time, and shards die of it */
     SIM_PROFILE_TRACE,        /* no faults, no people: trace.c makes the edits */
 };
 
@@ -70,6 +71,7 @@ struct sim_plan {
     uint64_t active_us;
     uint32_t client_count, raw_count, doc_count, gateway_count;
     uint32_t shard_count;              /* with more than one there is a directory */
+    uint32_t moves_crash;              /* per mille of the messages of a move: a shard dies of it */
     uint32_t first_owner;              /* document i is in a slot of shard (first_owner + i) % shard_count */
     uint32_t edit_count;               /* per client */
     uint64_t client_delay_us, link_delay_us; /* the longest usual ones */
@@ -217,7 +219,8 @@ struct sim_raw;
     X(opened_in_parts) X(given_back) X(shard_deaths) X(power_losses) X(failed_writes) X(gateway_deaths)              \
     X(links_lost) X(reloads) X(snapshots) X(truncations) X(ops_truncated)          \
     X(clients_forgotten) X(loads) X(rebases_far) X(commits_dropped) X(resyncs) X(messages_dropped)  \
-    X(side_pieces) X(jobs) X(histories) X(damages) X(damages_met) X(returns) X(directory_outages) X(slots_moved)
+    X(side_pieces) X(jobs) X(histories) X(damages) X(damages_met) X(returns) X(directory_outages) X(slots_moved) X(moves_done)        \
+    X(moves_failed)
 struct sim_counts {
 #define X(name) uint64_t name;
     SIM_COUNTS(X)
@@ -346,6 +349,16 @@ struct ordo_turn_row sim_disk_read_turn(struct sim_shard *shard);
 void sim_disk_read_slots(struct sim_shard *shard, struct ordo_slot_row *rows);
 /* As a new store of a cluster has them: those that the table gives it. */
 void sim_disk_write_slots(struct sim_shard *shard);
+
+/* ---- shard_moves.c */
+/* `batch` has reached the disk: who owns its slots, and what was handed over. */
+void sim_moves_written(struct sim_shard *shard, const struct ordo_batch *batch);
+void sim_moves_check_owners(struct sim *sim);
+/* An Envelope to another shard. */
+void sim_moves_sent(struct sim_shard *shard, uint64_t session, struct ordo_slice bytes);
+void sim_moves_ended(struct sim_shard *shard, const struct ordo_move_end *end);
+/* NULL: each slot is where the table says and nowhere else. */
+const char *sim_moves_unsettled(struct sim *sim);
 
 /* ---- directory_node.c */
 bool sim_has_directory(const struct sim *sim);

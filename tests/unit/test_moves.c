@@ -295,6 +295,107 @@ static void a_full_target_takes_no_slot(void **state) {
     assert_non_null(strstr(s->ends[0].reason, "full"));
 }
 
+static void what_is_open_is_loaded_before_it_is_asked_for(void **state) {
+    struct shards *s = *state;
+    type_hello(s->worlds[0]);
+    open_doc(s->worlds[0], 0, 2, "b", "client-a"); /* of another slot */
+    shards_order(s, 0, slot_a(), 1);
+    shards_settle(s, 200);
+    expect_end(s, 1, true);
+    struct ordo_shard_stats before = ordo_shard_stats(s->worlds[1]->shard);
+    assert_int_equal(before.loads, 1);
+    assert_int_equal(before.documents, 1);
+    open_doc(s->worlds[1], 0, 1, "a", "client-a");
+    assert_int_equal(ordo_shard_stats(s->worlds[1]->shard).loads, 1);
+    /* There and back: what was in memory at the first has gone with the slot. */
+    assert_int_equal(ordo_shard_stats(s->worlds[0]->shard).documents, 1);
+    say_insert(s->worlds[1], 0, 1, 6, 6, 5, "!");
+    world_turn(s->worlds[1]);
+    shards_order(s, 1, slot_a(), 0);
+    shards_settle(s, 700);
+    expect_end(s, 2, true);
+    next_not_owner(s->worlds[0], 0); /* of the first move */
+    assert_text(s->worlds[0], 0, 9, "a", "hello!");
+}
+
+static void what_was_loaded_ahead_goes_with_a_dropped_move(void **state) {
+    struct shards *s = *state;
+    type_hello(s->worlds[0]);
+    shards_order(s, 0, slot_a(), 1);
+    for (int i = 0; i < 100 && ordo_shard_stats(s->worlds[1]->shard).loads == 0; i++)
+        if (!shards_deliver(s, ARRIVES)) shards_pass(s, 10);
+    struct ordo_shard_event event = world_event(s->worlds[0], ORDO_SHARD_MOVE_CANCEL);
+    event.move_cancel.slot = slot_a();
+    world_step(s->worlds[0], event);
+    shards_settle(s, 300);
+    expect_end(s, 1, false);
+    assert_int_equal(ordo_shard_stats(s->worlds[1]->shard).documents, 0);
+    say_insert(s->worlds[0], 0, 1, 6, 6, 5, "!");
+    world_turn(s->worlds[0]);
+    shards_order(s, 0, slot_a(), 1);
+    shards_settle(s, 300);
+    assert_text(s->worlds[1], 0, 9, "a", "hello!");
+}
+
+/* The source has crashed before it gave the slot away, and knows nothing of the move any more. */
+static void what_is_nobodys_is_asked_for(void **state) {
+    struct shards *s = *state;
+    type_hello(s->worlds[0]);
+    shards_order(s, 0, slot_a(), 1);
+    for (int i = 0; i < 100 && shards_row(s, 1, slot_a()).state != ORDO_SLOT_IMPORTED; i++)
+        if (!shards_deliver(s, ARRIVES)) shards_pass(s, 10);
+    shards_crash(s, 0);
+    shards_crash(s, 1);
+    assert_int_equal(shards_row(s, 1, slot_a()).state, ORDO_SLOT_IMPORTED);
+    assert_true(shards_row_count(s, 1, slot_a()) > 0);
+    shards_settle(s, 3000);
+    assert_int_equal(shards_owner(s, slot_a()), 0);
+    assert_int_equal(shards_row(s, 1, slot_a()).state, ORDO_SLOT_GIVEN);
+    assert_int_equal(shards_row_count(s, 1, slot_a()), 0);
+}
+
+static void what_may_be_lost_stays_where_that_is_known(void **state) {
+    struct shards *s = *state;
+    struct world *w = s->worlds[0];
+    struct ordo_batch batch = {0};
+    struct ordo_buffer doc_key = {0}, value = {0};
+    type_hello(w);
+    ordo_key_doc(&doc_key, ordo_slice_of("docs"), ordo_slice_of("a"));
+    ordo_quarantine_encode(&value, &(struct ordo_quarantine_range){.low = ordo_buffer_slice(&doc_key),
+                                                                   .high = ordo_buffer_slice(&doc_key)}, 1);
+    ordo_batch_put(&batch, ORDO_CF_META, ordo_key_quarantine, ordo_buffer_slice(&value));
+    assert_int_equal(w->store->ops->write(w->store, &batch, true), ORDO_OK);
+    shards_order(s, 0, slot_a(), 1);
+    shards_order(s, 0, (uint16_t)(slot_a() ^ 1), 1); /* the others are free to go */
+    shards_settle(s, 1000);
+    assert_int_equal(s->end_count, 2);
+    assert_false(s->ends[0].is_done);
+    assert_non_null(strstr(s->ends[0].reason, "repaired"));
+    assert_true(s->ends[1].is_done);
+    assert_int_equal(shards_owner(s, slot_a()), 0);
+    ordo_batch_finish(&batch);
+    ordo_buffer_finish(&doc_key);
+    ordo_buffer_finish(&value);
+}
+
+static void a_slot_that_cannot_be_read_stays(void **state) {
+    struct shards *s = *state;
+    struct world *w = s->worlds[0];
+    struct ordo_buffer doc_key = {0}, key = {0};
+    type_hello(w);
+    ordo_key_doc(&doc_key, ordo_slice_of("docs"), ordo_slice_of("a"));
+    ordo_key_ops(&key, ordo_buffer_slice(&doc_key), 3);
+    assert_true(ordo_store_memory_make_unreadable(w->store, ORDO_CF_OPS, ordo_buffer_slice(&key)));
+    shards_order(s, 0, slot_a(), 1);
+    shards_settle(s, 1000);
+    expect_end(s, 1, false);
+    assert_non_null(strstr(s->ends[0].reason, "cannot be read"));
+    assert_int_equal(shards_owner(s, slot_a()), 0);
+    assert_int_equal(shards_row_count(s, 1, slot_a()), 0);
+    ordo_buffer_finish(&doc_key);
+    ordo_buffer_finish(&key);
+}
+
 /* ---- whatever breaks */
 
 /* Order after order until it is done; then the slot is at `to`, and the document there is whole. */
@@ -506,6 +607,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_silent_target_ends_the_move, setup, teardown),
         cmocka_unit_test_setup_teardown(another_cluster_takes_no_slot, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_target_takes_no_slot, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_open_is_loaded_before_it_is_asked_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_loaded_ahead_goes_with_a_dropped_move, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_nobodys_is_asked_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_may_be_lost_stays_where_that_is_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_slot_that_cannot_be_read_stays, setup, teardown),
         cmocka_unit_test(a_crash_between_any_two_steps_does_no_harm),
         cmocka_unit_test(a_message_lost_or_doubled_does_no_harm),
         cmocka_unit_test(both_crash_between_any_two_steps),
