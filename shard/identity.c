@@ -233,3 +233,42 @@ ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *ha
     ordo_buffer_finish(&row);
     return write_rows(store, &batch, problem);
 }
+
+/* ---- by force */
+
+static void clear_slot(struct ordo_batch *batch, unsigned slot) {
+    struct ordo_buffer lower = {0}, upper = {0};
+    ordo_key_slot_range(&lower, &upper, (uint16_t)slot);
+    for (enum ordo_cf cf = ORDO_CF_META + 1; cf < ORDO_CF_COUNT; cf++)
+        ordo_batch_delete_range(batch, cf, ordo_buffer_slice(&lower), ordo_buffer_slice(&upper));
+    ordo_buffer_finish(&lower);
+    ordo_buffer_finish(&upper);
+}
+
+ordo_err ordo_identity_seize(struct ordo_store *store, struct ordo_identity *identity,
+                             const uint64_t epochs[ORDO_SLOT_COUNT], struct ordo_problem *problem) {
+    struct ordo_batch batch = {0};
+    for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
+        if (epochs[slot] == 0 || identity->slots[slot].state == ORDO_SLOT_OWNED) continue;
+        clear_slot(&batch, slot);
+        own(&batch, identity, slot, epochs[slot]);
+    }
+    return write_rows(store, &batch, problem);
+}
+
+ordo_err ordo_identity_rejoin(struct ordo_store *store, struct ordo_identity *identity, uint64_t incarnation,
+                              const struct ordo_placement *table, struct ordo_problem *problem) {
+    struct ordo_batch batch = {0};
+    if (identity->incarnation < incarnation) identity->incarnation = incarnation;
+    put_number(&batch, ordo_slice_of(KEY_INCARNATION), identity->incarnation);
+    for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
+        struct ordo_slot_row *row = &identity->slots[slot];
+        const struct ordo_slot_place *place = &table->slots[slot];
+        bool is_here = memcmp(place->store.bytes, identity->store_id, sizeof identity->store_id) == 0;
+        if (row->state != ORDO_SLOT_OWNED || place->epoch <= row->epoch || is_here) continue;
+        *row = (struct ordo_slot_row){.state = ORDO_SLOT_GIVEN, .epoch = place->epoch, .other = place->store};
+        identity->slot_count--;
+        put_slot(&batch, slot, row);
+    }
+    return write_rows(store, &batch, problem);
+}
