@@ -38,6 +38,8 @@ ORDO_MUST_USE ordo_err ordo_folder_open(struct ordo_folder *folder, const char *
 /* The same, but a store that it makes is one more of that cluster (NULL: the first of a new one) and owns no slot. */
 ORDO_MUST_USE ordo_err ordo_folder_open_member(struct ordo_folder *folder, const char *path,
                                                const uint8_t *cluster_id, struct ordo_problem *problem);
+/* Nothing is at the path, or an empty folder: opening it would make a store. */
+bool ordo_folder_is_free(const char *path);
 /* Opens a stopped store, or one in a backup, for reading: the same checks, and not a byte is changed. NOT_FOUND: no store there. */
 ORDO_MUST_USE ordo_err ordo_folder_open_readonly(struct ordo_folder *folder, const char *path,
                                                  struct ordo_problem *problem);

@@ -1,5 +1,6 @@
 #include "shard/repair.h"
 
+#include "common/files.h"
 #include "common/hash.h"
 #include "common/limits.h"
 #include "common/memory.h"
@@ -10,7 +11,6 @@
 #include "shard/core/rows.h"
 #include "shard/core/table.h"
 #include "shard/core/value.h"
-#include "common/files.h"
 #include "shard/folder.h"
 #include "shard/repair_document.h"
 #include "shard/salvage.h"

@@ -2,7 +2,7 @@
  *
  * Runs and snapshots never change once written. Rows that are written again say themselves how new they are: a document's by
  * its head and horizon, which only rise; a client's by its newest op; a block of history, to which ops are appended, by how
- * many it holds. Pure. */
+ * many it holds; a slot's by the turn that wrote it. Pure. */
 #ifndef ORDO_SHARD_CORE_ROW_AGE_H
 #define ORDO_SHARD_CORE_ROW_AGE_H
 
