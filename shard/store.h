@@ -23,8 +23,8 @@ enum ordo_cf {
 
 extern const char *const ordo_cf_names[ORDO_CF_COUNT];
 
-/* Puts and deletes that become visible and durable together, in this order: one buffer of records
- * (kind u8, cf u8, sized key, sized value if a put). Zeroed memory is an empty batch. */
+/* Puts and deletes that become visible and durable together, in this order: one buffer of records (kind u8, cf u8, sized
+ * key, sized value if a put, sized upper bound if a delete of a range). Zeroed memory is an empty batch. */
 struct ordo_batch {
     struct ordo_buffer records;
     size_t count;
@@ -34,11 +34,16 @@ void ordo_batch_finish(struct ordo_batch *batch);
 void ordo_batch_clear(struct ordo_batch *batch);
 void ordo_batch_put(struct ordo_batch *batch, enum ordo_cf cf, struct ordo_slice key, struct ordo_slice value);
 void ordo_batch_delete(struct ordo_batch *batch, enum ordo_cf cf, struct ordo_slice key);
+/* Deletes the keys from `lower` on and below `upper`. What it leaves in the database slows reads down until it is compacted
+ * away: for whole slots and for documents of which nothing is to remain, not for what happens every day. */
+void ordo_batch_delete_range(struct ordo_batch *batch, enum ordo_cf cf, struct ordo_slice lower, struct ordo_slice upper);
 
+enum ordo_batch_kind { ORDO_BATCH_PUT = 1, ORDO_BATCH_DELETE, ORDO_BATCH_DELETE_RANGE };
 struct ordo_batch_item {
+    enum ordo_batch_kind kind;
     enum ordo_cf cf;
-    bool is_delete;
-    struct ordo_slice key, value;
+    struct ordo_slice key;
+    struct ordo_slice value; /* of a put; of DELETE_RANGE: the upper bound, exclusive */
 };
 /* Steps through a batch; start with reader = ordo_reader(records). False at the end. */
 bool ordo_batch_next(struct ordo_reader *reader, struct ordo_batch_item *item);

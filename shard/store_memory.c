@@ -58,14 +58,32 @@ static bool is_due(uint64_t *fails_in) { return *fails_in > 0 && --*fails_in == 
 
 /* ---- writing */
 
+static struct ordo_treap *delete_range(struct ordo_treap *tree, struct ordo_slice lower, struct ordo_slice upper) {
+    const struct ordo_treap_entry *entry;
+    while ((entry = ordo_treap_seek(tree, lower, false)) != NULL &&
+           ordo_slice_compare(ordo_treap_key(entry), upper) < 0) {
+        struct ordo_slice key = ordo_treap_key(entry);
+        uint8_t *copy = ordo_memdup(key.data, key.size); /* the entry may go with the delete */
+        tree = ordo_treap_delete(tree, ordo_slice(copy, key.size));
+        free(copy);
+    }
+    return tree;
+}
+
+static struct ordo_treap *apply_item(struct ordo_treap *tree, const struct ordo_batch_item *item) {
+    switch (item->kind) {
+    case ORDO_BATCH_PUT: return ordo_treap_put(tree, item->key, item->value);
+    case ORDO_BATCH_DELETE: return ordo_treap_delete(tree, item->key);
+    case ORDO_BATCH_DELETE_RANGE: return delete_range(tree, item->key, item->value);
+    }
+    return tree;
+}
+
 static void apply_batch(struct store_memory *store, const struct ordo_batch *batch) {
     struct version next = version_acquire(newest(store));
     struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&batch->records));
     struct ordo_batch_item item;
-    while (ordo_batch_next(&reader, &item)) {
-        struct ordo_treap **tree = &next.trees[item.cf];
-        *tree = item.is_delete ? ordo_treap_delete(*tree, item.key) : ordo_treap_put(*tree, item.key, item.value);
-    }
+    while (ordo_batch_next(&reader, &item)) next.trees[item.cf] = apply_item(next.trees[item.cf], &item);
     if (store->unsynced_count == store->unsynced_capacity) {
         store->unsynced_capacity = store->unsynced_capacity ? 2 * store->unsynced_capacity : 16;
         store->unsynced = ordo_realloc(store->unsynced, store->unsynced_capacity * sizeof *store->unsynced);
@@ -197,11 +215,19 @@ static struct ordo_iterator *memory_iterate(struct ordo_view *base, enum ordo_cf
 
 static const struct ordo_view_ops view_ops = {.get = memory_get, .iterate = memory_iterate};
 
-static struct ordo_view *memory_view_open(struct ordo_store *base) {
+static struct ordo_view *view_of(const struct version *version) {
     struct view_memory *view = ordo_alloc(sizeof *view);
     view->base.ops = &view_ops;
-    view->version = version_acquire(newest((struct store_memory *)base));
+    view->version = version_acquire(version);
     return &view->base;
+}
+
+static struct ordo_view *memory_view_open(struct ordo_store *base) {
+    return view_of(newest((const struct store_memory *)base));
+}
+
+struct ordo_view *ordo_store_memory_view_durable(struct ordo_store *base) {
+    return view_of(&((const struct store_memory *)base)->durable);
 }
 
 static void memory_view_close(struct ordo_view *base) {

@@ -9,6 +9,8 @@
 #include "gateway/core/parts.h"
 #include "gateway/core/subscriber.h"
 
+enum { RECONNECT_MS = 500 }; /* a client that is sent away waits up to so long, and as long as it itself sees fit */
+
 /* CLOSING follows GREETING too: a connection may be refused before it says anything. */
 static const uint32_t conn_moves[] = {
     [GATEWAY_CONN_GREETING] = 1u << GATEWAY_CONN_READY | 1u << GATEWAY_CONN_CLOSING,
@@ -36,6 +38,13 @@ static void make_place(struct ordo_gateway *gateway, uint32_t id) {
     gateway->conn_capacity = capacity;
 }
 
+/* The client comes back, to another gateway; not all at once. */
+static void send_away(struct ordo_gateway *gateway, struct gateway_conn *conn) {
+    uint32_t reconnect_after_ms = (uint32_t)ordo_prng_below(&gateway->prng, RECONNECT_MS);
+    gateway_answer_go_away(gateway, conn, "this gateway stops", reconnect_after_ms);
+    gateway_conn_close(gateway, conn, GATEWAY_CLOSE_GOING_AWAY, "this gateway stops");
+}
+
 void gateway_conn_open(struct ordo_gateway *gateway, uint32_t id) {
     make_place(gateway, id);
     ORDO_ASSERT(gateway->conns[id] == NULL);
@@ -49,6 +58,7 @@ void gateway_conn_open(struct ordo_gateway *gateway, uint32_t id) {
     gateway_list_init(&conn->streams);
     gateway->conns[id] = conn;
     gateway->stats.connections++;
+    if (gateway->is_draining) send_away(gateway, conn);
 }
 
 /* Ends all that the connection has with others. */
@@ -97,7 +107,25 @@ void gateway_conn_end_closing(struct ordo_gateway *gateway) {
     }
 }
 
+void gateway_conn_drain(struct ordo_gateway *gateway) {
+    gateway->is_draining = true;
+    uint64_t count = gateway->stats.connections;
+    uint64_t spread_ms = count < gateway->config.drain_ms ? count : gateway->config.drain_ms;
+    for (uint32_t i = 0; i < gateway->conn_capacity; i++)
+        if (gateway->conns[i] != NULL)
+            gateway->conns[i]->drain_due_ms = gateway->now_ms + ordo_prng_below(&gateway->prng, spread_ms + 1);
+}
+
+static void drain_tick(struct ordo_gateway *gateway) {
+    for (uint32_t i = 0; i < gateway->conn_capacity; i++) {
+        struct gateway_conn *conn = gateway->conns[i];
+        bool is_due = conn != NULL && conn->state != GATEWAY_CONN_CLOSING && gateway->now_ms >= conn->drain_due_ms;
+        if (is_due) send_away(gateway, conn);
+    }
+}
+
 void gateway_conn_tick(struct ordo_gateway *gateway) {
+    if (gateway->is_draining) drain_tick(gateway);
     while (!gateway_list_is_empty(&gateway->greeting)) {
         struct gateway_conn *conn = GATEWAY_LIST_ITEM(gateway->greeting.next, struct gateway_conn, in_state);
         if (gateway->now_ms < conn->hello_due_ms) return;

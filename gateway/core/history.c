@@ -12,7 +12,7 @@ enum { AT_RANGE = 0, AT_SEQ = 1, AT_TIME = 2 }; /* ReadHistory.at_kind */
 void gateway_history_read(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
                           uint32_t request, const Ordo__V1__ReadHistory *from) {
     struct gateway_conn *conn = subscriber->conn;
-    struct gateway_peer *peer = subscriber->doc->peer;
+    struct gateway_peer *peer = gateway_doc_peer(subscriber->doc);
     /* Answers wait in memory until the socket takes them. */
     bool is_full = conn->history_count + conn->history_stream_count >= GATEWAY_CONN_HISTORIES_MAX ||
                    conn->outbox.part_size > gateway->config.outbox_size_max / 4;
@@ -21,8 +21,7 @@ void gateway_history_read(struct ordo_gateway *gateway, struct gateway_subscribe
                              ordo_slice_of("too many ReadHistory at once; wait for their answers"));
         return;
     }
-    bool is_away = peer->state != GATEWAY_PEER_READY || subscriber->state == GATEWAY_SUBSCRIBER_CUT;
-    if (is_away || !gateway_peer_has_credit(peer, 0)) {
+    if (!gateway_subscriber_is_attached(subscriber) || !gateway_peer_has_credit(peer, 0)) {
         gateway_answer_error(gateway, conn, request, subscriber->handle, 503,
                              ordo_slice_of("the shard of this document is away or busy; ask again later"));
         return;
@@ -53,7 +52,7 @@ void gateway_history_read(struct ordo_gateway *gateway, struct gateway_subscribe
 
 void gateway_history_answered(struct ordo_gateway *gateway, struct gateway_peer *peer,
                               const Ordo__Cluster__V1__HistoryAnswer *answer) {
-    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, answer->subscriber);
+    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, peer, answer->subscriber);
     if (subscriber == NULL ||
         !gateway_conn_take_history(subscriber->conn, subscriber->handle, answer->request)) {
         gateway_stream_release_bulks(peer, answer->content, answer->ops);

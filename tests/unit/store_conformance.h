@@ -49,6 +49,26 @@ static void what_was_written_is_read_from_its_own_column_family(void **state) {
     assert_stored(store, ORDO_CF_CLIENTS, "key", NULL);
 }
 
+static void a_range_is_deleted_from_its_lower_bound_up_to_its_upper_one(void **state) {
+    struct ordo_store *store = store_of(state);
+    put(store, ORDO_CF_OPS, "a", "1");
+    put(store, ORDO_CF_OPS, "b", "2");
+    put(store, ORDO_CF_OPS, "bx", "3");
+    put(store, ORDO_CF_OPS, "c", "4");
+    put(store, ORDO_CF_DOCS, "b", "5");
+    struct ordo_batch batch = {0};
+    ordo_batch_delete_range(&batch, ORDO_CF_OPS, ordo_slice_of("b"), ordo_slice_of("c"));
+    ordo_batch_put(&batch, ORDO_CF_OPS, ordo_slice_of("by"), ordo_slice_of("6")); /* later in the batch, so it stays */
+    assert_int_equal(store->ops->write(store, &batch, true), ORDO_OK);
+    ordo_batch_finish(&batch);
+    assert_stored(store, ORDO_CF_OPS, "a", "1");
+    assert_stored(store, ORDO_CF_OPS, "b", NULL);
+    assert_stored(store, ORDO_CF_OPS, "bx", NULL);
+    assert_stored(store, ORDO_CF_OPS, "by", "6");
+    assert_stored(store, ORDO_CF_OPS, "c", "4");
+    assert_stored(store, ORDO_CF_DOCS, "b", "5");
+}
+
 static void a_value_read_is_appended_to_what_the_buffer_holds(void **state) {
     struct ordo_store *store = store_of(state);
     put(store, ORDO_CF_OPS, "key", "tail");
@@ -190,6 +210,7 @@ static void random_batches_leave_what_a_plain_array_says(void **state) {
 
 #define STORE_CONFORMANCE_TESTS(setup, teardown)                                                                       \
     cmocka_unit_test_setup_teardown(what_was_written_is_read_from_its_own_column_family, setup, teardown),             \
+        cmocka_unit_test_setup_teardown(a_range_is_deleted_from_its_lower_bound_up_to_its_upper_one, setup, teardown), \
         cmocka_unit_test_setup_teardown(a_value_read_is_appended_to_what_the_buffer_holds, setup, teardown),           \
         cmocka_unit_test_setup_teardown(within_a_batch_the_last_word_on_a_key_counts, setup, teardown),                \
         cmocka_unit_test_setup_teardown(a_view_stays_as_it_was_opened, setup, teardown),                               \

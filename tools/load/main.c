@@ -40,7 +40,7 @@ static bool parse(struct load_config *config, int argc, char **argv, int *status
     *config = (struct load_config){.url = "ws://127.0.0.1:8080/v1/ws", .docs = 1, .clients = 1, .duration_s = 10,
                                    .warmup_s = 1, .settle_s = 60, .length = 2000, .writers = no_writers_given};
     const struct ordo_option options[] = {
-        {"--url", "URL", "of the gateway (ws://127.0.0.1:8080/v1/ws)", ORDO_OPTION_TEXT, &config->url},
+        {"--url", "URL", "of the gateway (ws://127.0.0.1:8080/v1/ws), or several behind commas:\nclients are spread over them, and go to the next when one is gone", ORDO_OPTION_TEXT, &config->url},
         {"--token", "TOKEN", "to show at the door", ORDO_OPTION_TEXT, &config->token},
         {"--docs", "N", "documents (1)", ORDO_OPTION_COUNT, &config->docs, 1, 1000000},
         {"--clients", "N", "clients per document that may write (1)", ORDO_OPTION_COUNT, &config->clients, 1, 100000},

@@ -1,0 +1,42 @@
+#include "shard/core/row_age.h"
+
+#include "shard/core/block.h"
+#include "shard/core/key.h"
+#include "shard/core/rows.h"
+#include "shard/core/value.h"
+
+bool ordo_rows_change(enum ordo_cf cf) { return cf != ORDO_CF_OPS && cf != ORDO_CF_SNAPSHOTS; }
+
+/* Compared from the first number on. */
+struct age {
+    uint64_t numbers[3];
+};
+
+static struct age age_of(enum ordo_cf cf, struct ordo_slice key, struct ordo_slice value) {
+    struct ordo_doc_row doc;
+    struct ordo_client_row client;
+    struct ordo_turn_row turn;
+    struct ordo_block_info block;
+    struct ordo_slot_row slot;
+    if (cf == ORDO_CF_DOCS && !ordo_doc_row_decode(key, value, &doc)) {
+        return (struct age){{doc.head, doc.horizon, doc.history_seq}};
+    }
+    if (cf == ORDO_CF_CLIENTS && !ordo_client_row_decode(key, value, &client)) return (struct age){{client.server_seq}};
+    if (cf == ORDO_CF_HISTORY && !ordo_block_look(key, value, &block)) return (struct age){{block.count}};
+    if (cf == ORDO_CF_META && ordo_slice_equal(key, ordo_key_turn) && !ordo_turn_row_decode(value, &turn)) {
+        return (struct age){{turn.turn}};
+    }
+    if (cf == ORDO_CF_META && ordo_slice_starts_with(key, ordo_key_slots) && !ordo_slot_row_decode(key, value, &slot)) {
+        return (struct age){{slot.turn, slot.epoch}};
+    }
+    return (struct age){{0}};
+}
+
+bool ordo_row_is_later(enum ordo_cf cf, struct ordo_slice key, struct ordo_slice value, struct ordo_slice than) {
+    if (!ordo_value_is_whole(key, value)) return false;
+    if (!ordo_value_is_whole(key, than)) return true;
+    struct age a = age_of(cf, key, value), b = age_of(cf, key, than);
+    size_t i = 0;
+    while (i < 2 && a.numbers[i] == b.numbers[i]) i++;
+    return a.numbers[i] > b.numbers[i];
+}
