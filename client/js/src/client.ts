@@ -64,6 +64,7 @@ export class Client extends Emitter<ClientEvents> {
   #main: Session | undefined; // of them, the one under the identity of this page
   readonly #opened = new Map<string, Opened>();
   readonly #recovering = new Set<Promise<void>>();
+  readonly #giveUps = new Set<() => void>(); // of edits that are being recovered: their record stays
   #isPaused = false;
   #isClosed = false;
   readonly #stopWatching: () => void;
@@ -133,8 +134,9 @@ export class Client extends Emitter<ClientEvents> {
       opened.count = 1;
       return this.#close(key, opened);
     }));
-    for (const session of this.#sessions) session.stop();
+    for (const giveUp of this.#giveUps) giveUp();
     await Promise.all(this.#recovering);
+    for (const session of this.#sessions) session.stop();
   }
 
   // --- opening ---------------------------------------------------------------------------------------------------
@@ -216,6 +218,7 @@ export class Client extends Emitter<ClientEvents> {
       const finish = (isSettled: boolean): void => {
         if (isOver) return;
         isOver = true;
+        this.#giveUps.delete(giveUp);
         queueMicrotask(async () => {
           connection.close(doc);
           if (connection.docs.length === 0) this.#stopSession(session);
@@ -224,8 +227,10 @@ export class Client extends Emitter<ClientEvents> {
           resolve();
         });
       };
+      const giveUp = (): void => finish(false);
+      this.#giveUps.add(giveUp);
       const look = (): void => {
-        if (doc.error !== undefined || this.#isClosed) finish(false);
+        if (doc.error !== undefined) finish(false);
         else if (doc.isOpen && doc.isSettled) finish(true);
       };
       const document = [...this.#opened.values()].find((one) => one.hold !== hold &&

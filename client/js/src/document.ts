@@ -117,16 +117,21 @@ export class Document extends Emitter<DocumentEvents> {
   apply(changes: readonly Change[], source?: unknown): void {
     const doc = this.#editable();
     const clean = this.#clean(changes);
-    let op = EMPTY_OP;
-    const inverses: TextOp[] = [];
-    for (const { from, to, insert } of [...clean].reverse()) { // from the right: positions on the left stay good
-      const at = this.#shown.toPoints(from);
+    let op = EMPTY_OP, inverse = EMPTY_OP, left = clean.length;
+    let fault: EditFault | undefined;
+    while (left > 0) { // from the right: positions on the left stay good
+      const { from, to, insert } = clean[left - 1]!, at = this.#shown.toPoints(from);
       const done = doc.splice(at, this.#shown.toPoints(to) - at, insert);
-      if (typeof done === "string") throw faultError(done);
-      inverses.unshift(this.#applyShown(done));
+      if (typeof done === "string") {
+        fault = done;
+        break;
+      }
+      inverse = compose(this.#applyShown(done), inverse);
       op = compose(op, done);
+      left--;
     }
-    if (!isEmptyOp(op)) this.#edited(op, inverses.reduce((sum, inverse) => compose(sum, inverse), EMPTY_OP), clean, "local", source);
+    if (!isEmptyOp(op)) this.#edited(op, inverse, clean.slice(left), "local", source); // also where a later one did not fit
+    if (fault !== undefined) throw faultError(fault);
   }
 
   /** Makes `text` the content by an edit that says no more than what differs. */

@@ -65,7 +65,10 @@ export class Doc {
 
   /** Takes over a record, before the first Open; false if it is of no use here. */
   restore(record: DocRecord): boolean {
-    const isRestored = restoreRecord(this.#state, record);
+    let isRestored = false;
+    try {
+      isRestored = restoreRecord(this.#state, record);
+    } catch { /* what was stored is no record */ }
     this.#state.tellStatus();
     return isRestored;
   }
