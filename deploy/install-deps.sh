@@ -14,8 +14,9 @@ runtime="libzmq5 librocksdb7.8 libwebsockets17 libwebsockets-evlib-ev libev4 lib
 build="build-essential cmake ninja-build pkg-config protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libzmq3-dev
     librocksdb-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev libxxhash-dev libjansson-dev libzstd-dev
     libcurl4-openssl-dev zlib1g-dev"
-# llvm: names instead of addresses when a fuzz target fails; etcd-server: for the tests of the directory, on ports of their own.
-test="libcmocka-dev clang libclang-rt-dev llvm git etcd-server"
+# llvm: names instead of addresses when a fuzz target fails; etcd-server: for the tests of the directory, on ports of their own;
+# chromium: for the tests of client/js.
+test="libcmocka-dev clang libclang-rt-dev llvm git etcd-server chromium"
 
 case "${1:---test}" in
     --runtime) wanted=$runtime ;;

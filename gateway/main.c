@@ -13,6 +13,7 @@
 #include "gateway/follower.h"
 #include "gateway/links.h"
 #include "gateway/options.h"
+#include "gateway/site.h"
 #include "gateway/wire_lws.h"
 
 enum { EXIT_USAGE = 2, URL_SIZE = 300 };
@@ -22,6 +23,7 @@ enum { EXIT_USAGE = 2, URL_SIZE = 300 };
 
 struct process {
     struct ordo_options options;
+    struct ordo_site *site; /* NULL: none is served */
     struct ordo_turn turn;
     struct ev_loop *loop;
     void *zmq;
@@ -171,6 +173,17 @@ static void watch(struct process *process) {
     ev_signal_start(loop, &process->stop[1]);
 }
 
+static bool load_site(struct process *process) {
+    char fault[ORDO_SITE_FAULT_SIZE];
+    if (process->options.site_folder == NULL) return true;
+    if (ordo_site_load(&process->site, process->options.site_folder, fault) != ORDO_OK) {
+        log_error("event=static_failed reason=\"%s\"", fault);
+        return false;
+    }
+    process->options.site = process->site;
+    return true;
+}
+
 /* What others call this gateway, where the command line does not say: alone, any name will do. */
 static void choose_name(struct process *process) {
     char host[40] = "";
@@ -233,9 +246,12 @@ static bool start(struct process *process) {
 static void finish(struct process *process) {
     ordo_follower_stop(process->follower);
     ordo_wire_lws_destroy(process->clients);
-    ordo_links_finish(&process->links);
-    zmq_ctx_term(process->zmq);
-    ordo_gateway_destroy(process->turn.core);
+    if (process->zmq != NULL) {
+        ordo_links_finish(&process->links);
+        zmq_ctx_term(process->zmq);
+        ordo_gateway_destroy(process->turn.core);
+    }
+    ordo_site_destroy(process->site);
 }
 
 int main(int argc, char **argv) {
@@ -248,7 +264,7 @@ int main(int argc, char **argv) {
     }
     ordo_log_init("gateway", process.options.log_level);
     ordo_sched_take_short_slices();
-    bool is_started = start(&process);
+    bool is_started = load_site(&process) && start(&process);
     if (is_started) ev_run(process.loop, 0);
     finish(&process);
     return is_started && !process.has_failed ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -24,6 +24,7 @@ const char ordo_options_help[] =
     "  --insecure-listen-anywhere let everybody who can reach HOST read and write everything: there are no "
     "keys yet,\n"
     "                             so without this only loopback addresses are listened on\n"
+    "  --static DIR               serve the files of DIR, read once at the start: DIR/index.html is the page /\n"
     "  --name NAME                shown to clients, in `ordo status` and in the shards' logs; one of its own\n"
     "                             (HOSTNAME-PID)\n"
     "  --advertise HOST           where others reach this machine (what it listens on; its name, if that is all\n"
@@ -130,7 +131,8 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
     const struct {
         const char *name;
         const char **out;
-    } texts[] = {{"--name", &options->name}, {"--directory", &options->directory}, {"--advertise", &options->advertise}};
+    } texts[] = {{"--name", &options->name}, {"--directory", &options->directory}, {"--advertise", &options->advertise},
+                 {"--static", &options->site_folder}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (strcmp(name, texts[i].name) == 0) {
             *texts[i].out = value;

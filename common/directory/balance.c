@@ -118,8 +118,8 @@ static size_t slot_to_empty(const struct plan *plan) {
     return ORDO_SLOT_COUNT;
 }
 
-/* The slot of `from` whose move brings the two nearest to each other: the one whose weight comes nearest to half the difference.
- * The first of several, so that the same cluster always gets the same plan. */
+/* The slot of `from` whose move brings the two nearest to each other: the one whose weight comes nearest to half the
+ * difference. The first of several, so that the same cluster always gets the same plan. */
 static size_t best_slot(const struct plan *plan, const struct part *from, const struct part *to) {
     uint64_t difference = from->weight - to->weight, best_left = difference;
     size_t best = ORDO_SLOT_COUNT;

@@ -2,42 +2,37 @@
 
 /* A directory in etcd.
  *
- * The thread lives in sessions. A session begins with reading everything, and then follows a watch from that revision on; every
- * second it asks whether etcd still decides things, by renewing the lease if there is one. After any trouble, and once a minute
- * anyhow, the next session begins with another endpoint. Reading everything anew costs some kilobytes, and makes one thing of many:
- * a watch that lost its place to compaction, a restart, another member, an etcd that was wiped and counts from 1 again (a watch
- * from an old revision would wait there for ever, without an error). */
-#include <inttypes.h>
+ * The thread lives in sessions. A session begins with reading everything, and then follows a watch from that revision
+ * on; every second it asks whether etcd still decides things, by renewing the lease if there is one. It ends with any
+ * trouble, and then the next one begins at another endpoint, and once a minute anyhow. Reading everything anew costs
+ * some kilobytes, and makes one thing of many: a watch that lost its place to compaction, a restart, another member, an
+ * etcd that was wiped and counts from 1 again (a watch from an old revision would wait there for ever, without a
+ * word). */
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/assert.h"
 #include "common/clock.h"
 #include "common/directory/backend.h"
+#include "common/directory/etcd_address.h"
 #include "common/directory/etcd_http.h"
 #include "common/directory/etcd_message.h"
 #include "common/memory.h"
 
 enum {
-    ENDPOINTS_MAX = 16,
-    ENDPOINT_SIZE = 128,
-    PREFIX_SIZE = 64,
     PING_MS = 1000,
     SESSION_MS = 60000,
-    RETRY_MS = 200,       /* after a session that came to nothing */
-    THREAD_POST_MS = 2000, /* what the thread asks for; changes have the handle's timeout */
-    NEWS_MS = 1000,       /* how long the news of a change that was made are waited for */
-    REVOKE_MS = 1000,
+    RETRY_MS = 200,           /* after a session that came to nothing */
+    THREAD_TIMEOUT_MS = 2000, /* of what the thread asks; changes have the handle's */
+    NEWS_MS = 1000,           /* how long the news of a change that was made are waited for */
+    REVOKE_TIMEOUT_MS = 1000,
     TTL_MIN_S = 2,
 };
 
 struct directory_etcd {
     struct ordo_directory base; /* first: what others see of this */
-    char endpoints[ENDPOINTS_MAX][ENDPOINT_SIZE];
-    size_t endpoint_count;
-    char prefix[PREFIX_SIZE]; /* ends in a slash */
-    atomic_size_t current;    /* endpoint that answered last */
+    struct ordo_etcd_address address;
+    atomic_size_t current; /* endpoint that answered last */
     pthread_t thread;
 
     pthread_mutex_t thread_mutex; /* guards what follows up to the next mutex: how `close` wakes the thread */
@@ -59,26 +54,44 @@ static struct directory_etcd *etcd_of(struct ordo_directory *directory) { return
 
 /* ---- one request, at whichever endpoint takes it */
 
-/* POSTs at the current endpoint, then at the others as long as none has taken it. `*refusal_out` says why where it is INVALID. */
-static ordo_err post(struct directory_etcd *etcd, struct ordo_etcd_http *http, const char *path, struct ordo_slice body,
-                     uint32_t timeout_ms, struct ordo_buffer *answer, enum ordo_etcd_refusal *refusal_out, struct ordo_problem *problem) {
-    uint64_t end_ms = ordo_clock_monotonic_ms() + timeout_ms, now_ms;
+struct question {
+    struct ordo_etcd_http *http;
+    const char *path;
+    uint32_t timeout_ms;
+    struct ordo_problem *problem;
+    struct ordo_buffer body, answer;
+    enum ordo_etcd_refusal refusal; /* why, where `ask` answers INVALID; else NONE */
+};
+
+/* POSTs at the current endpoint, then at the others as long as none has taken it. */
+static ordo_err ask(struct directory_etcd *etcd, struct question *question) {
+    uint64_t end_ms = ordo_clock_monotonic_ms() + question->timeout_ms, now_ms;
+    struct ordo_slice body = ordo_buffer_slice(&question->body);
     size_t first = atomic_load(&etcd->current);
     ordo_err err = ORDO_ERR_CLOSED;
-    for (size_t i = 0; i < etcd->endpoint_count && err == ORDO_ERR_CLOSED; i++) {
-        size_t index = (first + i) % etcd->endpoint_count;
+    for (size_t i = 0; i < etcd->address.endpoint_count && err == ORDO_ERR_CLOSED; i++) {
+        size_t index = (first + i) % etcd->address.endpoint_count;
         if ((now_ms = ordo_clock_monotonic_ms()) >= end_ms) break;
-        err = ordo_etcd_post(http, etcd->endpoints[index], path, body, (uint32_t)(end_ms - now_ms), answer, problem);
+        err = ordo_etcd_post(question->http, etcd->address.endpoints[index], question->path, body,
+                             (uint32_t)(end_ms - now_ms), &question->answer, question->problem);
         if (err == ORDO_OK || err == ORDO_ERR_INVALID) atomic_store(&etcd->current, index);
     }
-    *refusal_out = ORDO_ETCD_NONE;
-    if (err == ORDO_ERR_INVALID) *refusal_out = ordo_etcd_refusal_decode(ordo_buffer_slice(answer), problem);
+    question->refusal = ORDO_ETCD_NONE;
+    if (err == ORDO_ERR_INVALID) {
+        question->refusal = ordo_etcd_refusal_decode(ordo_buffer_slice(&question->answer), question->problem);
+    }
     return err == ORDO_ERR_CLOSED ? ORDO_ERR_UNAVAILABLE : err;
+}
+
+static void question_finish(struct question *question) {
+    ordo_buffer_finish(&question->body);
+    ordo_buffer_finish(&question->answer);
 }
 
 static ordo_err not_understood(ordo_err err, struct ordo_problem *problem) {
     if (err == ORDO_ERR_TOO_LARGE) {
-        ordo_problem_set(problem, "etcd holds more under this name than a directory may: %u MiB.", ORDO_DIRECTORY_SIZE_MAX >> 20);
+        ordo_problem_set(problem, "etcd holds more under this name than a directory may: %u MiB.",
+                         ORDO_DIRECTORY_SIZE_MAX >> 20);
     } else if (err) {
         ordo_problem_set(problem, "An answer of etcd is not understood.");
     }
@@ -113,37 +126,48 @@ static void lose_lease(struct directory_etcd *etcd, uint64_t lease) {
 }
 
 /* Under the mutex of changes, so only one is taken. */
-static ordo_err hold_lease(struct directory_etcd *etcd, uint32_t timeout_ms, uint64_t *lease_out, struct ordo_problem *problem) {
+static ordo_err hold_lease(struct directory_etcd *etcd, uint64_t *lease_out, struct ordo_problem *problem) {
     if ((*lease_out = lease_of(etcd)) != 0) return ORDO_OK;
-    struct ordo_buffer body = {0}, answer = {0};
-    enum ordo_etcd_refusal refusal;
-    ordo_etcd_grant_encode(&body, ttl_s_of(etcd));
-    ordo_err err = post(etcd, etcd->change_http, "v3/lease/grant", ordo_buffer_slice(&body), timeout_ms, &answer, &refusal, problem);
-    if (!err) err = not_understood(ordo_etcd_grant_decode(ordo_buffer_slice(&answer), lease_out), problem);
+    struct question question = {etcd->change_http, "v3/lease/grant", etcd->base.options.timeout_ms, problem};
+    ordo_etcd_grant_encode(&question.body, ttl_s_of(etcd));
+    ordo_err err = ask(etcd, &question);
+    if (!err) err = not_understood(ordo_etcd_grant_decode(ordo_buffer_slice(&question.answer), lease_out), problem);
     if (!err) set_lease(etcd, *lease_out);
-    ordo_buffer_finish(&body);
-    ordo_buffer_finish(&answer);
+    question_finish(&question);
     return err;
+}
+
+static ordo_err renew_lease(struct directory_etcd *etcd, uint64_t lease, struct ordo_problem *problem) {
+    struct question question = {etcd->thread_http, "v3/lease/keepalive", THREAD_TIMEOUT_MS, problem};
+    bool is_held = true;
+    ordo_etcd_lease_encode(&question.body, lease);
+    ordo_err err = ask(etcd, &question);
+    if (!err) err = not_understood(ordo_etcd_keepalive_decode(ordo_buffer_slice(&question.answer), &is_held), problem);
+    if (question.refusal == ORDO_ETCD_NO_LEASE) err = ORDO_OK, is_held = false;
+    if (!is_held) lose_lease(etcd, lease);
+    question_finish(&question);
+    return err;
+}
+
+static void revoke_lease(struct directory_etcd *etcd) {
+    struct ordo_problem problem;
+    struct question question = {etcd->change_http, "v3/lease/revoke", REVOKE_TIMEOUT_MS, &problem};
+    if (etcd->lease == 0) return;
+    ordo_etcd_lease_encode(&question.body, etcd->lease);
+    ordo_err err = ask(etcd, &question);
+    (void)err; /* then it ends by itself */
+    question_finish(&question);
 }
 
 /* Renews the lease, or asks something else that etcd has to decide. */
 static ordo_err ping(struct directory_etcd *etcd, struct ordo_problem *problem) {
-    struct ordo_buffer body = {0}, answer = {0};
     uint64_t lease = lease_of(etcd);
-    bool is_held = true;
-    enum ordo_etcd_refusal refusal;
-    if (lease != 0) {
-        ordo_etcd_lease_encode(&body, lease);
-    } else {
-        ordo_etcd_ping_encode(&body, etcd->prefix);
-    }
-    const char *path = lease != 0 ? "v3/lease/keepalive" : "v3/kv/range";
-    ordo_err err = post(etcd, etcd->thread_http, path, ordo_buffer_slice(&body), THREAD_POST_MS, &answer, &refusal, problem);
-    if (!err && lease != 0) err = not_understood(ordo_etcd_keepalive_decode(ordo_buffer_slice(&answer), &is_held), problem);
-    if (!is_held || refusal == ORDO_ETCD_NO_LEASE) lose_lease(etcd, lease);
-    ordo_buffer_finish(&body);
-    ordo_buffer_finish(&answer);
-    return refusal == ORDO_ETCD_NO_LEASE ? ORDO_OK : err;
+    if (lease != 0) return renew_lease(etcd, lease, problem);
+    struct question question = {etcd->thread_http, "v3/kv/range", THREAD_TIMEOUT_MS, problem};
+    ordo_etcd_ping_encode(&question.body, etcd->address.prefix);
+    ordo_err err = ask(etcd, &question);
+    question_finish(&question);
+    return err;
 }
 
 /* ---- changes */
@@ -166,33 +190,29 @@ static bool needs_lease(const struct ordo_directory_changes *changes) {
     return false;
 }
 
+/* `*is_lease_lost_out`: nothing was done, and the next try takes another lease. */
 static ordo_err try_change(struct directory_etcd *etcd, const struct ordo_directory_view *view,
-                           const struct ordo_directory_changes *changes, uint64_t *revision_out, enum ordo_etcd_refusal *refusal_out,
-                           struct ordo_problem *problem) {
-    uint64_t end_ms = ordo_clock_monotonic_ms() + etcd->base.options.timeout_ms, lease = 0;
-    struct ordo_buffer body = {0}, answer = {0};
+                           const struct ordo_directory_changes *changes, uint64_t *revision_out,
+                           bool *is_lease_lost_out, struct ordo_problem *problem) {
+    struct question question = {etcd->change_http, "v3/kv/txn", etcd->base.options.timeout_ms, problem};
+    uint64_t lease = 0;
     bool is_done = false;
-    ordo_err err = ORDO_OK;
-    *refusal_out = ORDO_ETCD_NONE;
-    if (needs_lease(changes)) err = hold_lease(etcd, etcd->base.options.timeout_ms, &lease, problem);
-    uint64_t now_ms = ordo_clock_monotonic_ms();
+    ordo_err err = needs_lease(changes) ? hold_lease(etcd, &lease, problem) : ORDO_OK;
     if (!err) {
-        ordo_etcd_txn_encode(&body, etcd->prefix, view, changes, lease);
-        err = post(etcd, etcd->change_http, "v3/kv/txn", ordo_buffer_slice(&body), now_ms < end_ms ? (uint32_t)(end_ms - now_ms) : 1,
-                   &answer, refusal_out, problem);
+        ordo_etcd_txn_encode(&question.body, etcd->address.prefix, view, changes, lease);
+        err = ask(etcd, &question);
     }
-    if (*refusal_out == ORDO_ETCD_NO_LEASE) lose_lease(etcd, lease);
-    if (err == ORDO_ERR_INVALID) err = error_of(*refusal_out);
-    /* What is not understood may have been done. */
-    if (!err && ordo_etcd_txn_decode(ordo_buffer_slice(&answer), &is_done, revision_out) != ORDO_OK) {
-        err = not_understood(ORDO_ERR_UNAVAILABLE, problem);
+    *is_lease_lost_out = question.refusal == ORDO_ETCD_NO_LEASE;
+    if (*is_lease_lost_out) lose_lease(etcd, lease);
+    if (err == ORDO_ERR_INVALID) err = error_of(question.refusal);
+    if (!err && ordo_etcd_txn_decode(ordo_buffer_slice(&question.answer), &is_done, revision_out) != ORDO_OK) {
+        err = not_understood(ORDO_ERR_UNAVAILABLE, problem); /* it may have been done */
     }
     if (!err && !is_done) {
         ordo_problem_set(problem, "The directory was changed by somebody else meanwhile.");
         err = ORDO_ERR_CONFLICT;
     }
-    ordo_buffer_finish(&body);
-    ordo_buffer_finish(&answer);
+    question_finish(&question);
     return err;
 }
 
@@ -200,10 +220,10 @@ static ordo_err etcd_change(struct ordo_directory *directory, const struct ordo_
                             const struct ordo_directory_changes *changes, struct ordo_problem *problem) {
     struct directory_etcd *etcd = etcd_of(directory);
     uint64_t revision = 0;
-    enum ordo_etcd_refusal refusal;
+    bool is_lease_lost;
     pthread_mutex_lock(&etcd->change_mutex);
-    ordo_err err = try_change(etcd, view, changes, &revision, &refusal, problem);
-    if (refusal == ORDO_ETCD_NO_LEASE) err = try_change(etcd, view, changes, &revision, &refusal, problem); /* with another one */
+    ordo_err err = try_change(etcd, view, changes, &revision, &is_lease_lost, problem);
+    if (is_lease_lost) err = try_change(etcd, view, changes, &revision, &is_lease_lost, problem);
     pthread_mutex_unlock(&etcd->change_mutex);
     if (!err) (void)ordo_directory_wait_revision(directory, revision, NEWS_MS);
     return err;
@@ -219,31 +239,31 @@ static bool is_stop_wanted(struct directory_etcd *etcd) {
 }
 
 static ordo_err read_all(struct directory_etcd *etcd, struct ordo_problem *problem) {
-    struct ordo_buffer body = {0}, answer = {0};
+    struct question question = {etcd->thread_http, "v3/kv/range", THREAD_TIMEOUT_MS, problem};
     struct ordo_directory_content content = {0};
-    enum ordo_etcd_refusal refusal;
-    ordo_etcd_range_encode(&body, etcd->prefix);
-    ordo_err err =
-        post(etcd, etcd->thread_http, "v3/kv/range", ordo_buffer_slice(&body), THREAD_POST_MS, &answer, &refusal, problem);
-    if (!err) err = not_understood(ordo_etcd_range_decode(ordo_buffer_slice(&answer), etcd->prefix, &content), problem);
+    ordo_etcd_range_encode(&question.body, etcd->address.prefix);
+    ordo_err err = ask(etcd, &question);
+    if (!err) {
+        struct ordo_slice answer = ordo_buffer_slice(&question.answer);
+        err = not_understood(ordo_etcd_range_decode(answer, etcd->address.prefix, &content), problem);
+    }
     if (!err) {
         ordo_directory_content_finish(&etcd->content);
         etcd->content = content;
     }
-    ordo_buffer_finish(&body);
-    ordo_buffer_finish(&answer);
+    question_finish(&question);
     return err;
 }
 
 /* The one at work counts as bad. */
 static void try_next_endpoint(struct directory_etcd *etcd) {
-    atomic_store(&etcd->current, (atomic_load(&etcd->current) + 1) % etcd->endpoint_count);
+    atomic_store(&etcd->current, (atomic_load(&etcd->current) + 1) % etcd->address.endpoint_count);
 }
 
 static ordo_err read_all_somewhere(struct directory_etcd *etcd, struct ordo_problem *problem) {
     ordo_err err = ORDO_ERR_UNAVAILABLE;
     ordo_problem_set(problem, "The handle is being closed.");
-    for (size_t i = 0; err && i < etcd->endpoint_count && !is_stop_wanted(etcd); i++) {
+    for (size_t i = 0; err && i < etcd->address.endpoint_count && !is_stop_wanted(etcd); i++) {
         err = read_all(etcd, problem);
         if (err) try_next_endpoint(etcd);
     }
@@ -261,7 +281,7 @@ static ordo_err take_news(struct directory_etcd *etcd, struct ordo_etcd_stream *
     struct ordo_slice line;
     bool has_any = false;
     while (ordo_etcd_stream_line(stream, &line)) {
-        ordo_err err = ordo_etcd_watch_decode(line, etcd->prefix, &etcd->content);
+        ordo_err err = ordo_etcd_watch_decode(line, etcd->address.prefix, &etcd->content);
         if (err) return not_understood(err, problem);
         has_any = true;
     }
@@ -293,9 +313,9 @@ static ordo_err session(struct directory_etcd *etcd, struct ordo_problem *proble
     ordo_err err = read_all_somewhere(etcd, problem);
     if (err) return err;
     ordo_directory_publish(&etcd->base, &etcd->content);
-    ordo_etcd_watch_encode(&body, etcd->prefix, etcd->content.revision + 1);
-    struct ordo_etcd_stream *stream =
-        ordo_etcd_stream_open(etcd->endpoints[atomic_load(&etcd->current)], "v3/watch", ordo_buffer_slice(&body));
+    ordo_etcd_watch_encode(&body, etcd->address.prefix, etcd->content.revision + 1);
+    const char *endpoint = etcd->address.endpoints[atomic_load(&etcd->current)];
+    struct ordo_etcd_stream *stream = ordo_etcd_stream_open(endpoint, "v3/watch", ordo_buffer_slice(&body));
     set_stream(etcd, stream);
     err = follow(etcd, stream, problem);
     set_stream(etcd, NULL);
@@ -322,7 +342,8 @@ static void *run(void *context) {
     while (!is_stop_wanted(etcd)) {
         uint64_t begin_ms = ordo_clock_monotonic_ms();
         ordo_err err = session(etcd, &problem);
-        bool is_away = err && err != ORDO_ERR_CLOSED; /* a session that was cut off says nothing about the other endpoints */
+        /* A session that was cut off says nothing about the other endpoints. */
+        bool is_away = err && err != ORDO_ERR_CLOSED;
         if (is_away && !is_stop_wanted(etcd)) ordo_directory_publish_away(&etcd->base, problem.text);
         if (err && ordo_clock_monotonic_ms() - begin_ms < 5 * RETRY_MS) rest(etcd);
     }
@@ -330,18 +351,6 @@ static void *run(void *context) {
 }
 
 /* ---- opening and closing */
-
-static void revoke_lease(struct directory_etcd *etcd) {
-    if (etcd->lease == 0) return;
-    struct ordo_buffer body = {0}, answer = {0};
-    struct ordo_problem problem;
-    enum ordo_etcd_refusal refusal;
-    ordo_etcd_lease_encode(&body, etcd->lease);
-    ordo_err err = post(etcd, etcd->change_http, "v3/lease/revoke", ordo_buffer_slice(&body), REVOKE_MS, &answer, &refusal, &problem);
-    (void)err; /* then it ends by itself */
-    ordo_buffer_finish(&body);
-    ordo_buffer_finish(&answer);
-}
 
 static void etcd_close(struct ordo_directory *directory) {
     struct directory_etcd *etcd = etcd_of(directory);
@@ -365,39 +374,13 @@ static void etcd_close(struct ordo_directory *directory) {
 
 static const struct ordo_directory_ops etcd_ops = {.change = etcd_change, .close = etcd_close};
 
-/* HOST:PORT of what may stand in a URL. */
-static bool take_endpoint(struct directory_etcd *etcd, const char *text, size_t size) {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]";
-    if (strncmp(text, "http://", 7) == 0 && size > 7) text += 7, size -= 7; /* before each, as etcd's own tools have it, or the first alone */
-    if (size == 0 || size >= ENDPOINT_SIZE || etcd->endpoint_count == ENDPOINTS_MAX) return false;
-    char *endpoint = etcd->endpoints[etcd->endpoint_count];
-    snprintf(endpoint, ENDPOINT_SIZE, "%.*s", (int)size, text);
-    if (strspn(endpoint, allowed) != size || strchr(endpoint, ':') == NULL) return false;
-    etcd->endpoint_count++;
-    return true;
-}
-
-/* http://HOST:PORT[,HOST:PORT…]/NAME */
-static bool take_address(struct directory_etcd *etcd, const char *address) {
-    if (strncmp(address, "http://", 7) != 0) return false;
-    const char *last = strrchr(address, '/');
-    if (last <= address + 6) return false;
-    const char *text = address;
-    for (const char *end; text < last; text = end + 1) {
-        end = memchr(text, ',', (size_t)(last - text));
-        if (end == NULL) end = last;
-        if (!take_endpoint(etcd, text, (size_t)(end - text))) return false;
-    }
-    int size = snprintf(etcd->prefix, sizeof etcd->prefix, "%s/", last + 1);
-    return size > 1 && (size_t)size < sizeof etcd->prefix && ordo_directory_key_is_valid(etcd->prefix);
-}
-
 ordo_err ordo_directory_etcd_open(struct ordo_directory **out, const char *address,
                                   const struct ordo_directory_options *options, struct ordo_problem *problem) {
     struct directory_etcd *etcd = ordo_alloc(sizeof *etcd);
-    if (!take_address(etcd, address)) {
+    if (!ordo_etcd_address_parse(&etcd->address, address)) {
         free(etcd);
-        ordo_problem_set(problem, "The directory 'etcd:%.150s' is not of the form etcd:http://HOST:PORT[,HOST:PORT…]/NAME.", address);
+        ordo_problem_set(problem, "The directory 'etcd:%.150s' is not of the form etcd:" ORDO_ETCD_ADDRESS_FORM ".",
+                         address);
         return ORDO_ERR_INVALID;
     }
     ordo_directory_init(&etcd->base, &etcd_ops, options);

@@ -38,7 +38,8 @@ static void transfer_init(struct transfer *transfer) {
     transfer->curl = curl_easy_init();
     ORDO_ASSERT(transfer->curl != NULL);
     transfer->headers = curl_slist_append(NULL, "Content-Type: application/json");
-    transfer->headers = curl_slist_append(transfer->headers, "Expect:"); /* a body is not held back to ask whether it may come */
+    transfer->headers =
+        curl_slist_append(transfer->headers, "Expect:"); /* a body is not held back to ask whether it may come */
     /* A member that lost its leader ends its watches instead of keeping silent. */
     transfer->headers = curl_slist_append(transfer->headers, "Grpc-Metadata-hasleader: true");
     CURL *curl = transfer->curl;
@@ -70,7 +71,8 @@ static void transfer_aim(struct transfer *transfer, const char *endpoint, const 
     curl_easy_setopt(transfer->curl, CURLOPT_POSTFIELDS, body.data);
 }
 
-static void describe(const struct transfer *transfer, CURLcode code, const char *endpoint, struct ordo_problem *problem) {
+static void describe(const struct transfer *transfer, CURLcode code, const char *endpoint,
+                     struct ordo_problem *problem) {
     ordo_problem_set(problem, "etcd at %s is not to be reached: %s.", endpoint,
                      transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code));
 }

@@ -30,7 +30,8 @@ struct ordo_etcd_stream;
 
 struct ordo_etcd_stream *ordo_etcd_stream_open(const char *endpoint, const char *path, struct ordo_slice body);
 void ordo_etcd_stream_close(struct ordo_etcd_stream *stream); /* NULL is fine */
-/* Waits for more, `timeout_ms` at most or until it is woken, and takes what has come. CLOSED: it is over, `problem` says why. */
+/* Waits for more, `timeout_ms` at most or until it is woken, and takes what has come. CLOSED: it is over, `problem`
+ * says why. */
 ORDO_MUST_USE ordo_err ordo_etcd_stream_wait(struct ordo_etcd_stream *stream, uint32_t timeout_ms,
                                              struct ordo_problem *problem);
 /* The next whole line that has come, good until the next wait; false: there is none yet. */

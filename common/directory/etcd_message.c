@@ -60,13 +60,13 @@ static json_t *compare_json(const char *prefix, const struct ordo_directory_view
         return json_pack("{s:o, s:s, s:s, s:s}", "key", key_json(prefix, key), "target", "VERSION", "result", "EQUAL",
                          "version", "0");
     }
-    return json_pack("{s:o, s:s, s:s, s:o}", "key", key_json(prefix, key), "target", "VALUE", "result", "EQUAL", "value",
-                     bytes_json(seen->value));
+    return json_pack("{s:o, s:s, s:s, s:o}", "key", key_json(prefix, key), "target", "VALUE", "result", "EQUAL",
+                     "value", bytes_json(seen->value));
 }
 
 static json_t *put_json(const char *prefix, const char *key, struct ordo_slice value, uint64_t lease) {
-    return json_pack("{s:{s:o, s:o, s:o}}", "request_put", "key", key_json(prefix, key), "value", bytes_json(value), "lease",
-                     number_json(lease));
+    return json_pack("{s:{s:o, s:o, s:o}}", "request_put", "key", key_json(prefix, key), "value", bytes_json(value),
+                     "lease", number_json(lease));
 }
 
 void ordo_etcd_txn_encode(struct ordo_buffer *out, const char *prefix, const struct ordo_directory_view *view,
@@ -81,7 +81,8 @@ void ordo_etcd_txn_encode(struct ordo_buffer *out, const char *prefix, const str
         case ORDO_DIRECTORY_PUT: json_array_append_new(requests, put_json(prefix, key, value, 0)); break;
         case ORDO_DIRECTORY_PUT_LEASED: json_array_append_new(requests, put_json(prefix, key, value, lease)); break;
         case ORDO_DIRECTORY_DELETE:
-            json_array_append_new(requests, json_pack("{s:{s:o}}", "request_delete_range", "key", key_json(prefix, key)));
+            json_array_append_new(requests,
+                                  json_pack("{s:{s:o}}", "request_delete_range", "key", key_json(prefix, key)));
             break;
         }
     }
@@ -97,8 +98,8 @@ void ordo_etcd_ping_encode(struct ordo_buffer *out, const char *prefix) {
 }
 
 void ordo_etcd_watch_encode(struct ordo_buffer *out, const char *prefix, uint64_t from_revision) {
-    append(out, json_pack("{s:{s:o, s:o, s:o}}", "create_request", "key", key_json(prefix, ""), "range_end", end_json(prefix),
-                          "start_revision", number_json(from_revision)));
+    append(out, json_pack("{s:{s:o, s:o, s:o}}", "create_request", "key", key_json(prefix, ""), "range_end",
+                          end_json(prefix), "start_revision", number_json(from_revision)));
 }
 
 void ordo_etcd_grant_encode(struct ordo_buffer *out, uint32_t ttl_s) {
@@ -121,7 +122,8 @@ static bool take_number(const json_t *object, const char *name, uint64_t *out) {
         return true;
     }
     const char *text = json_string_value(value);
-    if (text == NULL || text[0] == '\0' || strlen(text) > 19 || strspn(text, "0123456789") != strlen(text)) return false;
+    if (text == NULL || text[0] == '\0' || strlen(text) > 19 || strspn(text, "0123456789") != strlen(text))
+        return false;
     *out = strtoull(text, NULL, 10);
     return true;
 }
@@ -150,7 +152,8 @@ static bool our_key(struct ordo_slice whole, const char *prefix, char out[ORDO_D
 }
 
 /* Puts or deletes what a key-value pair of etcd says. */
-static ordo_err take_pair(const json_t *pair, bool is_delete, const char *prefix, struct ordo_directory_content *content) {
+static ordo_err take_pair(const json_t *pair, bool is_delete, const char *prefix,
+                          struct ordo_directory_content *content) {
     struct ordo_buffer whole = {0}, value = {0};
     char key[ORDO_DIRECTORY_KEY_SIZE_MAX + 1];
     uint64_t lease;

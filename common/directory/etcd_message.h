@@ -1,7 +1,7 @@
 /* common/directory/etcd_message.h: what is said to etcd and what it answers, v3 through its JSON gateway. Pure.
  *
- * Keys and values travel in base64, 64-bit numbers as strings; members that have their default are left out. Answers may be
- * hostile: what is not understood is refused. */
+ * Keys and values travel in base64, 64-bit numbers as strings; members that have their default are left out. Answers
+ * may be hostile: what is not understood is refused. */
 #ifndef ORDO_DIRECTORY_ETCD_MESSAGE_H
 #define ORDO_DIRECTORY_ETCD_MESSAGE_H
 
@@ -22,8 +22,10 @@ void ordo_etcd_lease_encode(struct ordo_buffer *out, uint64_t lease); /* for kee
 
 /* `*is_done_out` false: a key was not as seen. */
 ORDO_MUST_USE ordo_err ordo_etcd_txn_decode(struct ordo_slice text, bool *is_done_out, uint64_t *revision_out);
-/* All that there is, into an empty content. TOO_LARGE: more than a directory may hold. Keys that cannot be ours are passed over. */
-ORDO_MUST_USE ordo_err ordo_etcd_range_decode(struct ordo_slice text, const char *prefix, struct ordo_directory_content *out);
+/* All that there is, into an empty content. TOO_LARGE: more than a directory may hold. Keys that cannot be ours are
+ * passed over. */
+ORDO_MUST_USE ordo_err ordo_etcd_range_decode(struct ordo_slice text, const char *prefix,
+                                              struct ordo_directory_content *out);
 /* One line of a watch; what it says is done to `content`. CLOSED: the watch is over. */
 ORDO_MUST_USE ordo_err ordo_etcd_watch_decode(struct ordo_slice line, const char *prefix,
                                               struct ordo_directory_content *content);

@@ -208,6 +208,7 @@ static void send_chunks(struct ordo_shard *shard) {
         message.move_rows = &body;
         ordo_target_say(shard, source->target, &message);
         source->sent_size += chunk->rows.size;
+        source->progress_ms = shard->now_ms;
         if (chunk->turn != 0) source->tail_size -= chunk->rows.size;
         source->first = chunk->next;
         if (source->first == NULL) source->last = &source->first;

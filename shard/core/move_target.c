@@ -363,6 +363,7 @@ static void drop(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__C
 }
 
 void ordo_import_handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message) {
+    peer->is_shard = true;
     switch (message->body_case) {
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN: begin(shard, peer, message->move_begin); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ROWS: take_rows(shard, peer, message->move_rows); break;

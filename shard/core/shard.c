@@ -320,7 +320,7 @@ struct ordo_shard_stats ordo_shard_stats(const struct ordo_shard *shard) {
     struct ordo_shard_stats stats = shard->stats;
     stats.documents = shard->docs.count;
     for (const struct ordo_peer *peer = shard->peers; peer != NULL; peer = peer->next)
-        stats.gateways += peer->is_linked;
+        stats.gateways += peer->is_linked && !peer->is_shard;
     return stats;
 }
 

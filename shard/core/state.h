@@ -41,6 +41,7 @@ struct ordo_peer {
     size_t waiting_size;          /* bytes of its inputs that wait for a document */
     struct ordo_audience *starved; /* audiences whose commits were dropped for want of credit, not yet told */
     uint64_t refused_session;     /* the newest session that got a LinkReset though we do not know it */
+    bool is_shard;                /* that moves slots, and no gateway */
     bool has_been_told;           /* scratch: this time */
 };
 

@@ -1,5 +1,5 @@
-/* Whatever a directory holds or etcd says, reading it ends, stays in bounds, and what reads is written and read back the same. The
- * first byte says which door the rest comes in by. */
+/* Whatever a directory holds or etcd says, reading it ends, stays in bounds, and what reads is written and read back
+ * the same. The first byte says which door the rest comes in by. */
 #include <stdlib.h>
 
 #include "common/base64.h"

@@ -13,8 +13,12 @@
 #include "common/memory.h"
 
 static inline struct ordo_store_id store_id(uint8_t number) { return (struct ordo_store_id){.bytes = {number, 0xab}}; }
-static inline struct ordo_process_id process_id(uint8_t number) { return (struct ordo_process_id){.bytes = {number, 0xcd}}; }
-static inline struct ordo_cluster_id cluster_id(uint8_t number) { return (struct ordo_cluster_id){.bytes = {number, 0xef}}; }
+static inline struct ordo_process_id process_id(uint8_t number) {
+    return (struct ordo_process_id){.bytes = {number, 0xcd}};
+}
+static inline struct ordo_cluster_id cluster_id(uint8_t number) {
+    return (struct ordo_cluster_id){.bytes = {number, 0xef}};
+}
 
 static inline struct ordo_cluster_store make_store(uint8_t number) {
     struct ordo_cluster_store store = {.id = store_id(number), .incarnation = 1, .process = process_id(number),

@@ -54,9 +54,9 @@ static inline void etcd_start(struct etcd_process *etcd) {
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
     dup2(fd, STDOUT_FILENO);
     dup2(fd, STDERR_FILENO);
-    execlp("etcd", "etcd", "--name", etcd->name, "--data-dir", data, "--listen-client-urls", client, "--advertise-client-urls", client,
-           "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", etcd->members, "--logger", "zap",
-           "--log-level", "error", (char *)NULL);
+    execlp("etcd", "etcd", "--name", etcd->name, "--data-dir", data, "--listen-client-urls", client,
+           "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+           "--initial-cluster", etcd->members, "--logger", "zap", "--log-level", "error", (char *)NULL);
     _exit(127);
 }
 
@@ -68,8 +68,8 @@ static inline void etcd_init(struct etcd_process *etcds, size_t count) {
         etcds[i] = (struct etcd_process){.client_port = free_port(), .peer_port = free_port()};
         snprintf(etcds[i].name, sizeof etcds[i].name, "m%zu", i);
         scratch_make(etcds[i].folder);
-        size += (size_t)snprintf(members + size, sizeof members - size, "%sm%zu=http://127.0.0.1:%d", i > 0 ? "," : "", i,
-                                 etcds[i].peer_port);
+        size += (size_t)snprintf(members + size, sizeof members - size, "%sm%zu=http://127.0.0.1:%d", i > 0 ? "," : "",
+                                 i, etcds[i].peer_port);
         ORDO_ASSERT(size < sizeof members);
     }
     for (size_t i = 0; i < count; i++) {

@@ -146,7 +146,8 @@ static void slots_without_owner_stay_without(void **state) {
     (void)state;
     struct world *world = world_of(2);
     for (size_t slot = 0; slot < 24; slot++) world->cluster.table.placement.slots[slot] = (struct ordo_slot_place){0};
-    for (size_t slot = 24; slot < 48; slot++) world->cluster.table.placement.slots[slot].store = store_id(200); /* nobody knows it */
+    for (size_t slot = 24; slot < 48; slot++)
+        world->cluster.table.placement.slots[slot].store = store_id(200); /* nobody knows it */
     assert_int_equal(balance(world, NULL, ORDO_SLOT_COUNT), (ORDO_SLOT_COUNT - 48) / 2);
     for (size_t slot = 0; slot < 24; slot++) assert_int_equal(world->cluster.table.placement.slots[slot].epoch, 0);
     free(world);
@@ -203,7 +204,8 @@ static void any_cluster_comes_to_rest(void **state) {
         bool is_loaded = ordo_prng_below(&prng, 2);
         for (size_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
             loads[slot] = ordo_prng_below(&prng, 4) ? ordo_prng_below(&prng, 100) : ordo_prng_below(&prng, 100000);
-            world->cluster.table.placement.slots[slot].store = store_id(1 + (uint8_t)ordo_prng_below(&prng, store_count));
+            world->cluster.table.placement.slots[slot].store =
+                store_id(1 + (uint8_t)ordo_prng_below(&prng, store_count));
         }
         for (uint8_t i = 0; i < store_count; i++) world->stores[i].is_draining = ordo_prng_below(&prng, 5) == 0;
         struct ordo_balance_move again[ORDO_SLOT_COUNT];

@@ -7,7 +7,8 @@ static void a_cluster_reads_as_it_was_written(void **state) {
     struct ordo_cluster_table table = make_table(1, 1);
     struct ordo_cluster_store store = make_store(1), other = make_store(2);
     struct ordo_cluster_live live = make_live(1);
-    struct ordo_cluster_gateway gateway = {.name = "gateway-1", .process = process_id(9), .url = "http://h\xc3\xb6st:8080"};
+    struct ordo_cluster_gateway gateway = {
+        .name = "gateway-1", .process = process_id(9), .url = "http://h\xc3\xb6st:8080"};
     struct ordo_cluster_move move = {.slot = 7, .target = store_id(2), .is_by_balancer = true};
     struct ordo_cluster_hold hold = {.name = "backup", .process = process_id(8)};
     struct ordo_process_id balancer = process_id(7);
@@ -56,10 +57,11 @@ static void a_table_stays_as_versions_before_wrote_it(void **state) {
     table.placement.slots[1] = (struct ordo_slot_place){.epoch = 3, .store = store_id(2)};
     table.placement.slots[2] = (struct ordo_slot_place){0};
     ordo_cluster_table_encode(&value, &table);
-    static const char begin[] = "{\"cluster\":\"01ef0000000000000000000000000000\",\"format\":1,"
-                                "\"founder\":\"01ab0000000000000000000000000000\","
-                                "\"stores\":[\"01ab0000000000000000000000000000\",\"02ab0000000000000000000000000000\"],"
-                                "\"slots\":[[0,1],[1,3],null,[0,1],";
+    static const char begin[] =
+        "{\"cluster\":\"01ef0000000000000000000000000000\",\"format\":1,"
+        "\"founder\":\"01ab0000000000000000000000000000\","
+        "\"stores\":[\"01ab0000000000000000000000000000\",\"02ab0000000000000000000000000000\"],"
+        "\"slots\":[[0,1],[1,3],null,[0,1],";
     assert_true(ordo_slice_starts_with(ordo_buffer_slice(&value), ordo_slice_of(begin)));
     assert_null(ordo_cluster_table_decode(ordo_buffer_slice(&value), &read));
     ordo_buffer_finish(&value);
@@ -166,9 +168,9 @@ static void other_garbled_keys_are_named_and_the_rest_reads(void **state) {
          "{\"incarnation\":1,\"process\":\"01cd0000000000000000000000000000\",\"name\":\"a\",\"reads_format_min\":1,"
          "\"reads_format_max\":1,\"draining\":\"yes\"}"},
         {"live/02ab0000000000000000000000000000", "[]"},
-        {"live/03ab0000000000000000000000000000",
-         "{\"incarnation\":1,\"process\":\"01cd0000000000000000000000000000\",\"name\":\"a\",\"host\":\"a\\nb\",\"place\":\"\","
-         "\"data\":\"\",\"side\":\"\"}"},
+        {"live/03ab0000000000000000000000000000", "{\"incarnation\":1,\"process\":\"01cd0000000000000000000000000000\","
+                                                  "\"name\":\"a\",\"host\":\"a\\nb\",\"place\":\"\","
+                                                  "\"data\":\"\",\"side\":\"\"}"},
         {"gateways/", "{}"},
         {"gateways/a/b", "{\"process\":\"01cd0000000000000000000000000000\",\"url\":\"\"}"},
         {"gateways/c", "{\"process\":\"01cd0000000000000000000000000000\",\"url\":7}"},
@@ -199,7 +201,8 @@ static void other_garbled_keys_are_named_and_the_rest_reads(void **state) {
         assert_true(cluster->has_table && ordo_cluster_store(cluster, &store.id) != NULL);
         assert_int_equal(cluster->store_count, 1);
         assert_int_equal(cluster->live_count + cluster->gateway_count + cluster->move_count + cluster->hold_count, 0);
-        assert_true(cluster->balance_is_off == (i == count || strcmp(keys[i][0], "balance") == 0)); /* doing nothing harms least */
+        assert_true(cluster->balance_is_off ==
+                    (i == count || strcmp(keys[i][0], "balance") == 0)); /* doing nothing harms least */
         ordo_cluster_destroy(cluster);
         ordo_directory_content_finish(&content);
     }
@@ -224,7 +227,8 @@ static void stores_are_called_by_name_or_by_the_beginning_of_their_id(void **sta
     struct ordo_cluster *cluster = cluster_of(&content);
     assert_ptr_equal(ordo_cluster_store_called(cluster, "shard-18"), ordo_cluster_store(cluster, &two.id));
     assert_ptr_equal(ordo_cluster_store_called(cluster, "11ab"), ordo_cluster_store(cluster, &one.id));
-    assert_ptr_equal(ordo_cluster_store_called(cluster, "11ab0000000000000000000000000000"), ordo_cluster_store(cluster, &one.id));
+    assert_ptr_equal(ordo_cluster_store_called(cluster, "11ab0000000000000000000000000000"),
+                     ordo_cluster_store(cluster, &one.id));
     assert_null(ordo_cluster_store_called(cluster, "11"));
     assert_null(ordo_cluster_store_called(cluster, ""));
     assert_null(ordo_cluster_store_called(cluster, "shard-1"));

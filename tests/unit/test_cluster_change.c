@@ -1,5 +1,5 @@
-/* Each change of a cluster's keys, alone, repeated, and against others. In a folder; that etcd keeps the same promises is for the
- * conformance suite to say. */
+/* Each change of a cluster's keys, alone, repeated, and against others. In a folder; that etcd keeps the same promises
+ * is for the conformance suite to say. */
 #include "tests/unit/cluster_fixture.h"
 
 #include <pthread.h>
@@ -114,7 +114,8 @@ static void a_cluster_is_created_and_founded_once(void **state) {
     assert_int_equal(ordo_cluster_found(two, &first, &found, &problem), ORDO_OK);
 
     assert_true(ordo_cluster_id_equal(&found, &id));
-    assert_int_equal(ordo_cluster_found(one, &first, &found, &problem), ORDO_OK); /* again: it was not heard that it was done */
+    assert_int_equal(ordo_cluster_found(one, &first, &found, &problem),
+                     ORDO_OK); /* again: it was not heard that it was done */
     assert_int_equal(ordo_cluster_found(one, &second, &found, &problem), ORDO_ERR_EXISTS);
     struct ordo_cluster *cluster = look();
     assert_true(ordo_store_id_equal(&cluster->table.founder, &first));
@@ -195,10 +196,13 @@ static void a_lost_table_is_built_anew_from_what_the_stores_say(void **state) {
         if (slot < 512 || slot >= 1000) second_rows.placement.slots[slot] = (struct ordo_slot_place){0};
         if (slot >= 600) first_rows.placement.slots[slot] = (struct ordo_slot_place){0};
     }
-    assert_int_equal(ordo_cluster_raise(one, &first_rows.cluster, &first, &first_rows.placement, NULL, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_raise(one, &first_rows.cluster, &first, &first_rows.placement, NULL, &problem),
+                     ORDO_OK);
     wipe();
-    assert_int_equal(ordo_cluster_raise(one, &first_rows.cluster, &first, &first_rows.placement, NULL, &problem), ORDO_OK);
-    assert_int_equal(ordo_cluster_raise(two, &first_rows.cluster, &second, &second_rows.placement, NULL, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_raise(one, &first_rows.cluster, &first, &first_rows.placement, NULL, &problem),
+                     ORDO_OK);
+    assert_int_equal(ordo_cluster_raise(two, &first_rows.cluster, &second, &second_rows.placement, NULL, &problem),
+                     ORDO_OK);
     settle();
     struct ordo_cluster *cluster = look();
     for (size_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
@@ -214,7 +218,8 @@ static void a_cluster_that_was_created_over_another_is_not_founded_over_its_data
     struct ordo_cluster_table rows = make_table(1, 3);
     struct ordo_store_id first = store_id(1), stranger = store_id(2);
     struct ordo_cluster_id other = cluster_id(2);
-    assert_int_equal(ordo_cluster_create(one, &rows.cluster, &problem), ORDO_OK); /* the same id, out of a backup of it */
+    assert_int_equal(ordo_cluster_create(one, &rows.cluster, &problem),
+                     ORDO_OK); /* the same id, out of a backup of it */
     assert_int_equal(ordo_cluster_raise(one, &rows.cluster, &first, &rows.placement, NULL, &problem), ORDO_OK);
     assert_int_equal(ordo_cluster_found(one, &stranger, NULL, &problem), ORDO_ERR_EXISTS);
     assert_int_equal(ordo_cluster_raise(one, &other, &first, &rows.placement, NULL, &problem), ORDO_ERR_INVALID);
@@ -354,6 +359,25 @@ static void who_was_followed_by_another_learns_that_it_has_to_stop(void **state)
     ordo_cluster_destroy(cluster);
 }
 
+static void a_claim_that_the_directory_forgot_is_made_again(void **state) {
+    (void)state;
+    struct ordo_cluster_store store = make_store(1);
+    struct ordo_cluster_live live = make_live(1), earlier = make_live(1);
+    earlier.process = process_id(50);
+    live.incarnation = 3;
+    assert_int_equal(ordo_cluster_claim_store(one, NULL, &store, &live, &problem), ORDO_OK);
+    wipe();
+    assert_int_equal(ordo_cluster_register_live(one, &live, &problem), ORDO_ERR_NOT_FOUND);
+    assert_int_equal(ordo_cluster_claim_store(one, NULL, &store, &live, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_register_live(one, &live, &problem), ORDO_OK);
+    wipe(); /* and put back from a backup, in which an earlier life is the newest */
+    assert_int_equal(ordo_cluster_claim_store(one, NULL, &store, &earlier, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_withdraw_live(one, &earlier, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_register_live(one, &live, &problem), ORDO_ERR_NOT_FOUND);
+    assert_int_equal(ordo_cluster_claim_store(one, NULL, &store, &live, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_register_live(one, &live, &problem), ORDO_OK);
+}
+
 static void gateways_have_names_of_their_own(void **state) {
     (void)state;
     struct ordo_cluster_gateway gateway = {.name = "g1", .process = process_id(1), .url = "http://127.0.0.1:8080"};
@@ -398,7 +422,8 @@ static void orders_are_for_slots_that_are_elsewhere(void **state) {
     }
     ordo_cluster_destroy(cluster);
 
-    assert_int_equal(ordo_cluster_order_moves(one, slots, 10, &first.id, false, &problem), ORDO_OK); /* the operator changes his mind */
+    assert_int_equal(ordo_cluster_order_moves(one, slots, 10, &first.id, false, &problem),
+                     ORDO_OK); /* the operator changes his mind */
     cluster = look();
     assert_int_equal(cluster->move_count, 190); /* all but 5 are there and shall stay */
     assert_true(ordo_store_id_equal(&ordo_cluster_move(cluster, 5)->target, &first.id));
@@ -445,7 +470,8 @@ static void nothing_is_ordered_to_a_forgotten_store(void **state) {
 
 static void holds_and_the_balancer_belong_to_one_process(void **state) {
     (void)state;
-    struct ordo_cluster_hold mine = {.name = "backup", .process = process_id(1)}, theirs = {.name = "backup", .process = process_id(2)};
+    struct ordo_cluster_hold mine = {.name = "backup", .process = process_id(1)},
+                             theirs = {.name = "backup", .process = process_id(2)};
     assert_int_equal(ordo_cluster_hold_moves(one, &mine, &problem), ORDO_OK);
     assert_int_equal(ordo_cluster_elect(one, &mine.process, &problem), ORDO_OK);
     settle();
@@ -559,6 +585,7 @@ int main(void) {
         WITH_TWO(a_forgotten_store_never_comes_back),
         WITH_TWO(draining_outlives_a_restart),
         WITH_TWO(who_was_followed_by_another_learns_that_it_has_to_stop),
+        WITH_TWO(a_claim_that_the_directory_forgot_is_made_again),
         WITH_TWO(gateways_have_names_of_their_own),
         WITH_TWO(orders_are_for_slots_that_are_elsewhere),
         WITH_TWO(an_order_ends_once_and_only_if_it_is_still_the_same),

@@ -1,5 +1,5 @@
-/* The directory in etcd: the conformance suite against a real one, and what only servers can suffer. Skipped, with a message, where
- * there is no etcd (Debian: etcd-server). */
+/* The directory in etcd: the conformance suite against a real one, and what only servers can suffer. Skipped, with a
+ * message, where there is no etcd (Debian: etcd-server). */
 #include "tests/unit/directory_conformance.h"
 
 #include "tests/unit/etcd_process.h"

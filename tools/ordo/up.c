@@ -33,6 +33,7 @@ struct up {
     const char *data_dir, *log_level, *log_ops, *log_age_ms, *history;
     bool listens_anywhere;          /* the gateways may listen beyond loopback, without keys */
     bool is_balance_off;
+    const char *site_folder;        /* NULL: the gateways serve no files */
     char directory[PATH_MAX];       /* URL */
     char host[ENDPOINT_SIZE];       /* of --listen; IPv6 with its brackets */
     uint64_t port;                  /* of the first gateway; 0: any free one */
@@ -112,6 +113,9 @@ static void announce(struct up *up) {
     }
     if (up->is_announced) return;
     up->is_announced = true;
+    for (size_t i = 0; i < up->role_count; i++) {
+        if (up->roles[i].kind == ROLE_GATEWAY && up->site_folder != NULL) printf("page http://%s/\n", up->roles[i].address);
+    }
     fputs("ready", stdout);
     for (size_t i = 0; i < up->role_count; i++) {
         if (up->roles[i].kind == ROLE_GATEWAY) printf(" %s", up->roles[i].url);
@@ -261,6 +265,8 @@ static bool parse(struct up *up, int argc, char **argv, int *status) {
         {"--data", "DIR", "where documents are kept (./ordo-data); made if missing", ORDO_OPTION_TEXT, &up->data_dir},
         {"--listen", "HOST:PORT", "where clients connect (127.0.0.1:8080); port 0: any free one", ORDO_OPTION_TEXT,
          &listen},
+        {"--static", "DIR", "serve the files of DIR, too: DIR/index.html is the page http://HOST:PORT/", ORDO_OPTION_TEXT,
+         &up->site_folder},
         {"--shards", "N", "processes that keep documents (1)", ORDO_OPTION_COUNT, &up->shard_count, 1, KIND_COUNT_MAX},
         {"--gateways", "N", "processes that clients connect to (1), each on a port of its own from --listen on",
          ORDO_OPTION_COUNT, &up->gateway_count, 1, KIND_COUNT_MAX},
