@@ -17,6 +17,7 @@
 
 /* A round comes when the directory or a shard has news, and this often anyway: retries, the volume, balancing. */
 #define ROUND_MS 500
+#define FIRST_READ_MS 1000 /* a directory that is there was read by then */
 
 bool registrar_can_ask(const struct ordo_registrar *registrar) {
     return registrar->cluster != NULL && registrar->cluster->generation > 0 && registrar->cluster->away_since_ms == 0;
@@ -90,7 +91,8 @@ static void read_directory(struct ordo_registrar *registrar) {
         }
     }
     if (view->generation == 0) {
-        ordo_troubles_set(&registrar->troubles, "directory", "The directory was not reached yet; this process waits for it.");
+        if (ordo_clock_monotonic_ms() - registrar->begun_ms >= FIRST_READ_MS)
+            ordo_troubles_set(&registrar->troubles, "directory", "The directory was not reached yet; this process waits for it.");
     } else if (view->away_since_ms != 0) {
         ordo_troubles_set(&registrar->troubles, "directory",
                           "The directory is away; serving goes on with the last known table, changes wait.");

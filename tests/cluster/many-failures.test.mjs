@@ -39,12 +39,14 @@ async function refuses(program, sentence) {
 
 test("etcd is away for 20 s, a shard dies meanwhile: all goes on that does not need it", { skip: noEtcd }, (t) =>
   withCluster(t, new Many({ etcd: true }), async (cluster) => {
+    await cluster.balanced(4);
     const { finish } = cluster.startLoad([...LOAD, "--duration", "45"]);
     await pause(5000);
     await cluster.etcd.stop();
     const away = cluster.ordo("status");
     await cluster.shards[1].stop("SIGKILL");
-    const restarted = cluster.startShard(1); // waits for the directory
+    const restarted = cluster.startShard(1, [], 120_000); // waits for the directory
+    restarted.catch(() => {}); // it is awaited below
     const told = await away;
     assert.equal(told.code, 1);
     assert.equal(told.stderr.trim().split("\n").length, 1, "it says that the directory is away");
