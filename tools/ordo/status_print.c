@@ -156,9 +156,9 @@ void status_print_json(const struct status *status) {
     for (int slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         if (status->unowned[slot]) json_array_append_new(unserved, json_integer(slot));
     }
-    json_t *all = json_pack("{s:s?, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "cluster",
+    json_t *all = json_pack("{s:s?, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "cluster",
                             status->cluster->has_table ? cluster_text(status, cluster) : NULL, "directory", status->directory,
-                            "balance", !status->cluster->balance_is_off, "held", status->cluster->hold_count > 0, "shards",
+                            "directory_away", status->away != NULL, "balance", !status->cluster->balance_is_off, "held", status->cluster->hold_count > 0, "shards",
                             shards, "gateways", gateways, "slots_unserved", unserved, "moves", moves_json(status), "troubles",
                             troubles);
     json_dumpf(all, stdout, JSON_INDENT(2));
