@@ -67,6 +67,7 @@ static void take_answer(struct status *status, struct status_shard *shard, const
     shard->subscribers = said->subscribers;
     shard->gateways = said->gateways;
     shard->ops_committed = said->ops_committed;
+    shard->turns = said->turns;
     shard->ops_per_s = said->ops_per_s;
     shard->commit_p50_us = said->commit_p50_us;
     shard->commit_p99_us = said->commit_p99_us;

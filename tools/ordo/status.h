@@ -38,7 +38,7 @@ struct status_shard {
     uint64_t incarnation;
     unsigned slot_count; /* by the table */
     /* What it says of itself, if it is SERVING: */
-    uint64_t uptime_ms, age_ms, documents, subscribers, gateways, ops_committed, documents_damaged;
+    uint64_t uptime_ms, age_ms, documents, subscribers, gateways, ops_committed, turns, documents_damaged;
     double ops_per_s;
     uint64_t commit_p50_us, commit_p99_us, commit_max_us;
     const char *disk; /* "ok", "full", "stalled" */

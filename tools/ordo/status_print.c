@@ -119,12 +119,13 @@ static json_t *shard_json(const struct status_shard *shard) {
                                "incarnation", (json_int_t)shard->incarnation);
     if (shard->state != STATUS_SERVING) return object;
     json_t *said =
-        json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:s}", "host", shard->host, "documents",
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:s}", "host", shard->host, "documents",
                   (json_int_t)shard->documents, "subscribers", (json_int_t)shard->subscribers, "gateways",
-                  (json_int_t)shard->gateways, "ops_committed", (json_int_t)shard->ops_committed, "ops_per_s",
-                  shard->ops_per_s, "commit_p50_us", (json_int_t)shard->commit_p50_us, "commit_p99_us",
-                  (json_int_t)shard->commit_p99_us, "commit_max_us", (json_int_t)shard->commit_max_us, "documents_damaged",
-                  (json_int_t)shard->documents_damaged, "uptime_ms", (json_int_t)shard->uptime_ms, "disk", shard->disk);
+                  (json_int_t)shard->gateways, "ops_committed", (json_int_t)shard->ops_committed, "turns",
+                  (json_int_t)shard->turns, "ops_per_s", shard->ops_per_s, "commit_p50_us", (json_int_t)shard->commit_p50_us,
+                  "commit_p99_us", (json_int_t)shard->commit_p99_us, "commit_max_us", (json_int_t)shard->commit_max_us,
+                  "documents_damaged", (json_int_t)shard->documents_damaged, "uptime_ms", (json_int_t)shard->uptime_ms,
+                  "disk", shard->disk);
     json_object_update_new(object, said);
     return object;
 }
