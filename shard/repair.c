@@ -88,12 +88,16 @@ static void note_bad_row(struct work *work, enum ordo_cf cf, struct ordo_slice k
     if (seq > wounded->seen_seq && seq <= ORDO_NUMBER_MAX) wounded->seen_seq = seq;
 }
 
-/* Rows that are written again and again say themselves how new they are. */
+/* Rows that are written again and again say themselves how new they are. A document that is forgotten gets another row, and
+ * a record, at a head that it had before. */
 static uint64_t age_of(enum ordo_cf cf, struct ordo_slice key, struct ordo_slice value) {
     struct ordo_doc_row doc;
     struct ordo_client_row client;
     struct ordo_turn_row turn;
-    if (cf == ORDO_CF_DOCS && !ordo_doc_row_decode(key, value, &doc)) return doc.head;
+    struct ordo_snapshot_row snapshot;
+    if (cf == ORDO_CF_DOCS && !ordo_doc_row_decode(key, value, &doc)) return 2 * doc.head + (doc.erased_seq == doc.head);
+    if (cf == ORDO_CF_SNAPSHOTS && !ordo_snapshot_row_decode(key, value, &snapshot))
+        return ordo_snapshot_row_is_erased(&snapshot);
     if (cf == ORDO_CF_CLIENTS && !ordo_client_row_decode(key, value, &client)) return client.server_seq;
     if (cf == ORDO_CF_META && ordo_slice_equal(key, ordo_key_turn) && !ordo_turn_row_decode(value, &turn)) return turn.turn;
     return 0;
@@ -112,6 +116,13 @@ static ordo_err is_newer(struct work *work, enum ordo_cf cf, struct ordo_slice k
     return err == ORDO_ERR_NOT_FOUND ? ORDO_OK : err;
 }
 
+/* Of a snapshot. */
+static bool is_record(struct ordo_slice rest) {
+    uint64_t seq;
+    uint32_t piece;
+    return ordo_key_parse_piece(rest, &seq, &piece) && piece == ORDO_PIECE_VALID;
+}
+
 static ordo_err take_row(void *context, enum ordo_cf cf, struct ordo_slice key, struct ordo_slice value, bool is_newest) {
     struct work *work = context;
     struct ordo_key parsed;
@@ -120,8 +131,9 @@ static ordo_err take_row(void *context, enum ordo_cf cf, struct ordo_slice key, 
         note_bad_row(work, cf, key);
         return ORDO_OK;
     }
-    /* Runs, pieces and records of snapshots never change: whichever comes is the same. */
-    bool changes = cf == ORDO_CF_META || cf == ORDO_CF_DOCS || cf == ORDO_CF_CLIENTS;
+    /* Runs and pieces of snapshots never change: whichever comes is the same. */
+    bool changes = cf == ORDO_CF_META || cf == ORDO_CF_DOCS || cf == ORDO_CF_CLIENTS ||
+                   (cf == ORDO_CF_SNAPSHOTS && is_record(parsed.rest));
     if (changes && !is_newest) {
         ordo_err err = is_newer(work, cf, key, value, &is_wanted);
         if (err) return err;

@@ -12,6 +12,7 @@ void ordo_shard_effects_clear(struct ordo_shard_effects *effects) {
     effects->job_count = effects->publish_count = effects->send_count = 0;
     ordo_buffer_clear(&effects->send_bytes);
     ordo_buffer_clear(&effects->note_bytes);
+    ordo_buffer_clear(&effects->erased);
 }
 
 void ordo_shard_effects_finish(struct ordo_shard_effects *effects) {
@@ -22,6 +23,7 @@ void ordo_shard_effects_finish(struct ordo_shard_effects *effects) {
     free(effects->publish);
     ordo_buffer_finish(&effects->send_bytes);
     ordo_buffer_finish(&effects->note_bytes);
+    ordo_buffer_finish(&effects->erased);
     *effects = (struct ordo_shard_effects){0};
 }
 

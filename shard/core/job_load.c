@@ -104,6 +104,7 @@ static ordo_err read_doc_row(struct ordo_job *job, struct ordo_view *view, uint6
         job->load.horizon = row.horizon;
         job->load.forgotten_seq = row.forgotten_seq;
         job->load.history_seq = row.history_seq;
+        job->load.erased_seq = row.erased_seq;
         job->load.relineage = row.relineage;
         *head = row.head;
     }

@@ -143,7 +143,13 @@ static void handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo_
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_DETACH:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_SUBMIT:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_PRESENCE:
-    case ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY: ordo_doc_handle(shard, peer, message); break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY:
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_FORGET: ordo_doc_handle(shard, peer, message); break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN:
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ROWS:
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE:
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_GIVEN:
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP: /* nothing moves yet */
     case ORDO__CLUSTER__V1__TO_SHARD__BODY__NOT_SET: /* of a later protocol: ignored */
     case _ORDO__CLUSTER__V1__TO_SHARD__BODY__CASE_IS_INT_SIZE: break;
     }

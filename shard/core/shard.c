@@ -100,6 +100,7 @@ void ordo_shard_destroy(struct ordo_shard *shard) {
     ordo_outbox_finish(shard);
     ordo_peers_finish(shard);
     ordo_timers_finish(&shard->timers);
+    ordo_erasures_finish(shard);
     if (shard->live != NULL) shard->live_type->live_destroy(shard->live);
     ordo_buffer_finish(&shard->op);
     ordo_buffer_finish(&shard->committed);
@@ -156,6 +157,13 @@ static void give_out_durable(struct ordo_shard *shard) {
     shard->jobs_last = link;
 }
 
+uint64_t ordo_shard_draw_lineage(struct ordo_shard *shard) {
+    uint64_t lineage;
+    do lineage = ordo_prng_next(&shard->prng) & ORDO_NUMBER_MAX;
+    while (lineage == 0);
+    return lineage;
+}
+
 /* ---- turns */
 
 /* All ops of this turn, one run per document. */
@@ -182,11 +190,13 @@ static void write_in_background(struct ordo_shard *shard) {
 static void turn_end(struct ordo_shard *shard) {
     ordo_peers_turn_end(shard);
     bool has_writes =
-        shard->touched != NULL || ordo_snapshots_are_ready(shard) || ordo_truncations_are_ready(shard);
+        shard->touched != NULL || ordo_snapshots_are_ready(shard) || ordo_truncations_are_ready(shard) ||
+        ordo_erasures_are_ready(shard);
     if (has_writes) {
         ORDO_ASSERT(shard->effects->turn == 0); /* the last turn's effects were carried out */
         shard->turn++;
         shard->effects->turn = shard->turn;
+        ordo_erasures_turn_end(shard, shard->turn);
         write_runs(shard);
         ordo_snapshots_turn_end(shard, shard->turn);
         ordo_truncations_turn_end(shard, shard->turn);
@@ -202,6 +212,7 @@ static void turn_end(struct ordo_shard *shard) {
     ordo_outbox_close_turn(shard, shard->turn > shard->durable_turn ? shard->turn : 0);
 #endif
     ordo_outbox_release(shard);
+    ordo_erasures_begin(shard);
     if (!has_writes) write_in_background(shard); /* else once the turn is durable: no ack shall wait for it */
 }
 
@@ -212,6 +223,7 @@ static void durable(struct ordo_shard *shard, uint64_t turn) {
     ordo_outbox_release(shard);
     give_out_durable(shard);
     ordo_snapshots_durable(shard);
+    ordo_erasures_sweep(shard);
     write_in_background(shard);
 }
 
@@ -243,7 +255,8 @@ void ordo_shard_step(struct ordo_shard *shard, const struct ordo_shard_event *ev
 uint64_t ordo_shard_next_tick_ms(const struct ordo_shard *shard) {
     uint64_t next_ms = ordo_timers_next_ms(&shard->timers);
     if (shard->peers != NULL && shard->link_check_ms < next_ms) next_ms = shard->link_check_ms;
-    bool has_work = ordo_snapshots_have_work(shard) || ordo_truncations_have_work(shard);
+    bool has_work = ordo_snapshots_have_work(shard) || ordo_truncations_have_work(shard) ||
+                    ordo_erasures_are_ready(shard) || shard->open_first != NULL;
     if (has_work && shard->now_ms + BACKGROUND_TICK_MS < next_ms) next_ms = shard->now_ms + BACKGROUND_TICK_MS;
     return next_ms;
 }

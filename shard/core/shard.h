@@ -19,7 +19,9 @@
  *   4. give `sends` to the socket, in order. If the socket does not take one, step LOST {peer}.
  *   5. write `background` without sync (if not empty): last, so that nobody waits for it, but before any later write.
  *      All writes of a shard go through one writer in this order;
- *   6. log the `notes`.
+ *   6. log the `notes`;
+ *   7. whenever it suits, make the files give up what they still hold of the documents in `erased`: their rows are
+ *      deleted, durably, and no job reads them any more.
  *
  * Ownership: effects own their bytes until cleared; jobs belong to the edge until JOB_DONE gives them back. Threads:
  * one for all steps; jobs touch nothing of the shard. Times: wall_ms only becomes timestamps (which never go
@@ -149,6 +151,7 @@ struct ordo_shard_effects {
     struct ordo_buffer send_bytes;   /* read through ordo_shard_effects_next_send / _next_note */
     size_t send_count;
     struct ordo_buffer note_bytes;
+    struct ordo_buffer erased;       /* sized document keys */
 };
 
 /* Forgets what was carried out and keeps the memory. Jobs and blobs that nobody took are destroyed. The caller that
@@ -175,7 +178,8 @@ uint64_t ordo_shard_next_tick_ms(const struct ordo_shard *shard);
 struct ordo_shard_stats {
     uint64_t ops_committed, ops_refused, ops_duplicate, turns, inputs;
     uint64_t documents, subscribers, gateways, jobs_running, recent_bytes;
-    uint64_t snapshots, truncations, ops_truncated, clients_forgotten, loads, rebases_far, commits_dropped, documents_damaged;
+    uint64_t snapshots, truncations, ops_truncated, clients_forgotten, loads, rebases_far, commits_dropped, documents_damaged,
+        documents_erased;
 };
 struct ordo_shard_stats ordo_shard_stats(const struct ordo_shard *shard);
 

@@ -187,7 +187,7 @@ ordo_err export_doc_write(struct ordo_view *view, struct ordo_slice doc_key, str
     struct source source = {.view = view, .doc_key = doc_key, .out = out};
     ordo_err err = read_row(&source);
     if (!err) err = find_head(&source);
-    if (!err && source.head.seq == 0) err = ORDO_ERR_NOT_FOUND;
+    if (!err && source.head.seq == source.row.erased_seq) err = ORDO_ERR_NOT_FOUND; /* nothing yet, or nothing any more */
     if (!err) err = write_document(&source);
     if (!err) err = write_begin(&source);
     if (!err) err = write_ops(&source);

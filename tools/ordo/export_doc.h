@@ -23,7 +23,7 @@ ORDO_MUST_USE ordo_err export_out_content(struct export_out *out, struct ordo_sl
 /* Ends the document with what was counted, and is ready for the next. */
 ORDO_MUST_USE ordo_err export_out_end(struct export_out *out, uint64_t lineage);
 
-/* All lines of the document. NOT_FOUND: there is none (nothing was written). CORRUPT, VERSION, IO: it cannot be read;
+/* All lines of the document. NOT_FOUND: there is none, or nothing is left of it (nothing was written). CORRUPT, VERSION, IO: it cannot be read;
  * `bad_seq` says from where on. The lines so far lack their end then, so that nobody takes them for a document. */
 ORDO_MUST_USE ordo_err export_doc_write(struct ordo_view *view, struct ordo_slice doc_key, struct export_out *out,
                                         uint64_t *bad_seq);
