@@ -115,7 +115,7 @@ static void subscriber_free(struct ordo_gateway *gateway, struct gateway_subscri
         if (gateway_stream_has_handle(gateway_stream_of(link), subscriber->handle))
             gateway_stream_destroy(gateway, gateway_stream_of(link));
     }
-    gateway_conn_fail_histories(gateway, subscriber->conn, subscriber->handle);
+    gateway_conn_fail_waits(gateway, subscriber->conn, subscriber->handle);
     forget_opening(subscriber);
     gateway_conn_remove_subscriber(subscriber->conn, subscriber);
     gateway_doc_leave(gateway, subscriber);
@@ -258,7 +258,7 @@ void gateway_subscriber_cut(struct ordo_gateway *gateway, struct gateway_subscri
         gateway_answer_status(gateway, subscriber, false);
         subscriber->knows_outage = true;
     }
-    gateway_conn_fail_histories(gateway, conn, subscriber->handle);
+    gateway_conn_fail_waits(gateway, conn, subscriber->handle);
     if (subscriber->unanswered_seq != 0 || subscriber->state == GATEWAY_SUBSCRIBER_OPENING)
         gateway_resync_hurry(subscriber);
     gateway_resync_want(gateway, subscriber);
