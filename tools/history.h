@@ -18,6 +18,10 @@ struct ordo_tools_history {
     char error_message[256];
 };
 
+/* Whether it was refused for a while only, and if so waits a little before another try; not when that has been going on since
+ * `since_ms` for long enough. `error_code` 0: the document was not open just then. */
+bool ordo_tools_shall_try_again(struct ordo_client_loop *loop, ordo_err err, uint32_t error_code, uint64_t since_ms);
+
 /* Reads from_seq..to_seq (0: up to the head), holding one part of one answer at a time. OK, or: UNAVAILABLE (see
  * error_code), TIMEOUT: nothing came for so long. */
 ORDO_MUST_USE ordo_err ordo_tools_read_history(struct ordo_client_loop *loop, struct ordo_client_doc *doc,

@@ -128,6 +128,14 @@ struct ordo_client_history {
     struct ordo_slice error_message;
 };
 
+/* What became of a request to forget a document. */
+struct ordo_client_forgotten {
+    uint64_t head;             /* nothing up to here is left; a document created again goes on behind it */
+    uint32_t error_code;       /* not 0: refused, like HTTP's, or 503: perhaps done, perhaps not; ask again */
+    char error_message[256];
+};
+
+typedef void (*ordo_client_forgotten_listener)(void *user, const struct ordo_client_forgotten *forgotten);
 typedef void (*ordo_client_history_listener)(void *user, const struct ordo_client_history *part);
 
 #endif

@@ -51,10 +51,22 @@ static void run_is_durable(struct sim *sim, struct ordo_slice key, struct ordo_s
     }
 }
 
+static void row_is_durable(struct sim *sim, struct ordo_slice key, struct ordo_slice value) {
+    struct ordo_key parsed;
+    struct ordo_doc_row row;
+    if (!ordo_key_parse(key, &parsed) || ordo_doc_row_decode(key, value, &row) != ORDO_OK) return; /* verify names it */
+    struct oracle_doc *doc = oracle_doc_of(sim->oracle, parsed.collection, parsed.id);
+    if (row.erased_seq <= oracle_erased_seq(doc)) return;
+    sim_log(sim, "%.*s is forgotten, durably, at %" PRIu64, (int)doc->id.size, doc->id.data, row.erased_seq);
+    oracle_erased(sim->oracle, doc, row.erased_seq, row.head == row.erased_seq ? row.lineage : 0);
+}
+
 static void batch_is_durable(struct sim *sim, const struct ordo_batch *batch) {
     struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&batch->records));
     for (struct ordo_batch_item item; ordo_batch_next(&reader, &item);) {
-        if (item.cf == ORDO_CF_OPS && item.kind == ORDO_BATCH_PUT) run_is_durable(sim, item.key, item.value);
+        if (item.kind != ORDO_BATCH_PUT) continue;
+        if (item.cf == ORDO_CF_OPS) run_is_durable(sim, item.key, item.value);
+        if (item.cf == ORDO_CF_DOCS) row_is_durable(sim, item.key, item.value);
     }
 }
 
@@ -77,11 +89,27 @@ static void found_wrong(void *context, const struct ordo_finding *finding) {
              finding->id.data, finding->seq, finding->text);
 }
 
+static void scan_rows(struct sim *sim, struct ordo_view *view) {
+    struct ordo_iterator *iterator =
+        view->ops->iterate(view, ORDO_CF_DOCS, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
+    for (bool has = iterator->ops->seek(iterator, ordo_slice(NULL, 0)); has; has = iterator->ops->next(iterator)) {
+        row_is_durable(sim, iterator->ops->key(iterator), iterator->ops->value(iterator));
+    }
+    iterator->ops->close(iterator);
+}
+
+void sim_shard_verify(struct sim *sim) {
+    struct ordo_view *view = sim->shard.store->ops->view_open(sim->shard.store);
+    if (!sim->plan.may_damage) (void)ordo_verify(view, found_wrong, sim);
+    sim->shard.store->ops->view_close(view);
+}
+
 /* After a crash: all that was durable is still there, and what else survived is durable now. */
 static void scan_disk(struct sim *sim) {
     size_t counts[SIM_DOCS_MAX] = {0}, before[SIM_DOCS_MAX] = {0};
     for (size_t i = 0; i < sim->plan.doc_count; i++) before[i] = sim->docs[i]->count;
     struct ordo_view *view = sim->shard.store->ops->view_open(sim->shard.store);
+    scan_rows(sim, view);
     struct ordo_iterator *iterator =
         view->ops->iterate(view, ORDO_CF_OPS, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
     for (bool has = iterator->ops->seek(iterator, ordo_slice(NULL, 0)); has; has = iterator->ops->next(iterator)) {
@@ -101,9 +129,10 @@ static void scan_disk(struct sim *sim) {
         }
     }
     iterator->ops->close(iterator);
-    if (!sim->plan.may_damage) (void)ordo_verify(view, found_wrong, sim);
     sim->shard.store->ops->view_close(view);
+    sim_shard_verify(sim);
     for (size_t i = 0; i < sim->plan.doc_count; i++) {
+        if (counts[i] == 0) counts[i] = oracle_erased_seq(sim->docs[i]); /* nothing since */
         if (counts[i] < before[i] && !sim->is_damaged[i]) {
             sim_fail(&sim->verdict, SIM_CHECK_SURVIVES, "%.*s: %zu ops were durable, after the crash there are %zu",
                      (int)sim->docs[i]->id.size, sim->docs[i]->id.data, before[i], counts[i]);
@@ -478,6 +507,7 @@ static void forget_process(struct sim *sim) {
         sim->counts.truncations += stats.truncations;
         sim->counts.ops_truncated += stats.ops_truncated;
         sim->counts.clients_forgotten += stats.clients_forgotten;
+        sim->counts.documents_forgotten += stats.documents_erased;
         sim->counts.loads += stats.loads;
         sim->counts.damages_met += stats.documents_damaged;
         sim->counts.rebases_far += stats.rebases_far;

@@ -68,6 +68,7 @@ struct sim_plan {
     uint32_t faults[SIM_FAULT_COUNT];  /* how many of each */
     bool may_delete;                   /* documents are deleted and created again */
     bool may_forget;                   /* clients lose their records */
+    bool may_erase;                    /* documents are forgotten, history and all */
     bool may_damage;                   /* bits flip on the disk */
     bool may_paste;                    /* texts that travel on the bulk link */
     bool steals_ids;                   /* raw clients use the ids of honest ones */
@@ -188,7 +189,7 @@ struct sim_raw;
     X(commits) X(acks) X(duplicate_acks) X(nacks) X(opened) X(opened_unasked) X(opened_with_content)                 \
     X(opened_in_parts) X(given_back) X(shard_deaths) X(power_losses) X(failed_writes) X(gateway_deaths)              \
     X(links_lost) X(reloads) X(snapshots) X(truncations) X(ops_truncated)          \
-    X(clients_forgotten) X(loads) X(rebases_far) X(commits_dropped) X(resyncs) X(messages_dropped)  \
+    X(clients_forgotten) X(documents_forgotten) X(loads) X(rebases_far) X(commits_dropped) X(resyncs) X(messages_dropped)  \
     X(side_pieces) X(jobs) X(histories) X(damages) X(damages_met) X(returns)
 struct sim_counts {
 #define X(name) uint64_t name;
@@ -285,6 +286,8 @@ void sim_shard_start(struct sim *sim);
 void sim_shard_crash(struct sim *sim, uint64_t down_us);
 void sim_shard_deliver(struct sim *sim, struct sim_item *item);
 void sim_shard_damage(struct sim *sim);
+/* What the store holds is all as it should be. */
+void sim_shard_verify(struct sim *sim);
 bool sim_is_damaged(const struct sim *sim, const struct oracle_doc *doc);
 void sim_shard_set_full(struct sim *sim, bool is_full);
 bool sim_shard_is_idle(const struct sim *sim);

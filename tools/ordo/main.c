@@ -67,6 +67,16 @@ int ordo_command_misuse(const char *name, const char *fault) {
     return EXIT_USAGE;
 }
 
+bool ordo_command_confirm(const char *format, ...) {
+    char answer[8];
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, " [y/N] ");
+    return fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
 int ordo_command_flush(void) {
     if (fflush(stdout) == 0 && !ferror(stdout)) return EXIT_SUCCESS;
     return ordo_command_fail("cannot write to stdout: %s", strerror(errno));

@@ -298,6 +298,7 @@ static bool read_body(struct ordo_slice bytes, struct ordo_wire_message *out) {
         out->error = (struct ordo_wire_error){.code = (uint32_t)number, .message = text};
         return true;
     case ORDO_WIRE_PONG: return read_pair(bytes, 1, 0, &out->pong, &text);
+    case ORDO_WIRE_FORGOTTEN: return read_pair(bytes, 1, 0, &out->forgotten_head, &text);
     }
     return false;
 }
@@ -315,7 +316,7 @@ static bool read_message(struct ordo_slice bytes, struct ordo_wire_message *out)
             ok = get_number32(&field, &out->request);
         } else if (field.number == 2) {
             ok = get_number32(&field, &out->doc);
-        } else if (field.number <= ORDO_WIRE_PONG) {
+        } else if (field.number <= ORDO_WIRE_PONG || field.number == ORDO_WIRE_FORGOTTEN) {
             out->kind = (enum ordo_wire_kind)field.number;
             ok = get_bytes(&field, &body);
         }
