@@ -130,6 +130,7 @@ static ordo_err carry_out(struct ordo_loop *loop, uint64_t *turn_out, struct ord
     send_all(loop, &refused);
     if (effects->background.count > 0) err = write_batch(loop, &effects->background, false, problem);
     log_notes(loop);
+    if (effects->erased.size > 0) ordo_sweep_give(loop->sweep, ordo_buffer_slice(&effects->erased));
     ordo_shard_effects_clear(effects);
     step_refused(loop, &refused);
     return err;

@@ -9,6 +9,7 @@
 #include "shard/disk.h"
 #include "shard/inbox.h"
 #include "shard/side.h"
+#include "shard/sweep.h"
 #include "shard/wire_zmq.h"
 #include "shard/workers.h"
 
@@ -19,6 +20,7 @@ struct ordo_loop {
     struct ordo_disk *disk;
     struct ordo_inbox *inbox;
     struct ordo_workers *workers;
+    struct ordo_sweep *sweep;
     struct ordo_side *side;
     struct ordo_wire *wire;
 

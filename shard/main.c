@@ -27,6 +27,7 @@ struct shard {
     struct ordo_disk *disk;
     struct ordo_backup *backup;
     struct ordo_workers *workers;
+    struct ordo_sweep *sweep;
     void *zmq;
     struct ordo_wire wire;
     struct ordo_side *side;
@@ -108,12 +109,14 @@ static void start_core(struct shard *shard, const struct ordo_config *config) {
         for (size_t i = 0; i < 4; i++) snprintf(core.name + 2 * i, 3, "%02x", identity->store_id[i]);
     }
     shard->workers = ordo_workers_start(config->helper_count, shard->folder.store, &shard->inbox);
+    shard->sweep = ordo_sweep_start(shard->folder.store);
     shard->loop = (struct ordo_loop){
         .core = ordo_shard_create(&core, ordo_clock_monotonic_ms()),
         .store = shard->folder.store,
         .disk = shard->disk,
         .inbox = &shard->inbox,
         .workers = shard->workers,
+        .sweep = shard->sweep,
         .side = shard->side,
         .wire = &shard->wire,
     };
@@ -139,6 +142,7 @@ static void stop(struct shard *shard) {
     ordo_wire_close(&shard->wire);
     if (shard->zmq != NULL) zmq_ctx_term(shard->zmq);
     ordo_workers_stop(shard->workers);
+    ordo_sweep_stop(shard->sweep);
     ordo_loop_finish(&shard->loop);
     ordo_shard_destroy(shard->loop.core);
     ordo_backup_destroy(shard->backup);
