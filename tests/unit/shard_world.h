@@ -279,6 +279,7 @@ NEXT_OF(DUPLICATE, duplicate, DuplicateAck)
 NEXT_OF(PRESENCE, presence, Presence)
 NEXT_OF(HISTORY, history, HistoryAnswer)
 NEXT_OF(DROPPED, dropped, Dropped)
+NEXT_OF(FORGOTTEN, forgotten, Forgotten)
 #undef NEXT_OF
 
 static inline void assert_nothing_told(struct world *w, int g) {
