@@ -23,6 +23,7 @@
 #include "shard/folder.h"
 #include "tools/ordo/command.h"
 #include "tools/ordo/backup_manifest.h"
+#include "tools/ordo/rundir.h"
 #include "tools/ordo/side_link.h"
 
 enum { ASK_MS = 200, ANSWER_TIMEOUT_MS = 1000, SILENCE_MS = 15000, BUSY_MS = 15000, NICENESS = 10 };
@@ -244,7 +245,7 @@ static int take_shards(struct backup *backup) {
     int status = EXIT_SUCCESS;
     size_t count = 0;
     for (struct dirent *entry; status == EXIT_SUCCESS && folder != NULL && (entry = readdir(folder)) != NULL;) {
-        char name[ORDO_BACKUP_NAME_SIZE_MAX], path[PATH_MAX], endpoint[256];
+        char name[ORDO_BACKUP_NAME_SIZE_MAX], endpoint[ORDO_RUNDIR_ENDPOINT_SIZE];
         const char *dot = strrchr(entry->d_name, '.');
         if (dot == NULL || strcmp(dot, ".side") != 0 || dot == entry->d_name) continue;
         int size = snprintf(name, sizeof name, "%.*s", (int)(dot - entry->d_name), entry->d_name);
@@ -252,11 +253,7 @@ static int take_shards(struct backup *backup) {
             status = ordo_command_fail("%s names more than fits into a backup", run_path);
             break;
         }
-        if (snprintf(path, sizeof path, "%s/%s", run_path, entry->d_name) >= (int)sizeof path) continue;
-        FILE *file = fopen(path, "re");
-        bool is_read = file != NULL && fscanf(file, "%255s", endpoint) == 1;
-        if (file != NULL) fclose(file);
-        if (!is_read) continue; /* it has just ended; then its slots are missing */
+        if (!ordo_rundir_read_side(run_path, name, endpoint)) continue; /* it has just ended; then its slots are missing */
         status = take_shard(backup, name, endpoint);
         count++;
     }

@@ -21,7 +21,7 @@ static const struct command {
     {"doc", "at", "print a document as it was at a seq or at a time", ordo_doc_at_run},
     {"doc", "diff", "print what differs between a document at two seqs", ordo_doc_diff_run},
     {"doc", "restore", "make a document's content at a seq its content again", ordo_doc_restore_run},
-    {NULL, "verify", "check the data of a stopped shard", ordo_verify_run},
+    {NULL, "verify", "check the data of a shard, stopped or running", ordo_verify_run},
     {NULL, "backup", "copy the data of a running cluster", ordo_backup_run},
     {NULL, "restore", "make a data folder out of a backup", ordo_restore_run},
     {NULL, "repair", "make a new store of what a damaged one still holds", ordo_repair_run},

@@ -97,6 +97,15 @@ void ordo_rundir_set_side(const struct ordo_rundir *rundir, const char *name, co
     set_line(rundir, name, "side", endpoint);
 }
 
+bool ordo_rundir_read_side(const char *path, const char *name, char endpoint[ORDO_RUNDIR_ENDPOINT_SIZE]) {
+    char file_path[PATH_MAX];
+    if (snprintf(file_path, sizeof file_path, "%s/%s.side", path, name) >= (int)sizeof file_path) return false;
+    FILE *file = fopen(file_path, "re");
+    bool is_read = file != NULL && fscanf(file, "%255s", endpoint) == 1;
+    if (file != NULL) fclose(file);
+    return is_read;
+}
+
 void ordo_rundir_set_pid(const struct ordo_rundir *rundir, const char *name, pid_t pid) {
     char line[32];
     snprintf(line, sizeof line, "%ld", (long)pid);

@@ -11,6 +11,8 @@
 
 #include "common/error.h"
 
+enum { ORDO_RUNDIR_ENDPOINT_SIZE = 256 };
+
 struct ordo_rundir {
     char path[PATH_MAX];
     int lock; /* -1: not held */
@@ -25,6 +27,8 @@ void ordo_rundir_close(struct ordo_rundir *rundir);
 /* Replaces NAME.pid atomically; pid 0 removes it. Failing to is not worth stopping for: a warning. */
 /* The same for NAME.side; NULL removes it. */
 void ordo_rundir_set_side(const struct ordo_rundir *rundir, const char *name, const char *endpoint);
+/* What NAME.side in this folder says; false: nothing (any more). */
+bool ordo_rundir_read_side(const char *path, const char *name, char endpoint[ORDO_RUNDIR_ENDPOINT_SIZE]);
 void ordo_rundir_set_pid(const struct ordo_rundir *rundir, const char *name, pid_t pid);
 
 #endif
