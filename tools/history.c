@@ -40,7 +40,10 @@ static void take_part(void *user, const struct ordo_client_history *part) {
         history->last_seq = part->ops[i].server_seq;
         history->op(history->user, &part->ops[i]);
     }
+    if (part->error_code != 0) return;
     if (part->head > history->head) history->head = part->head;
+    history->begin_seq = part->begin_seq;
+    history->forgotten_seq = part->forgotten_seq;
 }
 
 ordo_err ordo_tools_read_history(struct ordo_client_loop *loop, struct ordo_client_doc *doc, uint64_t from_seq,

@@ -13,7 +13,7 @@ struct ordo_tools_history {
     bool is_enough;               /* set by `op`: nothing more is asked for */
     /* Filled in: */
     uint64_t first_seq, last_seq; /* of the ops that came; 0: none */
-    uint64_t head;
+    uint64_t head, begin_seq, forgotten_seq; /* as of the newest answer (ordo_client_history) */
     uint32_t error_code;          /* of a refusal; 0: none */
     char error_message[256];
 };

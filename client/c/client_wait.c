@@ -111,6 +111,9 @@ static void gather_part(void *user, const struct ordo_client_history *part) {
     if (!part->has_content) return;
     content->seq = part->content_seq;
     content->is_deleted = part->content_deleted;
+    content->timestamp_ms = part->content_timestamp_ms;
+    content->created_seq = part->content_created_seq;
+    content->deleted_seq = part->content_deleted_seq;
     if (gather->text.size + part->content.size > ORDO_DOCUMENT_SIZE_MAX + ORDO_OP_SIZE_MAX) gather->is_too_large = true;
     if (!gather->is_too_large) ordo_buffer_append_slice(&gather->text, part->content);
 }

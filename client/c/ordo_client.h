@@ -180,6 +180,8 @@ struct ordo_client_content { /* of a document, as it was at some seq */
     bool is_deleted;         /* there was no document then: `text` is empty */
     char *text;              /* `size` bytes in the encoding of the type, then a NUL; NULL after an error */
     size_t size;
+    uint64_t timestamp_ms;             /* of that op */
+    uint64_t created_seq, deleted_seq; /* the newest create and delete up to there; 0: none */
     uint64_t head;           /* when it was read */
     uint32_t error_code;     /* of a refusal, like HTTP's; 0: none */
     char error_message[256];

@@ -122,6 +122,10 @@ struct ordo_client_history {
     uint64_t content_seq;
     bool content_deleted;
     struct ordo_slice content; /* a part: append it to the parts before */
+    uint64_t content_timestamp_ms;                     /* of the op at content_seq; */
+    uint64_t content_created_seq, content_deleted_seq; /* the newest create and delete up to there; 0: none */
+    uint64_t begin_seq;        /* history begins with the content here; 0: with nothing */
+    uint64_t forgotten_seq;    /* dedupe may have forgotten clients whose newest op is at or below it */
     uint64_t horizon, head;
     bool more;                 /* further parts follow */
     uint32_t error_code;       /* not 0: the request failed, and this is the last call */

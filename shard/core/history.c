@@ -89,6 +89,8 @@ void ordo_history_done(struct ordo_shard *shard, struct ordo_doc *doc, struct or
     answer.request = job->requester.request;
     answer.head = doc->state.seq;
     answer.horizon = doc->horizon;
+    answer.begin_seq = doc->history_seq;
+    answer.forgotten_seq = doc->forgotten_seq;
     ordo_answer_bulk(shard, blob, &bulk);
     if (is_ops) {
         answer.ops = &bulk;
@@ -99,6 +101,9 @@ void ordo_history_done(struct ordo_shard *shard, struct ordo_doc *doc, struct or
         answer.content_deleted = !ordo_doc_exists(state); /* or not there yet */
         answer.content_field = ordo_content_field(state->type != NULL ? state->type : doc->state.type);
         answer.content = &bulk;
+        answer.timestamp_ms = state->timestamp_ms;
+        answer.created_seq = state->created_seq;
+        answer.deleted_seq = state->deleted_seq;
     }
     message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_HISTORY;
     message.history = &answer;

@@ -92,6 +92,9 @@ inCluster("it is deleted for everybody, and its order goes on behind the same he
   assert.equal((await raw.next((message) => message.request === 10)).error?.code, 409);
   for (const restart of [false, true]) {
     if (restart) await cluster.restart("SIGKILL");
+    const exported = await cluster.ordo(["export", "--url", cluster.url, "c/d"]);
+    assert.match(exported.stdout, new RegExp(`"begin_seq":${head + 1},"head":${head + 2},`), exported.stderr);
+    assert.match(exported.stdout, new RegExp(`"created_seq":${head + 1},"deleted_seq":${head + 1},`), "it begins with nothing");
     assert.equal(await good(cluster, "cat", "c/d"), "new");
     assert.equal((await good(cluster, "log", "c/d", "--from", `${head + 2}`)).trim().split("\n").length, 1);
     const { code, stderr } = await ordoDoc(cluster, "at", "c/d", "--seq", `${head}`);

@@ -25,7 +25,7 @@ static const struct command {
     {NULL, "backup", "copy the data of a running cluster", ordo_backup_run},
     {NULL, "restore", "make a data folder out of a backup", ordo_restore_run},
     {NULL, "repair", "make a new store of what a damaged one still holds", ordo_repair_run},
-    {NULL, "export", "print documents of a stopped shard with their history, as text", ordo_export_run},
+    {NULL, "export", "print documents with their history, as text", ordo_export_run},
     {NULL, "import", "take documents from such a text into a stopped shard", ordo_import_run},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0], NAME_WIDTH = 13 };

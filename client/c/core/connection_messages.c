@@ -82,6 +82,11 @@ static void history(struct ordo_client_connection *connection, const struct ordo
                                                                  .content_seq = part->content.seq,
                                                                  .content_deleted = part->content.deleted,
                                                                  .content = part->content.bytes,
+                                                                 .content_timestamp_ms = part->timestamp_ms,
+                                                                 .content_created_seq = part->created_seq,
+                                                                 .content_deleted_seq = part->deleted_seq,
+                                                                 .begin_seq = part->begin_seq,
+                                                                 .forgotten_seq = part->forgotten_seq,
                                                                  .horizon = part->horizon,
                                                                  .head = part->head,
                                                                  .more = part->more});

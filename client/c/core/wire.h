@@ -61,7 +61,7 @@ struct ordo_wire_opened {
 struct ordo_wire_history {
     struct ordo_slice body; /* its `ops`: ORDO_WIRE_HISTORY_OPS */
     struct ordo_wire_content content;
-    uint64_t horizon, head;
+    uint64_t horizon, head, begin_seq, forgotten_seq, timestamp_ms, created_seq, deleted_seq;
     bool more;
 };
 struct ordo_wire_welcome {

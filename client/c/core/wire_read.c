@@ -146,6 +146,11 @@ static bool read_history(struct ordo_slice bytes, struct ordo_wire_history *out)
         case 3: ok = get_number(&field, &out->horizon); break;
         case 4: ok = get_number(&field, &out->head); break;
         case 5: ok = get_flag(&field, &out->more); break;
+        case 6: ok = get_number(&field, &out->begin_seq); break;
+        case 7: ok = get_number(&field, &out->forgotten_seq); break;
+        case 8: ok = get_number(&field, &out->timestamp_ms); break;
+        case 9: ok = get_number(&field, &out->created_seq); break;
+        case 10: ok = get_number(&field, &out->deleted_seq); break;
         default: break;
         }
         if (!ok) return false;
