@@ -17,6 +17,7 @@
     X(IO, "input or output failed")                                                                                    \
     X(NO_SPACE, "the disk is full")                                                                                    \
     X(LOCKED, "held by another process")                                                                               \
+    X(CONFLICT, "changed by somebody else meanwhile")                                                                  \
     X(VERSION, "written by another version")                                                                           \
     X(UNAVAILABLE, "not available now")                                                                                \
     X(TIMEOUT, "took too long")                                                                                        \

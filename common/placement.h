@@ -11,6 +11,7 @@
 #include "common/limits.h"
 
 #define ORDO_STORE_ID_SIZE 16
+#define ORDO_CLUSTER_ID_SIZE 16
 
 struct ordo_store_id {
     uint8_t bytes[ORDO_STORE_ID_SIZE]; /* random; all zero: none */

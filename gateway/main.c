@@ -41,6 +41,7 @@ static void do_effects(struct process *process) {
             process->has_failed = true;
             ev_break(process->loop, EVBREAK_ALL);
             break;
+        case ORDO_GATEWAY_LINK_CLOSE: ordo_wire_zmq_finish(&process->link); break;
         case ORDO_GATEWAY_LINK_SEND:
             ordo_wire_zmq_send(&process->link, ORDO_WIRE_DATA, effect.session, effect.bytes);
             break;

@@ -7,7 +7,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "shard/backup_files.h"
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/low_water.h"
 #include "shard/recovery.h"
 

@@ -3,7 +3,7 @@
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/memory.h"
-#include "shard/files.h"
+#include "common/files.h"
 
 #include <errno.h>
 #include <fcntl.h>

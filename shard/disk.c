@@ -3,7 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/low_water.h"
 #include "shard/manifest.h"
 

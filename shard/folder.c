@@ -1,8 +1,9 @@
 #include "shard/folder.h"
 
+#include "common/files.h"
 #include "shard/backup.h"
 #include "shard/backup_files.h"
-#include "shard/files.h"
+#include "shard/confine.h"
 #include "shard/low_water.h"
 #include "shard/manifest.h"
 #include "shard/recovery.h"
@@ -14,6 +15,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { CONFINED_MAX = 8 }; /* bad tables that one start takes out */
 
 /* Joins into `out`; names so long that they do not fit fail in the call that they are made for. */
 static void join(char out[PATH_MAX], const char *path, const char *name) {
@@ -93,14 +96,14 @@ static ordo_err clear_leftovers(const char *path) {
     return ORDO_OK;
 }
 
+/* `context`: the id of the cluster that it joins; NULL: it is the first of a new one. */
 static ordo_err fill_empty(void *context, const char *path, uint64_t *turn, struct ordo_problem *problem) {
     char db_path[PATH_MAX];
-    (void)context;
     *turn = 0;
     join(db_path, path, "/db");
     struct ordo_store *store = NULL;
     ordo_err err = ordo_store_rocksdb_open(db_path, ORDO_ROCKSDB_CREATE, problem, &store);
-    if (!err) err = ordo_identity_create(store, problem);
+    if (!err) err = ordo_identity_create(store, context, problem);
     if (store != NULL) store->ops->close(store);
     return err;
 }
@@ -235,24 +238,48 @@ static ordo_err clear_checkpoint(const struct ordo_folder *folder, struct ordo_p
     return err;
 }
 
+/* Opens the database, raises the incarnation. What was noted as damaged is confined first. */
+static ordo_err open_database(struct ordo_folder *folder, struct ordo_problem *problem) {
+    ordo_err err = ordo_confine_run(folder->path, folder->db_path, problem);
+    if (!err) err = ordo_store_rocksdb_open(folder->db_path, ORDO_ROCKSDB_OPEN, problem, &folder->store);
+    if (!err) err = ordo_identity_read(folder->store, &folder->identity, problem);
+    if (!err) err = check_low_water(folder, folder->identity.turn, problem);
+    if (!err) err = ordo_identity_raise_incarnation(folder->store, &folder->identity, problem);
+    return err;
+}
+
+/* RocksDB compacts as soon as it is open, and may meet a bad table right then. Which one is noted: so once more. */
+static ordo_err open_confining(struct ordo_folder *folder, struct ordo_problem *problem) {
+    ordo_err err = ORDO_OK;
+    for (int attempt = 0; attempt < CONFINED_MAX; attempt++) {
+        err = open_database(folder, problem);
+        if (err != ORDO_ERR_CORRUPT || folder->store == NULL) return err;
+        if (!ordo_confine_note(folder->path, ordo_store_rocksdb_failure(folder->store))) return err;
+        folder->store->ops->close(folder->store);
+        folder->store = NULL;
+    }
+    return err;
+}
+
 ordo_err ordo_folder_open(struct ordo_folder *folder, const char *path, struct ordo_problem *problem) {
+    return ordo_folder_open_member(folder, path, NULL, problem);
+}
+
+ordo_err ordo_folder_open_member(struct ordo_folder *folder, const char *path, const uint8_t *cluster_id,
+                                 struct ordo_problem *problem) {
     *folder = (struct ordo_folder){.lock_fd = -1};
     set_paths(folder, path);
     enum place place = look_at(folder);
     if (place == PLACE_OTHER || place == PLACE_FAILED) return refuse_place(folder, place, problem);
     ordo_err err = refuse_backup(folder, problem);
     if (err) return err;
-    err = place == PLACE_FREE ? make_store(folder, fill_empty, NULL, problem)
+    err = place == PLACE_FREE ? make_store(folder, fill_empty, (void *)(uintptr_t)cluster_id, problem)
                               : take_lock(folder, folder->path, true, LOCK_EX, problem);
     if (!err) err = clear_checkpoint(folder, problem);
     if (!err) make_room(folder);
     bool is_torn;
     if (!err) err = check_log(folder, true, &is_torn, problem);
-    if (!err) err = ordo_store_rocksdb_open(folder->db_path, ORDO_ROCKSDB_OPEN, problem, &folder->store);
-    if (!err) err = ordo_identity_read(folder->store, &folder->identity, problem);
-    if (!err) err = check_low_water(folder, folder->identity.turn, problem);
-    if (!err) err = ordo_identity_raise_incarnation(folder->store, &folder->identity, problem);
-    return err;
+    return err ? err : open_confining(folder, problem);
 }
 
 ordo_err ordo_folder_open_readonly(struct ordo_folder *folder, const char *path, struct ordo_problem *problem) {

@@ -5,13 +5,16 @@
  *     DIR/low-water   a turn that was durable (low_water.h)
  *     DIR/reserve     space kept for the day when there is none (disk.h)
  *     DIR/checkpoint  links to tables, while a backup is made (backup.h)
+ *     DIR/bad-tables  tables in which compaction met a bad block; DIR/confine while they are taken out, DIR/lost what
+ *                     was (confine.h)
  *
  * A folder that is absent or empty becomes a new store: made as DIR.new, locked, filled, synced, renamed. Nothing else
  * ever becomes one: a folder with something in it and no store is refused, so a lost database or a volume that is not
  * mounted shows as an error and never as empty documents.
  *
  * An existing store is opened in this order: lock; give the reserve back if the disk is full; check the log files
- * (recovery.h), cut a torn tail; compare with the low-water mark; open the database, which writes all that its log holds to new, synced tables; raise the incarnation.
+ * (recovery.h), cut a torn tail; compare with the low-water mark; take out tables that are known to be bad; open the
+ * database, which writes all that its log holds to new, synced tables; raise the incarnation.
  * Only then is anything served. */
 #ifndef ORDO_SHARD_FOLDER_H
 #define ORDO_SHARD_FOLDER_H
@@ -32,6 +35,9 @@ struct ordo_folder {
 /* Opens for serving; makes the store if there is none. LOCKED: another process has it. CORRUPT: damage. The caller
  * finishes the folder whatever comes back. */
 ORDO_MUST_USE ordo_err ordo_folder_open(struct ordo_folder *folder, const char *path, struct ordo_problem *problem);
+/* The same, but a store that it makes is one more of that cluster (NULL: the first of a new one) and owns no slot. */
+ORDO_MUST_USE ordo_err ordo_folder_open_member(struct ordo_folder *folder, const char *path,
+                                               const uint8_t *cluster_id, struct ordo_problem *problem);
 /* Opens a stopped store, or one in a backup, for reading: the same checks, and not a byte is changed. NOT_FOUND: no store there. */
 ORDO_MUST_USE ordo_err ordo_folder_open_readonly(struct ordo_folder *folder, const char *path,
                                                  struct ordo_problem *problem);

@@ -10,7 +10,6 @@ enum { ROW_VERSION = 1 };
 #define KEY_CLUSTER "cluster"
 #define KEY_STORE "store"
 #define KEY_INCARNATION "incarnation"
-#define KEY_OWNER "owner" /* followed by the slot, 2 bytes big endian */
 
 static void put_bytes(struct ordo_batch *batch, struct ordo_slice key, struct ordo_slice bytes) {
     struct ordo_buffer value = {0};
@@ -28,16 +27,24 @@ static void put_number(struct ordo_batch *batch, struct ordo_slice key, uint64_t
     ordo_buffer_finish(&bytes);
 }
 
-static void put_owner(struct ordo_batch *batch, uint16_t slot, uint64_t epoch) {
-    struct ordo_buffer key = {0};
-    ordo_buffer_append_slice(&key, ordo_slice_of(KEY_OWNER));
-    ordo_buffer_append_u16_be(&key, slot);
-    put_number(batch, ordo_buffer_slice(&key), epoch);
+static void put_slot(struct ordo_batch *batch, unsigned slot, const struct ordo_slot_row *row) {
+    struct ordo_buffer key = {0}, value = {0};
+    ordo_key_slot(&key, (uint16_t)slot);
+    ordo_slot_row_encode(&value, ordo_buffer_slice(&key), row);
+    ordo_batch_put(batch, ORDO_CF_META, ordo_buffer_slice(&key), ordo_buffer_slice(&value));
     ordo_buffer_finish(&key);
+    ordo_buffer_finish(&value);
 }
 
-static void put_ownership(struct ordo_batch *batch, uint64_t epoch) {
-    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) put_owner(batch, slot, epoch);
+/* Notes and writes that it owns the slot. */
+static void own(struct ordo_batch *batch, struct ordo_identity *identity, unsigned slot, uint64_t epoch) {
+    identity->slot_count += identity->slots[slot].state != ORDO_SLOT_OWNED;
+    identity->slots[slot] = (struct ordo_slot_row){.state = ORDO_SLOT_OWNED, .epoch = epoch};
+    put_slot(batch, slot, &identity->slots[slot]);
+}
+
+static void own_all(struct ordo_batch *batch, struct ordo_identity *identity, uint64_t epoch) {
+    for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) own(batch, identity, slot, epoch);
 }
 
 static ordo_err write_rows(struct ordo_store *store, struct ordo_batch *batch, struct ordo_problem *problem) {
@@ -47,20 +54,32 @@ static ordo_err write_rows(struct ordo_store *store, struct ordo_batch *batch, s
     return err;
 }
 
-static void put_all(struct ordo_batch *batch, const struct ordo_identity *identity, uint64_t epoch) {
+static void put_ids(struct ordo_batch *batch, const struct ordo_identity *identity) {
     put_number(batch, ordo_slice_of(KEY_FORMAT), ORDO_STORE_FORMAT);
     put_bytes(batch, ordo_slice_of(KEY_CLUSTER), ordo_slice(identity->cluster_id, sizeof identity->cluster_id));
     put_bytes(batch, ordo_slice_of(KEY_STORE), ordo_slice(identity->store_id, sizeof identity->store_id));
     put_number(batch, ordo_slice_of(KEY_INCARNATION), identity->incarnation);
-    put_ownership(batch, epoch);
 }
 
-ordo_err ordo_identity_create(struct ordo_store *store, struct ordo_problem *problem) {
+ordo_err ordo_identity_create(struct ordo_store *store, const uint8_t *cluster_id, struct ordo_problem *problem) {
     struct ordo_identity identity = {0};
-    ordo_random_bytes(identity.cluster_id, sizeof identity.cluster_id);
-    ordo_random_bytes(identity.store_id, sizeof identity.store_id);
     struct ordo_batch batch = {0};
-    put_all(&batch, &identity, 1);
+    ordo_random_bytes(identity.store_id, sizeof identity.store_id);
+    if (cluster_id != NULL) memcpy(identity.cluster_id, cluster_id, sizeof identity.cluster_id);
+    else ordo_random_bytes(identity.cluster_id, sizeof identity.cluster_id);
+    put_ids(&batch, &identity);
+    if (cluster_id == NULL) own_all(&batch, &identity, 1);
+    return write_rows(store, &batch, problem);
+}
+
+ordo_err ordo_identity_found(struct ordo_store *store, struct ordo_identity *identity, struct ordo_problem *problem) {
+    for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
+        if (identity->slots[slot].state == ORDO_SLOT_NONE) continue;
+        ordo_problem_set(problem, "The store has or had slots already, so it cannot be the first one of a cluster.");
+        return ORDO_ERR_INVALID;
+    }
+    struct ordo_batch batch = {0};
+    own_all(&batch, identity, 1);
     return write_rows(store, &batch, problem);
 }
 
@@ -112,21 +131,24 @@ static ordo_err get_turn(struct ordo_view *view, struct ordo_identity *out) {
     return err;
 }
 
-static ordo_err read_slots(struct ordo_view *view, struct ordo_identity *out) {
-    struct ordo_slice prefix = ordo_slice_of(KEY_OWNER);
-    struct ordo_iterator *iterator = view->ops->iterate(view, ORDO_CF_META, prefix, ordo_slice(NULL, 0));
+/* With `tolerates`, rows that do not read are as if they were not there. */
+static ordo_err read_slots(struct ordo_view *view, struct ordo_identity *out, bool tolerates) {
+    struct ordo_iterator *iterator = view->ops->iterate(view, ORDO_CF_META, ordo_key_slots, ordo_slice(NULL, 0));
     ordo_err err = ORDO_OK;
     while (!err && iterator->ops->next(iterator)) {
         struct ordo_slice key = iterator->ops->key(iterator);
-        if (!ordo_slice_starts_with(key, prefix)) break;
-        uint8_t epoch[8];
+        struct ordo_slot_row row;
         uint16_t slot;
-        struct ordo_reader rest = ordo_reader(ordo_slice(key.data + prefix.size, key.size - prefix.size));
-        err = open_bytes(key, iterator->ops->value(iterator), epoch, sizeof epoch);
-        if (!err && (!ordo_take_u16_be(&rest, &slot) || slot >= ORDO_SLOT_COUNT)) err = ORDO_ERR_CORRUPT;
+        if (!ordo_slice_starts_with(key, ordo_key_slots)) break;
+        if (!ordo_key_parse_slot(key, &slot)) err = ORDO_ERR_CORRUPT;
+        if (!err) err = ordo_slot_row_decode(key, iterator->ops->value(iterator), &row);
+        if (err && tolerates) {
+            err = ORDO_OK;
+            continue;
+        }
         if (err) break;
-        out->epochs[slot] = number_of(epoch);
-        out->slot_count++;
+        out->slots[slot] = row;
+        out->slot_count += row.state == ORDO_SLOT_OWNED;
     }
     if (!err) err = iterator->ops->status(iterator);
     iterator->ops->close(iterator);
@@ -148,7 +170,7 @@ ordo_err ordo_identity_read(struct ordo_store *store, struct ordo_identity *out,
     if (!err) err = get_bytes(view, KEY_STORE, out->store_id, sizeof out->store_id);
     if (!err) err = get_number(view, KEY_INCARNATION, &out->incarnation);
     if (!err) err = get_turn(view, out);
-    if (!err) err = read_slots(view, out);
+    if (!err) err = read_slots(view, out, false);
     store->ops->view_close(view);
     if (!err) return ORDO_OK;
     if (err == ORDO_ERR_NOT_FOUND) err = ORDO_ERR_CORRUPT;
@@ -170,24 +192,20 @@ ordo_err ordo_identity_restore(struct ordo_store *store, struct ordo_identity *i
     ordo_random_bytes(identity->store_id, sizeof identity->store_id);
     put_bytes(&batch, ordo_slice_of(KEY_STORE), ordo_slice(identity->store_id, sizeof identity->store_id));
     put_number(&batch, ordo_slice_of(KEY_INCARNATION), ++identity->incarnation);
-    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
-        if (identity->epochs[slot] > 0) put_owner(&batch, slot, ++identity->epochs[slot]);
+    for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
+        uint64_t epoch = ordo_identity_epoch(identity, slot);
+        if (epoch > 0) own(&batch, identity, slot, epoch + 1);
     }
     return write_rows(store, &batch, problem);
 }
 
-/* The highest epoch with which it owns a slot; rows that do not read are passed over. */
-static uint64_t highest_epoch(struct ordo_view *view) {
-    struct ordo_slice prefix = ordo_slice_of(KEY_OWNER);
-    struct ordo_iterator *iterator = view->ops->iterate(view, ORDO_CF_META, prefix, ordo_slice(NULL, 0));
-    uint64_t highest = 0;
-    while (iterator->ops->next(iterator) && ordo_slice_starts_with(iterator->ops->key(iterator), prefix)) {
-        uint8_t epoch[8];
-        if (open_bytes(iterator->ops->key(iterator), iterator->ops->value(iterator), epoch, sizeof epoch)) continue;
-        if (number_of(epoch) > highest) highest = number_of(epoch);
+/* Whether it owns all slots, as far as can be told: it was made with all of them, and gave none away. */
+static bool has_all(const struct ordo_identity *identity) {
+    for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
+        const struct ordo_slot_row *row = &identity->slots[slot];
+        if (row->state != ORDO_SLOT_NONE && (row->state != ORDO_SLOT_OWNED || row->epoch != 1)) return false;
     }
-    iterator->ops->close(iterator);
-    return highest;
+    return true;
 }
 
 ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *has_cluster,
@@ -201,8 +219,19 @@ ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *ha
     if (get_turn(view, &identity)) identity.term = 0;
     identity.incarnation++;
     struct ordo_batch batch = {0};
-    put_all(&batch, &identity, highest_epoch(view) + 1);
+    put_ids(&batch, &identity);
+    ordo_err read_err = read_slots(view, &identity, true);
+    bool is_whole = has_all(&identity);
+    for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
+        uint64_t epoch = ordo_identity_epoch(&identity, slot);
+        if (epoch > 0 || is_whole) own(&batch, &identity, slot, (epoch > 0 ? epoch : 1) + 1);
+    }
     store->ops->view_close(view);
+    if (read_err) {
+        ordo_batch_finish(&batch);
+        ordo_problem_set(problem, "The rows of the store's slots cannot be read: %s.", ordo_err_text(read_err));
+        return read_err;
+    }
     struct ordo_buffer row = {0};
     ordo_turn_row_encode(&row, &(struct ordo_turn_row){.turn = turn, .term = identity.term});
     if (turn > 0) ordo_batch_put(&batch, ORDO_CF_META, ordo_key_turn, ordo_buffer_slice(&row));

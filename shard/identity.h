@@ -1,32 +1,45 @@
-/* shard/identity.h: who a store is: the rows of `meta` that do not come from turns.
+/* shard/identity.h: who a store is: the rows of `meta` that do not come from turns, and those of its slots.
  *
- * Written once, with the store: format version, cluster id, store id, and the slots that it owns. Raised at each start,
+ * Written once, with the store: format version, cluster id, store id, and the slots that it owns from the beginning; from
+ * then on the core changes the rows of slots (docs/cluster.md). Raised at each start,
  * before anything is served: the incarnation, so that nobody takes this life of the store for an earlier one. Each
  * value ends in a checksum. The row of the turn is the core's (shard/core/rows.h). */
 #ifndef ORDO_SHARD_IDENTITY_H
 #define ORDO_SHARD_IDENTITY_H
 
 #include "common/limits.h"
+#include "shard/core/rows.h"
 #include "shard/core/shard.h"
 #include "shard/store_rocksdb.h"
 
 #define ORDO_STORE_FORMAT 1
-#define ORDO_CLUSTER_ID_SIZE 16
 
 struct ordo_identity {
     uint8_t cluster_id[ORDO_CLUSTER_ID_SIZE];
     uint8_t store_id[ORDO_STORE_ID_SIZE];
     uint64_t incarnation; /* 0 in a store that was never served */
     uint64_t turn, term;  /* of the newest batch; 0 before the first */
-    size_t slot_count;    /* slots that it owns … */
-    uint64_t epochs[ORDO_SLOT_COUNT]; /* … and with which epoch; 0: not this one */
+    size_t slot_count;    /* slots that it owns, among … */
+    struct ordo_slot_row slots[ORDO_SLOT_COUNT];
 };
 
-/* Draws both ids and writes them with the ownership of all slots (epoch 1): the first store of a cluster. Synced. */
-ORDO_MUST_USE ordo_err ordo_identity_create(struct ordo_store *store, struct ordo_problem *problem);
+/* The epoch with which it owns the slot; 0: it does not. */
+static inline uint64_t ordo_identity_epoch(const struct ordo_identity *identity, unsigned slot) {
+    return identity->slots[slot].state == ORDO_SLOT_OWNED ? identity->slots[slot].epoch : 0;
+}
+
+/* Draws a store id and writes it. Without a cluster (NULL) it draws that id too and writes the ownership of all slots (epoch
+ * 1): the only store of a new cluster. A store of an existing cluster (ORDO_CLUSTER_ID_SIZE bytes) owns none. Synced. */
+ORDO_MUST_USE ordo_err ordo_identity_create(struct ordo_store *store, const uint8_t *cluster_id,
+                                            struct ordo_problem *problem);
+/* Writes the ownership of all slots (epoch 1) into a store that has no row of any; INVALID if it has. Synced. */
+ORDO_MUST_USE ordo_err ordo_identity_found(struct ordo_store *store, struct ordo_identity *identity,
+                                           struct ordo_problem *problem);
 /* For a repaired store, which holds the rows of the damaged one that could be read: the successor of that store. It keeps
  * the cluster id (draws one if that was lost: then `has_cluster` is false), has an id of its own, a higher incarnation,
- * and claims the slots with a higher epoch, so that wherever both are seen, this one is the owner. Synced. */
+ * and claims the slots that it owned with a higher epoch, so that wherever both are seen, this one is the owner. Rows of
+ * slots that do not read leave the slots unclaimed, as another store may have them; but a store of which all rows that read
+ * say "owned since the beginning", or of which none reads, is taken for one that has all. Synced. */
 ORDO_MUST_USE ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *has_cluster,
                                              struct ordo_problem *problem);
 /* CORRUPT, VERSION, IO. */

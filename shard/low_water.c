@@ -1,7 +1,7 @@
 #include "shard/low_water.h"
 
 #include "common/hash.h"
-#include "shard/files.h"
+#include "common/files.h"
 
 #include <errno.h>
 #include <fcntl.h>

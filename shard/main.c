@@ -4,6 +4,7 @@
 #include "common/random.h"
 #include "common/sched.h"
 #include "shard/config.h"
+#include "shard/confine.h"
 #include "shard/folder.h"
 #include "shard/loop.h"
 
@@ -99,6 +100,8 @@ static void start_core(struct shard *shard, const struct ordo_config *config) {
     const struct ordo_identity *identity = &shard->folder.identity;
     struct ordo_shard_config core = config->core;
     memcpy(core.store_id, identity->store_id, sizeof core.store_id);
+    memcpy(core.cluster_id, identity->cluster_id, sizeof core.cluster_id);
+    core.slots = identity->slots;
     core.incarnation = identity->incarnation;
     core.turn = identity->turn;
     core.term = identity->term;
@@ -153,7 +156,9 @@ static void stop(struct shard *shard) {
 
 /* What is in memory is worth nothing now: the next start recovers from the log. Nothing is closed, because closing writes
  * (and RocksDB asserts on a file that it failed to write before). */
-static _Noreturn void fail_at_once(const struct ordo_problem *problem) {
+static _Noreturn void fail_at_once(const struct shard *shard, const struct ordo_problem *problem) {
+    const struct ordo_store *store = shard->folder.store;
+    if (store != NULL) (void)ordo_confine_note(shard->folder.path, ordo_store_rocksdb_failure(store));
     log_error("event=stopped reason=\"%s\"", problem->text);
     _exit(EXIT_FAILURE);
 }
@@ -176,7 +181,7 @@ int main(int argc, char **argv) {
     if (!err) err = listen_to_gateways(&shard, &config, &problem);
     if (!err) start_core(&shard, &config);
     if (!err) err = serve(&shard, &problem);
-    if (err) fail_at_once(&problem);
+    if (err) fail_at_once(&shard, &problem);
     stop(&shard);
     return EXIT_SUCCESS;
 }

@@ -1,6 +1,6 @@
 #include "shard/manifest.h"
 
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/wal.h"
 
 #include <errno.h>
@@ -52,6 +52,44 @@ ordo_err ordo_manifest_mark(const char *db_path, struct ordo_manifest_mark *mark
     if (now.number == mark->number && now.size == mark->size) return ORDO_OK;
     err = sync_file(path);
     if (!err) *mark = now;
+    return err;
+}
+
+/* Tags of RocksDB's version edits. */
+enum { EDIT_DELETED_FILE = 6, EDIT_FAMILY = 200 };
+
+/* An edit speaks of one family. */
+static void append_edit(struct ordo_buffer *manifest, int cf, const struct ordo_rocksdb_table *tables, size_t count) {
+    struct ordo_buffer edit = {0};
+    size_t dropped_count = 0;
+    ordo_buffer_append_varint(&edit, EDIT_FAMILY);
+    ordo_buffer_append_varint(&edit, cf == ORDO_CF_COUNT ? 0 : (uint64_t)(ORDO_ROCKSDB_FAMILY_FIRST + cf));
+    for (size_t i = 0; i < count; i++) {
+        if ((int)tables[i].cf != cf) continue;
+        ordo_buffer_append_varint(&edit, EDIT_DELETED_FILE);
+        ordo_buffer_append_varint(&edit, (uint64_t)tables[i].level);
+        ordo_buffer_append_varint(&edit, tables[i].number);
+        dropped_count++;
+    }
+    if (dropped_count > 0) ordo_wal_append(manifest, ordo_buffer_slice(&edit));
+    ordo_buffer_finish(&edit);
+}
+
+ordo_err ordo_manifest_drop(const char *db_path, const struct ordo_rocksdb_table *tables, size_t count,
+                            struct ordo_problem *problem) {
+    char path[PATH_MAX], temporary[PATH_MAX];
+    uint64_t number;
+    struct ordo_buffer manifest = {0};
+    ordo_err err = find(db_path, path, &number);
+    if (!err) err = ordo_file_read(path, &manifest);
+    if (!err) {
+        manifest.size = ordo_wal_whole_size(ordo_buffer_slice(&manifest)); /* what was being written at a crash is none */
+        for (int cf = 0; cf <= ORDO_CF_COUNT; cf++) append_edit(&manifest, cf, tables, count);
+        int size = snprintf(temporary, sizeof temporary, "%s/manifest.new", db_path);
+        err = size < (int)sizeof temporary ? ordo_file_replace(path, temporary, ordo_buffer_slice(&manifest)) : ORDO_ERR_IO;
+    }
+    if (err) ordo_problem_set(problem, "The list of tables in %s cannot be changed: %s.", db_path, strerror(errno));
+    ordo_buffer_finish(&manifest);
     return err;
 }
 

@@ -11,6 +11,10 @@
 
 /* Of the MANIFEST in use; what stands in `mark` is on disk on return. If it is as before, nothing is synced. */
 ORDO_MUST_USE ordo_err ordo_manifest_mark(const char *db_path, struct ordo_manifest_mark *mark);
+/* Takes these tables out of the list, of a database that nobody has open: with its next opening it does not know of them any
+ * more, and deletes their files. On disk on return; cut off, nothing has changed. */
+ORDO_MUST_USE ordo_err ordo_manifest_drop(const char *db_path, const struct ordo_rocksdb_table *tables, size_t count,
+                                          struct ordo_problem *problem);
 /* CORRUPT, with a sentence: it is older, shorter or less readable than it was. */
 ORDO_MUST_USE ordo_err ordo_manifest_check(const char *db_path, const struct ordo_manifest_mark *mark,
                                            struct ordo_problem *problem);

@@ -3,7 +3,7 @@
 #include "common/memory.h"
 #include "shard/core/key.h"
 #include "shard/core/rows.h"
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/wal.h"
 
 #include <dirent.h>

@@ -4,11 +4,14 @@
 #include "common/limits.h"
 #include "common/memory.h"
 #include "common/random.h"
+#include "shard/core/damage.h"
+#include "shard/core/documents.h"
 #include "shard/core/key.h"
+#include "shard/core/row_age.h"
 #include "shard/core/rows.h"
 #include "shard/core/table.h"
 #include "shard/core/value.h"
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/folder.h"
 #include "shard/salvage.h"
 
@@ -88,21 +91,6 @@ static void note_bad_row(struct work *work, enum ordo_cf cf, struct ordo_slice k
     if (seq > wounded->seen_seq && seq <= ORDO_NUMBER_MAX) wounded->seen_seq = seq;
 }
 
-/* Rows that are written again and again say themselves how new they are. A document that is forgotten gets another row, and
- * a record, at a head that it had before. */
-static uint64_t age_of(enum ordo_cf cf, struct ordo_slice key, struct ordo_slice value) {
-    struct ordo_doc_row doc;
-    struct ordo_client_row client;
-    struct ordo_turn_row turn;
-    struct ordo_snapshot_row snapshot;
-    if (cf == ORDO_CF_DOCS && !ordo_doc_row_decode(key, value, &doc)) return 2 * doc.head + (doc.erased_seq == doc.head);
-    if (cf == ORDO_CF_SNAPSHOTS && !ordo_snapshot_row_decode(key, value, &snapshot))
-        return ordo_snapshot_row_is_erased(&snapshot);
-    if (cf == ORDO_CF_CLIENTS && !ordo_client_row_decode(key, value, &client)) return client.server_seq;
-    if (cf == ORDO_CF_META && ordo_slice_equal(key, ordo_key_turn) && !ordo_turn_row_decode(value, &turn)) return turn.turn;
-    return 0;
-}
-
 static ordo_err is_newer(struct work *work, enum ordo_cf cf, struct ordo_slice key, struct ordo_slice value, bool *out) {
     struct ordo_buffer there = {0};
     *out = false;
@@ -111,46 +99,55 @@ static ordo_err is_newer(struct work *work, enum ordo_cf cf, struct ordo_slice k
     struct ordo_view *view = work->store->ops->view_open(work->store);
     err = view->ops->get(view, cf, key, &there);
     work->store->ops->view_close(view);
-    *out = err == ORDO_ERR_NOT_FOUND || age_of(cf, key, value) > age_of(cf, key, ordo_buffer_slice(&there));
+    *out = err == ORDO_ERR_NOT_FOUND || ordo_row_is_later(cf, key, value, ordo_buffer_slice(&there));
     ordo_buffer_finish(&there);
     return err == ORDO_ERR_NOT_FOUND ? ORDO_OK : err;
 }
 
-/* Of a snapshot. */
-static bool is_record(struct ordo_slice rest) {
-    uint64_t seq;
-    uint32_t piece;
-    return ordo_key_parse_piece(rest, &seq, &piece) && piece == ORDO_PIECE_VALID;
-}
-
-static ordo_err take_row(void *context, enum ordo_cf cf, struct ordo_slice key, struct ordo_slice value, bool is_newest) {
-    struct work *work = context;
-    struct ordo_key parsed;
-    bool is_wanted = ordo_value_is_whole(key, value) && (cf == ORDO_CF_META || ordo_key_parse(key, &parsed));
-    if (!is_wanted) {
-        note_bad_row(work, cf, key);
-        return ORDO_OK;
-    }
-    /* Runs and pieces of snapshots never change: whichever comes is the same. */
-    bool changes = cf == ORDO_CF_META || cf == ORDO_CF_DOCS || cf == ORDO_CF_CLIENTS ||
-                   (cf == ORDO_CF_SNAPSHOTS && is_record(parsed.rest));
-    if (changes && !is_newest) {
-        ordo_err err = is_newer(work, cf, key, value, &is_wanted);
-        if (err) return err;
-    }
-    if (!is_wanted) return ORDO_OK;
-    if (cf == ORDO_CF_META && age_of(cf, key, value) > work->read_turn) work->read_turn = age_of(cf, key, value);
-    ordo_batch_put(&work->batch, cf, key, value);
-    return write_if_large(work);
-}
-
-static void take_gap(void *context, enum ordo_cf cf, struct ordo_slice low, struct ordo_slice high) {
-    struct work *work = context;
+static void add_gap(struct work *work, enum ordo_cf cf, struct ordo_slice low, struct ordo_slice high) {
     work->gaps = ordo_realloc(work->gaps, (work->gap_count + 1) * sizeof *work->gaps);
     struct gap *gap = &work->gaps[work->gap_count++];
     *gap = (struct gap){.cf = cf};
     ordo_buffer_append_slice(&gap->low, low);
     ordo_buffer_append_slice(&gap->high, high);
+}
+
+static void take_gap(void *context, const struct ordo_salvage_gap *gap) { add_gap(context, gap->cf, gap->low, gap->high); }
+
+static void note_turn(struct work *work, struct ordo_slice key, struct ordo_slice value) {
+    struct ordo_turn_row turn;
+    bool is_turn = ordo_slice_equal(key, ordo_key_turn) && ordo_turn_row_decode(value, &turn) == ORDO_OK;
+    if (is_turn && turn.turn > work->read_turn) work->read_turn = turn.turn;
+}
+
+/* What the store lost to damaged tables before are gaps like those of now. */
+static void take_damage(struct work *work, struct ordo_slice value) {
+    struct ordo_reader ranges;
+    struct ordo_damage damage;
+    if (ordo_damage_open(value, &ranges)) work->lacks_turns = true;
+    else while (ordo_damage_next(&ranges, &damage)) add_gap(work, damage.cf, damage.low, damage.high);
+}
+
+static ordo_err take_row(void *context, enum ordo_cf cf, struct ordo_slice key, struct ordo_slice value, bool is_newest) {
+    struct work *work = context;
+    struct ordo_key parsed;
+    if (cf == ORDO_CF_META && ordo_slice_equal(key, ordo_key_damage)) {
+        take_damage(work, value);
+        return ORDO_OK;
+    }
+    bool is_wanted = ordo_value_is_whole(key, value) && (cf == ORDO_CF_META || ordo_key_parse(key, &parsed));
+    if (!is_wanted) {
+        note_bad_row(work, cf, key);
+        return ORDO_OK;
+    }
+    if (ordo_row_changes(cf, key) && !is_newest) {
+        ordo_err err = is_newer(work, cf, key, value, &is_wanted);
+        if (err) return err;
+    }
+    if (!is_wanted) return ORDO_OK;
+    if (cf == ORDO_CF_META) note_turn(work, key, value);
+    ordo_batch_put(&work->batch, cf, key, value);
+    return write_if_large(work);
 }
 
 static void take_note(void *context, const char *sentence) {
@@ -257,34 +254,13 @@ static ordo_err mend_document(struct work *work, struct ordo_view *view, struct 
     return write_if_large(work);
 }
 
-/* The first document at or behind `from` that any family knows of; false: none. */
-static ordo_err next_document(struct ordo_view *view, struct ordo_slice from, struct ordo_buffer *out, bool *is_found) {
-    static const enum ordo_cf families[] = {ORDO_CF_DOCS, ORDO_CF_OPS, ORDO_CF_SNAPSHOTS, ORDO_CF_CLIENTS};
-    ordo_err err = ORDO_OK;
-    *is_found = false;
-    for (size_t i = 0; i < sizeof families / sizeof *families && !err; i++) {
-        struct ordo_iterator *iterator = view->ops->iterate(view, families[i], ordo_slice(NULL, 0), ordo_slice(NULL, 0));
-        struct ordo_key key;
-        if (!iterator->ops->seek(iterator, from)) {
-            err = iterator->ops->status(iterator);
-        } else if (ordo_key_parse(iterator->ops->key(iterator), &key) &&
-                   (!*is_found || ordo_slice_compare(key.doc_key, ordo_buffer_slice(out)) < 0)) {
-            ordo_buffer_clear(out);
-            ordo_buffer_append_slice(out, key.doc_key);
-            *is_found = true;
-        }
-        iterator->ops->close(iterator);
-    }
-    return err;
-}
-
 static ordo_err mend_documents(struct work *work) {
     struct ordo_view *view = work->store->ops->view_open(work->store); /* as gathered: batches go on meanwhile */
     struct ordo_buffer from = {0}, doc_key = {0};
     bool is_found = true;
     ordo_err err = ORDO_OK;
     ordo_buffer_append_u8(&from, 0);
-    while (!err && !(err = next_document(view, ordo_buffer_slice(&from), &doc_key, &is_found)) && is_found) {
+    while (!err && !(err = ordo_documents_next(view, ordo_buffer_slice(&from), &doc_key, &is_found)) && is_found) {
         err = mend_document(work, view, ordo_buffer_slice(&doc_key));
         ordo_key_doc_end(&from, ordo_buffer_slice(&doc_key));
     }
@@ -300,13 +276,6 @@ static ordo_err mend_documents(struct work *work) {
 }
 
 /* ---- what may be lost with its name */
-
-/* The document key at the front of a key; as much as reads. */
-static struct ordo_slice document_of(const struct ordo_buffer *key) {
-    struct ordo_key parsed;
-    struct ordo_slice slice = ordo_buffer_slice(key);
-    return ordo_key_parse(slice, &parsed) ? parsed.doc_key : slice;
-}
 
 /* Among the rows that were taken over. */
 static bool has_quarantine(struct work *work) {
@@ -324,7 +293,8 @@ static void put_quarantine(struct work *work) {
     for (size_t i = 0; i < work->gap_count; i++) {
         const struct gap *gap = &work->gaps[i];
         if (gap->cf != ORDO_CF_OPS) continue; /* whatever a document has, it has or had ops */
-        ranges[range_count++] = (struct ordo_quarantine_range){document_of(&gap->low), document_of(&gap->high)};
+        ranges[range_count++] = (struct ordo_quarantine_range){
+            ordo_key_document(ordo_buffer_slice(&gap->low)), ordo_key_document(ordo_buffer_slice(&gap->high))};
     }
     if (work->lacks_turns) ranges[range_count++] = (struct ordo_quarantine_range){.low = ordo_slice(NULL, 0)};
     if (range_count > 0 && has_quarantine(work)) { /* of an earlier repair: it holds on */

@@ -4,7 +4,7 @@
 #include "shard/backup_files.h"
 #include "shard/core/key.h"
 #include "shard/core/relineage.h"
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/folder.h"
 #include "shard/low_water.h"
 

@@ -1,7 +1,7 @@
 #include "shard/salvage.h"
 
 #include "common/limits.h"
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/wal.h"
 
 #include <dirent.h>
@@ -11,9 +11,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* RocksDB numbers families in the order in which they were made, its own first (store_rocksdb.c, names). */
-enum { FAMILY_FIRST = 1 };
 
 struct copy {
     struct ordo_salvage *salvage;
@@ -135,6 +132,7 @@ struct pass {
     enum ordo_cf cf;
     bool is_newest;
     struct ordo_buffer low, next; /* the last key handed out; the key from which reading goes on */
+    struct ordo_buffer failure, other; /* of reading forwards, and back */
     size_t gap_count;
 };
 
@@ -164,6 +162,7 @@ static ordo_err scan_on(struct pass *pass, bool *is_cut) {
         err = hand_out(pass, iterator);
     }
     *is_cut = !err && iterator->ops->status(iterator) != ORDO_OK;
+    ordo_store_rocksdb_iterator_failure(iterator, &pass->failure);
     iterator->ops->close(iterator);
     return err;
 }
@@ -179,8 +178,17 @@ static ordo_err scan_back(struct pass *pass, struct ordo_slice end, struct ordo_
         keep(high, key);
         err = hand_out(pass, iterator);
     }
+    ordo_store_rocksdb_iterator_failure(iterator, &pass->other);
     iterator->ops->close(iterator);
     return err;
+}
+
+/* Read from both sides it was the same place. */
+static void tell_gap(const struct pass *pass, struct ordo_slice high) {
+    const struct ordo_salvage *salvage = pass->copy->salvage;
+    bool is_one = ordo_slice_equal(ordo_buffer_slice(&pass->failure), ordo_buffer_slice(&pass->other));
+    salvage->gap(salvage->context, &(struct ordo_salvage_gap){.cf = pass->cf, .low = ordo_buffer_slice(&pass->low), .high = high,
+                                                              .failure = is_one ? (const char *)pass->failure.data : ""});
 }
 
 /* What lies behind a bad block can be found again only by a key. Slots begin keys, and are known: the first one behind the
@@ -206,7 +214,6 @@ static bool find_on(struct pass *pass, struct ordo_buffer *end) {
 }
 
 static ordo_err scan_family(struct pass *pass) {
-    const struct ordo_salvage *salvage = pass->copy->salvage;
     struct ordo_buffer end = {0}, high = {0};
     ordo_err err = ORDO_OK;
     for (bool goes_on = true; goes_on && !err;) {
@@ -217,9 +224,7 @@ static ordo_err scan_family(struct pass *pass) {
         keep(&high, goes_on ? ordo_buffer_slice(&pass->next) : ordo_slice(NULL, 0));
         err = scan_back(pass, ordo_buffer_slice(&end), &high);
         pass->gap_count++;
-        if (pass->is_newest) {
-            salvage->gap(salvage->context, pass->cf, ordo_buffer_slice(&pass->low), ordo_buffer_slice(&high));
-        }
+        if (pass->is_newest) tell_gap(pass, ordo_buffer_slice(&high));
     }
     ordo_buffer_finish(&end);
     ordo_buffer_finish(&high);
@@ -242,6 +247,8 @@ static ordo_err scan(const struct copy *copy, struct ordo_store *store, bool fam
         }
         ordo_buffer_finish(&pass.low);
         ordo_buffer_finish(&pass.next);
+        ordo_buffer_finish(&pass.failure);
+        ordo_buffer_finish(&pass.other);
     }
     store->ops->view_close(view);
     return err;
@@ -277,7 +284,7 @@ static ordo_err read_tables(const struct copy *copy) {
     if (open_known(copy, &store)) {
         struct ordo_slice open_end = ordo_slice(NULL, 0);
         for (int cf = 0; cf < ORDO_CF_COUNT; cf++) {
-            copy->salvage->gap(copy->salvage->context, (enum ordo_cf)cf, open_end, open_end);
+            copy->salvage->gap(copy->salvage->context, &(struct ordo_salvage_gap){(enum ordo_cf)cf, open_end, open_end, ""});
         }
         return read_rebuilt(copy, families);
     }
@@ -308,8 +315,11 @@ static ordo_err read_log(const struct copy *copy, const char *name) {
     while (!err && ordo_wal_next_record(&reader, &entries)) {
         struct ordo_wal_entry entry;
         while (!err && ordo_wal_take_entry(&entries, &entry)) {
-            if (!entry.is_put || entry.family < FAMILY_FIRST || entry.family >= FAMILY_FIRST + ORDO_CF_COUNT) continue;
-            err = salvage->row(salvage->context, (enum ordo_cf)(entry.family - FAMILY_FIRST), entry.key, entry.value,
+            if (!entry.is_put || entry.family < ORDO_ROCKSDB_FAMILY_FIRST ||
+                entry.family >= ORDO_ROCKSDB_FAMILY_FIRST + ORDO_CF_COUNT) {
+                continue;
+            }
+            err = salvage->row(salvage->context, (enum ordo_cf)(entry.family - ORDO_ROCKSDB_FAMILY_FIRST), entry.key, entry.value,
                                false);
         }
     }
@@ -345,4 +355,11 @@ ordo_err ordo_salvage_run(struct ordo_salvage *salvage, const char *db_path, con
     if (!err) err = read_tables(&copy);
     if (!err) err = each_file(&copy, db_path, read_log);
     return err;
+}
+
+ordo_err ordo_salvage_scan(struct ordo_salvage *salvage, struct ordo_store *store) {
+    struct copy copy = {.salvage = salvage};
+    bool families[ORDO_CF_COUNT];
+    for (int cf = 0; cf < ORDO_CF_COUNT; cf++) families[cf] = true;
+    return scan(&copy, store, families, true);
 }

@@ -15,13 +15,18 @@
 
 #include "shard/manifest.h"
 
+struct ordo_salvage_gap {
+    enum ordo_cf cf;
+    struct ordo_slice low, high; /* keys behind `low` and before `high` may be missing; empty: from the first, to the last */
+    const char *failure;         /* what RocksDB said of the one bad place that is there; "": there may be several */
+};
+
 struct ordo_salvage {
     void *context;
     struct ordo_manifest_mark manifest; /* what was on disk of the MANIFEST; 0, 0: not known */
     /* `is_newest`: no other source holds a newer value under this key, and none was handed out. Not OK: stop with it. */
     ordo_err (*row)(void *context, enum ordo_cf cf, struct ordo_slice key, struct ordo_slice value, bool is_newest);
-    /* Keys behind `low` and before `high` may be missing; empty: from the first, to the last. */
-    void (*gap)(void *context, enum ordo_cf cf, struct ordo_slice low, struct ordo_slice high);
+    void (*gap)(void *context, const struct ordo_salvage_gap *gap); /* borrowed */
     /* A sentence about what is damaged. */
     void (*note)(void *context, const char *sentence);
     /* Set if the database knows of a log file that is not there, or shorter than it was; or if its list of tables lost its
@@ -32,5 +37,7 @@ struct ordo_salvage {
 /* `work_path` is made for the copy, and removed by the caller. */
 ORDO_MUST_USE ordo_err ordo_salvage_run(struct ordo_salvage *salvage, const char *db_path, const char *work_path,
                                         struct ordo_problem *problem);
+/* The first source alone, of a database that was opened as SALVAGE: rows, gaps and notes. */
+ORDO_MUST_USE ordo_err ordo_salvage_scan(struct ordo_salvage *salvage, struct ordo_store *store);
 
 #endif

@@ -1,21 +1,14 @@
 /* shard/store_rocksdb.h: the store on disk: one RocksDB database with the column families of store.h.
  *
  * This file opens a database as it is told and translates; which folder it lives in, who may open it, and what its log
- * files must look like first, is folder.h's affair. Options, and what they are for, stand in store_rocksdb.c.
+ * files must look like first, is folder.h's affair. Options, and what they are for, stand in rocksdb_options.c.
  *
  * Threads: as store.h says. After a write that failed the store refuses all others: close it and open it anew. */
 #ifndef ORDO_SHARD_STORE_ROCKSDB_H
 #define ORDO_SHARD_STORE_ROCKSDB_H
 
+#include "common/problem.h"
 #include "shard/store.h"
-
-#define ORDO_PROBLEM_SIZE 512
-
-/* A whole sentence for people, when something failed. */
-struct ordo_problem {
-    char text[ORDO_PROBLEM_SIZE];
-};
-__attribute__((format(printf, 2, 3))) void ordo_problem_set(struct ordo_problem *problem, const char *format, ...);
 
 enum ordo_rocksdb_mode {
     ORDO_ROCKSDB_CREATE,   /* there must be none yet */
@@ -29,9 +22,27 @@ enum ordo_rocksdb_mode {
     ORDO_ROCKSDB_REBUILT,     /* what ordo_store_rocksdb_rebuild made */
 };
 
+enum ordo_rocksdb_compression { ORDO_ROCKSDB_PLAIN, ORDO_ROCKSDB_LZ4, ORDO_ROCKSDB_ZSTD };
+
+/* What may be set this way or that without anything changing but speed and size. Sizes in bytes. */
+struct ordo_rocksdb_tuning {
+    size_t log_size_max;  /* of all log files; beyond it buffers are written out */
+    size_t buffer_size;   /* of one family, before it is written out … */
+    int buffer_count;     /* … and how many of them there may be */
+    enum ordo_rocksdb_compression compression; /* of tables that were compacted */
+    size_t block_size;    /* of tables: what is read and checked at once */
+    size_t cache_size;    /* for blocks of all families */
+    int filter_bits;      /* per key, of families that are looked up by key; 0: no filter */
+};
+/* What stores are opened with. The benchmark tries others (docs/storage.md, "Tuning"). */
+extern const struct ordo_rocksdb_tuning ordo_rocksdb_tuning;
+
 /* `path` is the database's own folder. LOCKED, CORRUPT, NO_SPACE, NOT_FOUND, EXISTS, IO with a problem. */
 ORDO_MUST_USE ordo_err ordo_store_rocksdb_open(const char *path, enum ordo_rocksdb_mode mode,
                                                struct ordo_problem *problem, struct ordo_store **store_out);
+ORDO_MUST_USE ordo_err ordo_store_rocksdb_open_tuned(const char *path, enum ordo_rocksdb_mode mode,
+                                                     const struct ordo_rocksdb_tuning *tuning,
+                                                     struct ordo_problem *problem, struct ordo_store **store_out);
 
 /* The number of the oldest log file that the database still needs, as its own records say: what older ones hold is in
  * tables. Opens it for reading only, and passes over what does not read in the logs. Errors as above. */
@@ -55,11 +66,23 @@ void ordo_store_rocksdb_compact(struct ordo_store *store, struct ordo_slice lowe
 void ordo_store_rocksdb_stop_compacting(struct ordo_store *store);
 /* Whether tables still hold a range that was deleted. */
 bool ordo_store_rocksdb_has_range_deletions(struct ordo_store *store);
+/* RocksDB numbers families in the order in which they were made, its own first. */
+enum { ORDO_ROCKSDB_FAMILY_FIRST = 1 };
+
+/* A table that the database uses. */
+struct ordo_rocksdb_table {
+    uint64_t number;              /* its file is <number, six digits at least>.sst */
+    enum ordo_cf cf;              /* ORDO_CF_COUNT: of RocksDB's own family, which is empty */
+    int level;
+    struct ordo_slice low, high;  /* its first and last key; good during the call */
+};
+void ordo_store_rocksdb_tables(const struct ordo_store *store,
+                               void (*visit)(void *context, const struct ordo_rocksdb_table *table), void *context);
+
+/* What RocksDB says of the place where this store's iterator stands, as a string: "" if its status is OK. */
+void ordo_store_rocksdb_iterator_failure(const struct ordo_iterator *iterator, struct ordo_buffer *out);
 
 /* What RocksDB said about the last write that failed; "" if none did. */
 const char *ordo_store_rocksdb_failure(const struct ordo_store *store);
-
-/* Background work (a flush, a compaction) met an error: writes will fail. Any thread. */
-bool ordo_store_rocksdb_has_background_error(const struct ordo_store *store);
 
 #endif

@@ -158,6 +158,31 @@ size_t ordo_wal_whole_size(struct ordo_slice file) {
     return offset;
 }
 
+/* ---- writing */
+
+static void append_fragment(struct ordo_buffer *file, enum fragment_type type, struct ordo_slice bytes) {
+    uint8_t kind = (uint8_t)type;
+    ordo_buffer_append_u32_le(file, mask_crc(ordo_crc32c(ordo_slice(&kind, 1), bytes)));
+    ordo_buffer_append_u8(file, (uint8_t)bytes.size);
+    ordo_buffer_append_u8(file, (uint8_t)(bytes.size >> 8));
+    ordo_buffer_append_u8(file, kind);
+    ordo_buffer_append_slice(file, bytes);
+}
+
+void ordo_wal_append(struct ordo_buffer *file, struct ordo_slice record) {
+    bool begins = true, ends = false;
+    while (!ends) {
+        while (BLOCK_SIZE - file->size % BLOCK_SIZE < HEADER_SIZE) ordo_buffer_append_u8(file, 0);
+        size_t room = BLOCK_SIZE - file->size % BLOCK_SIZE - HEADER_SIZE;
+        ends = record.size <= room;
+        struct ordo_slice piece = ordo_slice(record.data, ends ? record.size : room);
+        append_fragment(file, begins && ends ? FRAGMENT_FULL : begins ? FRAGMENT_FIRST : ends ? FRAGMENT_LAST : FRAGMENT_MIDDLE,
+                        piece);
+        record = ordo_slice(record.data + piece.size, record.size - piece.size);
+        begins = false;
+    }
+}
+
 /* ---- what a damaged file still holds */
 
 void ordo_wal_reader_finish(struct ordo_wal_reader *reader) { ordo_buffer_finish(&reader->parts); }

@@ -1,4 +1,5 @@
-/* shard/wal.h: reading RocksDB's log files ourselves, to tell a torn tail from damage.
+/* shard/wal.h: reading RocksDB's log files ourselves, to tell a torn tail from damage; and adding to its MANIFEST, which is
+ * a file of the same format.
  *
  * A process that dies, or a power cut, may leave the end of the last record missing: nothing of it was acked, it can be
  * cut off. Anything else that does not read is damage to what was acked. RocksDB cannot tell the two apart: by default
@@ -56,6 +57,9 @@ struct ordo_wal_entry {
 };
 /* False: that was the last, or it is of a kind that we never write. */
 bool ordo_wal_take_entry(struct ordo_reader *entries, struct ordo_wal_entry *out);
+
+/* Appends a record to a file in this format, which holds whole records and nothing behind them. */
+void ordo_wal_append(struct ordo_buffer *file, struct ordo_slice record);
 
 /* CRC-32C (Castagnoli), as the log uses it: of `a` followed by `b`. */
 uint32_t ordo_crc32c(struct ordo_slice a, struct ordo_slice b);

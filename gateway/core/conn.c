@@ -10,6 +10,8 @@
 #include "gateway/core/peer.h"
 #include "gateway/core/subscriber.h"
 
+enum { RECONNECT_MS = 500 }; /* a client that is sent away waits up to so long, and as long as it itself sees fit */
+
 /* CLOSING follows GREETING too: a connection may be refused before it says anything. */
 static const uint32_t conn_moves[] = {
     [GATEWAY_CONN_GREETING] = 1u << GATEWAY_CONN_READY | 1u << GATEWAY_CONN_CLOSING,
@@ -37,6 +39,13 @@ static void make_place(struct ordo_gateway *gateway, uint32_t id) {
     gateway->conn_capacity = capacity;
 }
 
+/* The client comes back, to another gateway; not all at once. */
+static void send_away(struct ordo_gateway *gateway, struct gateway_conn *conn) {
+    uint32_t reconnect_after_ms = (uint32_t)ordo_prng_below(&gateway->prng, RECONNECT_MS);
+    gateway_answer_go_away(gateway, conn, "this gateway stops", reconnect_after_ms);
+    gateway_conn_close(gateway, conn, GATEWAY_CLOSE_GOING_AWAY, "this gateway stops");
+}
+
 void gateway_conn_open(struct ordo_gateway *gateway, uint32_t id) {
     make_place(gateway, id);
     ORDO_ASSERT(gateway->conns[id] == NULL);
@@ -50,6 +59,7 @@ void gateway_conn_open(struct ordo_gateway *gateway, uint32_t id) {
     gateway_list_init(&conn->streams);
     gateway->conns[id] = conn;
     gateway->stats.connections++;
+    if (gateway->is_draining) send_away(gateway, conn);
 }
 
 /* Ends all that the connection has with others. */
@@ -98,7 +108,25 @@ void gateway_conn_end_closing(struct ordo_gateway *gateway) {
     }
 }
 
+void gateway_conn_drain(struct ordo_gateway *gateway) {
+    gateway->is_draining = true;
+    uint64_t count = gateway->stats.connections;
+    uint64_t spread_ms = count < gateway->config.drain_ms ? count : gateway->config.drain_ms;
+    for (uint32_t i = 0; i < gateway->conn_capacity; i++)
+        if (gateway->conns[i] != NULL)
+            gateway->conns[i]->drain_due_ms = gateway->now_ms + ordo_prng_below(&gateway->prng, spread_ms + 1);
+}
+
+static void drain_tick(struct ordo_gateway *gateway) {
+    for (uint32_t i = 0; i < gateway->conn_capacity; i++) {
+        struct gateway_conn *conn = gateway->conns[i];
+        bool is_due = conn != NULL && conn->state != GATEWAY_CONN_CLOSING && gateway->now_ms >= conn->drain_due_ms;
+        if (is_due) send_away(gateway, conn);
+    }
+}
+
 void gateway_conn_tick(struct ordo_gateway *gateway) {
+    if (gateway->is_draining) drain_tick(gateway);
     while (!gateway_list_is_empty(&gateway->greeting)) {
         struct gateway_conn *conn = GATEWAY_LIST_ITEM(gateway->greeting.next, struct gateway_conn, in_state);
         if (gateway->now_ms < conn->hello_due_ms) return;
@@ -219,7 +247,6 @@ void gateway_conn_remove_subscriber(struct gateway_conn *conn, const struct gate
 
 bool gateway_conn_may_ask(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, uint32_t request) {
     struct gateway_conn *conn = subscriber->conn;
-    const struct gateway_peer *peer = subscriber->doc->peer;
     /* Answers wait in memory until the socket takes them. */
     bool is_full = conn->wait_count + conn->history_stream_count >= GATEWAY_CONN_WAITS_MAX ||
                    conn->outbox.part_size > gateway->config.outbox_size_max / 4;
@@ -228,8 +255,7 @@ bool gateway_conn_may_ask(struct ordo_gateway *gateway, struct gateway_subscribe
                              ordo_slice_of("too many requests at once; wait for their answers"));
         return false;
     }
-    bool is_away = peer->state != GATEWAY_PEER_READY || subscriber->state == GATEWAY_SUBSCRIBER_CUT;
-    if (!is_away && gateway_peer_has_credit(peer, 0)) return true;
+    if (gateway_subscriber_is_attached(subscriber) && gateway_peer_has_credit(gateway_doc_peer(subscriber->doc), 0)) return true;
     gateway_answer_error(gateway, conn, request, subscriber->handle, 503,
                          ordo_slice_of("the shard of this document is away or busy; ask again later"));
     return false;

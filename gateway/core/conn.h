@@ -27,7 +27,9 @@ void gateway_conn_close(struct ordo_gateway *gateway, struct gateway_conn *conn,
 void gateway_conn_end_closing(struct ordo_gateway *gateway);
 /* Hello was accepted. */
 void gateway_conn_greeted(struct gateway_conn *conn);
-/* Closes those whose Hello is overdue. */
+/* The process stops: all are sent away in the ticks that follow, and new ones at once. */
+void gateway_conn_drain(struct ordo_gateway *gateway);
+/* Closes those whose Hello is overdue, or whose turn to be sent away has come. */
 void gateway_conn_tick(struct ordo_gateway *gateway);
 
 /* Says CONN_OUTPUT unless that was said already. */

@@ -6,6 +6,7 @@
 #include "common/hash.h"
 #include "common/memory.h"
 #include "gateway/core/deliver.h"
+#include "gateway/core/placement.h"
 #include "gateway/core/subscriber.h"
 
 /* Tags of ServerMessage.body. */
@@ -40,29 +41,27 @@ static struct gateway_doc *doc_find(struct ordo_gateway *gateway, uint64_t name_
     return node ? doc_of_node(node) : NULL;
 }
 
-static struct gateway_doc *doc_create(struct ordo_gateway *gateway, struct gateway_peer *peer,
-                                      uint64_t name_hash, struct ordo_slice collection,
-                                      struct ordo_slice id) {
+static struct gateway_doc *doc_create(struct ordo_gateway *gateway, uint64_t name_hash,
+                                      struct ordo_slice collection, struct ordo_slice id) {
     ORDO_ASSERT(collection.size <= ORDO_NAME_SIZE_MAX && id.size <= ORDO_NAME_SIZE_MAX);
     struct gateway_doc *doc = ordo_alloc(sizeof *doc + collection.size + id.size);
     doc->collection_size = (uint8_t)collection.size;
     doc->id_size = (uint8_t)id.size;
     memcpy(doc->name, collection.data, collection.size);
     memcpy(doc->name + collection.size, id.data, id.size);
-    doc->peer = peer;
+    doc->slot = gateway_placement_slot(gateway, collection, id);
     gateway_list_init(&doc->audience);
-    gateway_list_init(&doc->in_peer);
-    gateway_list_append(&peer->docs, &doc->in_peer);
+    gateway_list_init(&doc->in_slot);
+    gateway_list_append(&doc->slot->docs, &doc->in_slot);
     gateway_table_insert(&gateway->docs, &doc->by_name, name_hash);
     gateway->stats.documents++;
     return doc;
 }
 
-void gateway_doc_join(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
-                      struct gateway_peer *peer, uint64_t name_hash, struct ordo_slice collection,
-                      struct ordo_slice id) {
+void gateway_doc_join(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, uint64_t name_hash,
+                      struct ordo_slice collection, struct ordo_slice id) {
     struct gateway_doc *doc = doc_find(gateway, name_hash, collection, id);
-    if (doc == NULL) doc = doc_create(gateway, peer, name_hash, collection, id);
+    if (doc == NULL) doc = doc_create(gateway, name_hash, collection, id);
     subscriber->doc = doc;
     gateway_list_append(&doc->audience, &subscriber->in_audience);
 }
@@ -73,7 +72,7 @@ void gateway_doc_leave(struct ordo_gateway *gateway, struct gateway_subscriber *
     subscriber->doc = NULL;
     if (!gateway_list_is_empty(&doc->audience)) return;
     gateway_doc_forget_number(doc);
-    gateway_list_remove(&doc->in_peer);
+    gateway_list_remove(&doc->in_slot);
     gateway_table_remove(&gateway->docs, &doc->by_name);
     gateway->stats.documents--;
     free(doc);
@@ -86,7 +85,7 @@ static struct gateway_doc *doc_by_number(const struct gateway_peer *peer, uint32
 
 void gateway_doc_forget_number(struct gateway_doc *doc) {
     if (!doc->is_numbered) return;
-    gateway_table_remove(&doc->peer->docs_by_number, &doc->by_number);
+    gateway_table_remove(&gateway_doc_peer(doc)->docs_by_number, &doc->by_number);
     doc->is_numbered = false;
 }
 
@@ -100,14 +99,14 @@ static void audience_fell_behind(struct ordo_gateway *gateway, struct gateway_do
 void gateway_doc_set_number(struct ordo_gateway *gateway, struct gateway_doc *doc, uint32_t number) {
     if (doc->is_numbered && doc->number == number) return;
     gateway_doc_forget_number(doc);
-    struct gateway_doc *other = doc_by_number(doc->peer, number);
+    struct gateway_doc *other = doc_by_number(gateway_doc_peer(doc), number);
     if (other != NULL) { /* the number moved on: what the other one's audience missed is unknown */
         gateway_doc_forget_number(other);
         audience_fell_behind(gateway, other);
     }
     doc->is_numbered = true;
     doc->number = number;
-    gateway_table_insert(&doc->peer->docs_by_number, &doc->by_number, number);
+    gateway_table_insert(&gateway_doc_peer(doc)->docs_by_number, &doc->by_number, number);
 }
 
 static struct gateway_payload *payload_with_tag(uint8_t tag, ProtobufCBinaryData body) {

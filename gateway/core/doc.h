@@ -14,16 +14,18 @@ struct ordo_slice gateway_doc_collection(const struct gateway_doc *doc);
 struct ordo_slice gateway_doc_id(const struct gateway_doc *doc);
 bool gateway_doc_is_named(const struct gateway_doc *doc, struct ordo_slice collection, struct ordo_slice id);
 
+/* The shard that serves it. */
+static inline struct gateway_peer *gateway_doc_peer(const struct gateway_doc *doc) { return doc->slot->peer; }
+
 /* Finds the document or makes it, and adds the subscriber to its audience. */
-void gateway_doc_join(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
-                      struct gateway_peer *peer, uint64_t name_hash, struct ordo_slice collection,
-                      struct ordo_slice id);
+void gateway_doc_join(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, uint64_t name_hash,
+                      struct ordo_slice collection, struct ordo_slice id);
 /* Frees the document with its last subscriber. */
 void gateway_doc_leave(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
 
 /* The shard's number for the document, told in every Attached. */
 void gateway_doc_set_number(struct ordo_gateway *gateway, struct gateway_doc *doc, uint32_t number);
-/* The session is over: the number means nothing any more. */
+/* The session is over, or the shard does not serve the document any more: the number means nothing. */
 void gateway_doc_forget_number(struct gateway_doc *doc);
 
 /* What the shard says about a document by number; numbers that nobody here knows are ignored: all left

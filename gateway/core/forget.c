@@ -2,6 +2,7 @@
 
 #include "gateway/core/answer.h"
 #include "gateway/core/conn.h"
+#include "gateway/core/doc.h"
 #include "gateway/core/peer.h"
 #include "gateway/core/subscriber.h"
 
@@ -15,12 +16,13 @@ void gateway_forget_ask(struct ordo_gateway *gateway, struct gateway_subscriber 
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_FORGET;
     message.forget = &forget;
-    gateway_peer_gather(gateway, subscriber->doc->peer, &message);
+    gateway_peer_gather(gateway, gateway_doc_peer(subscriber->doc), &message);
     gateway_conn_add_wait(subscriber->conn, subscriber->handle, request);
 }
 
-void gateway_forget_answered(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Forgotten *answer) {
-    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, answer->subscriber);
+void gateway_forget_answered(struct ordo_gateway *gateway, struct gateway_peer *peer,
+                             const Ordo__Cluster__V1__Forgotten *answer) {
+    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, peer, answer->subscriber);
     if (subscriber == NULL) return;
     struct gateway_conn *conn = subscriber->conn;
     if (!gateway_conn_take_wait(conn, subscriber->handle, answer->request)) return;

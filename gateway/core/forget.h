@@ -7,6 +7,7 @@
 /* The connection may write the document. */
 void gateway_forget_ask(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, uint32_t request,
                         const Ordo__V1__Forget *forget);
-void gateway_forget_answered(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Forgotten *answer);
+void gateway_forget_answered(struct ordo_gateway *gateway, struct gateway_peer *peer,
+                             const Ordo__Cluster__V1__Forgotten *answer);
 
 #endif

@@ -2,22 +2,20 @@
 
 #include <stdlib.h>
 
-#include "common/assert.h"
 #include "common/memory.h"
-#include "gateway/core/answer.h"
 #include "gateway/core/conn.h"
 #include "gateway/core/deliver.h"
 #include "gateway/core/parts.h"
 #include "gateway/core/peer.h"
+#include "gateway/core/placement.h"
 #include "gateway/core/request.h"
 #include "gateway/core/resync.h"
 #include "gateway/core/subscriber.h"
 
-enum { HELLO_TIMEOUT_MS = 10000, OPEN_TIMEOUT_MS = 10000, RECONNECT_AFTER_MS = 500 };
+enum { HELLO_TIMEOUT_MS = 10000, OPEN_TIMEOUT_MS = 10000, DRAIN_MS = 2000 };
 
 void ordo_gateway_config_init(struct ordo_gateway_config *config) {
     *config = (struct ordo_gateway_config){
-        .peer_count = 1,
         .op_size_max = ORDO_OP_SIZE_MAX,
         .frame_size_max = ORDO_FRAME_SIZE_MAX,
         .presence_size_max = ORDO_PRESENCE_SIZE_MAX,
@@ -25,11 +23,11 @@ void ordo_gateway_config_init(struct ordo_gateway_config *config) {
         .outbox_size_max = ORDO_OUTBOX_SIZE_MAX,
         .hello_timeout_ms = HELLO_TIMEOUT_MS,
         .open_timeout_ms = OPEN_TIMEOUT_MS,
+        .drain_ms = DRAIN_MS,
     };
 }
 
 struct ordo_gateway *ordo_gateway_create(const struct ordo_gateway_config *config) {
-    ORDO_ASSERT(config->peer_count > 0);
     struct ordo_gateway *gateway = ordo_alloc(sizeof *gateway);
     gateway->config = *config;
     ordo_buffer_append_slice(&gateway->name, config->name);
@@ -38,8 +36,7 @@ struct ordo_gateway *ordo_gateway_create(const struct ordo_gateway_config *confi
     gateway_list_init(&gateway->greeting);
     gateway_list_init(&gateway->ending);
     gateway_list_init(&gateway->opening);
-    gateway->peers = ordo_alloc_array(config->peer_count, sizeof *gateway->peers);
-    for (uint32_t i = 0; i < config->peer_count; i++) gateway_peer_init(&gateway->peers[i], i);
+    gateway_placement_init(gateway);
     return gateway;
 }
 
@@ -47,12 +44,11 @@ void ordo_gateway_destroy(struct ordo_gateway *gateway) {
     if (gateway == NULL) return;
     for (uint32_t i = 0; i < gateway->conn_capacity; i++)
         if (gateway->conns[i] != NULL) gateway_conn_closed(gateway, gateway->conns[i]);
-    for (uint32_t i = 0; i < gateway->config.peer_count; i++) gateway_peer_finish(&gateway->peers[i]);
+    gateway_placement_finish(gateway);
     struct ordo_gateway_effect effect;
     while (ordo_gateway_take(gateway, &effect)) {
     }
     free(gateway->effects);
-    free(gateway->peers);
     free(gateway->conns);
     gateway_table_finish(&gateway->docs);
     gateway_table_finish(&gateway->subscribers);
@@ -60,13 +56,6 @@ void ordo_gateway_destroy(struct ordo_gateway *gateway) {
     ordo_buffer_finish(&gateway->scratch);
     ordo_arena_finish(&gateway->arena);
     free(gateway);
-}
-
-struct gateway_peer *ordo_gateway_route(struct ordo_gateway *gateway, struct ordo_slice collection,
-                                        struct ordo_slice id) {
-    (void)collection;
-    (void)id;
-    return &gateway->peers[0];
 }
 
 /* ---- effects */
@@ -102,15 +91,6 @@ bool ordo_gateway_take(struct ordo_gateway *gateway, struct ordo_gateway_effect 
 
 /* ---- events */
 
-static void drain(struct ordo_gateway *gateway) {
-    for (uint32_t i = 0; i < gateway->conn_capacity; i++) {
-        struct gateway_conn *conn = gateway->conns[i];
-        if (conn == NULL) continue;
-        gateway_answer_go_away(gateway, conn, "this gateway stops", RECONNECT_AFTER_MS);
-        gateway_conn_close(gateway, conn, GATEWAY_CLOSE_GOING_AWAY, "this gateway stops");
-    }
-}
-
 static void step_conn(struct ordo_gateway *gateway, const struct ordo_gateway_event *event) {
     struct gateway_conn *conn = gateway_conn_find(gateway, event->conn);
     if (event->kind == ORDO_GATEWAY_CONN_OPENED)
@@ -123,34 +103,45 @@ static void step_conn(struct ordo_gateway *gateway, const struct ordo_gateway_ev
         gateway_conn_closed(gateway, conn);
 }
 
+static void step_peer(struct ordo_gateway *gateway, const struct ordo_gateway_event *event) {
+    struct gateway_peer *peer = gateway_placement_peer(gateway, event->peer);
+    if (peer == NULL) return;
+    if (event->kind == ORDO_GATEWAY_LINK_UP)
+        gateway_peer_up(gateway, peer, event->session);
+    else if (event->kind == ORDO_GATEWAY_LINK_DOWN)
+        gateway_peer_down(gateway, peer, event->session);
+    else if (event->kind == ORDO_GATEWAY_LINK_RECEIVED)
+        gateway_peer_received(gateway, peer, event->session, event->bytes);
+    else
+        gateway_peer_side_received(gateway, peer, event->session, event->bytes);
+}
+
+static void tick(struct ordo_gateway *gateway) {
+    for (uint32_t i = 0; i < gateway->peer_capacity; i++)
+        if (gateway->peers[i] != NULL) gateway_peer_tick(gateway, gateway->peers[i]);
+    gateway_placement_tick(gateway);
+    gateway_conn_tick(gateway);
+    gateway_subscriber_tick(gateway);
+}
+
 void ordo_gateway_step(struct ordo_gateway *gateway, const struct ordo_gateway_event *event) {
     gateway->wall_ms = event->wall_ms;
     gateway->now_ms = event->now_ms;
-    ORDO_ASSERT(event->peer < gateway->config.peer_count);
-    struct gateway_peer *peer = &gateway->peers[event->peer];
     switch (event->kind) {
     case ORDO_GATEWAY_CONN_OPENED:
     case ORDO_GATEWAY_CONN_FRAME:
     case ORDO_GATEWAY_CONN_CLOSED: step_conn(gateway, event); break;
-    case ORDO_GATEWAY_LINK_UP: gateway_peer_up(gateway, peer, event->session); break;
-    case ORDO_GATEWAY_LINK_DOWN: gateway_peer_down(gateway, peer, event->session); break;
+    case ORDO_GATEWAY_LINK_UP:
+    case ORDO_GATEWAY_LINK_DOWN:
     case ORDO_GATEWAY_LINK_RECEIVED:
-        gateway_peer_received(gateway, peer, event->session, event->bytes);
-        break;
-    case ORDO_GATEWAY_SIDE_RECEIVED:
-        gateway_peer_side_received(gateway, peer, event->session, event->bytes);
-        break;
+    case ORDO_GATEWAY_SIDE_RECEIVED: step_peer(gateway, event); break;
+    case ORDO_GATEWAY_PLACEMENT: gateway_placement_take(gateway, event->placement); break;
     case ORDO_GATEWAY_TURN_END:
-        for (uint32_t i = 0; i < gateway->config.peer_count; i++)
-            gateway_peer_turn_end(gateway, &gateway->peers[i]);
+        for (uint32_t i = 0; i < gateway->peer_capacity; i++)
+            if (gateway->peers[i] != NULL) gateway_peer_turn_end(gateway, gateway->peers[i]);
         break;
-    case ORDO_GATEWAY_TICK:
-        for (uint32_t i = 0; i < gateway->config.peer_count; i++)
-            gateway_peer_tick(gateway, &gateway->peers[i]);
-        gateway_conn_tick(gateway);
-        gateway_subscriber_tick(gateway);
-        break;
-    case ORDO_GATEWAY_DRAIN: drain(gateway); break;
+    case ORDO_GATEWAY_TICK: tick(gateway); break;
+    case ORDO_GATEWAY_DRAIN: gateway_conn_drain(gateway); break;
     }
     gateway_conn_end_closing(gateway);
 }
@@ -198,7 +189,12 @@ bool ordo_gateway_output(struct ordo_gateway *gateway, uint32_t id, struct ordo_
 }
 
 bool ordo_gateway_is_ready(const struct ordo_gateway *gateway) {
-    return gateway->stats.links_ready == gateway->config.peer_count;
+    if (!gateway->is_placed || gateway->is_draining) return false;
+    for (uint32_t i = 0; i < gateway->peer_capacity; i++) {
+        const struct gateway_peer *peer = gateway->peers[i];
+        if (peer != NULL && peer->state == GATEWAY_PEER_READY && peer->slot_count > 0) return true;
+    }
+    return false;
 }
 
 const struct ordo_gateway_stats *ordo_gateway_stats(const struct ordo_gateway *gateway) {

@@ -32,13 +32,13 @@ void gateway_history_read(struct ordo_gateway *gateway, struct gateway_subscribe
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY;
     message.history = &read;
-    gateway_peer_gather(gateway, subscriber->doc->peer, &message);
+    gateway_peer_gather(gateway, gateway_doc_peer(subscriber->doc), &message);
     gateway_conn_add_wait(subscriber->conn, subscriber->handle, request);
 }
 
 void gateway_history_answered(struct ordo_gateway *gateway, struct gateway_peer *peer,
                               const Ordo__Cluster__V1__HistoryAnswer *answer) {
-    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, answer->subscriber);
+    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, peer, answer->subscriber);
     if (subscriber == NULL ||
         !gateway_conn_take_wait(subscriber->conn, subscriber->handle, answer->request)) {
         gateway_stream_release_bulks(peer, answer->content, answer->ops);

@@ -25,7 +25,7 @@ enum {
 };
 
 struct gateway_stream {
-    struct gateway_list in_conn;
+    struct gateway_list in_conn, in_peer;
     struct gateway_conn *conn;
     struct gateway_peer *peer;
     struct gateway_subscriber *subscriber; /* of an Opened; NULL for a History */
@@ -105,6 +105,7 @@ static void stream_free(struct gateway_stream *stream) {
     stream->conn->held_size -= stream->held.size;
     if (stream->subscriber == NULL) stream->conn->history_stream_count--;
     gateway_list_remove(&stream->in_conn);
+    gateway_list_remove(&stream->in_peer);
     gateway_source_finish(&stream->content);
     gateway_source_finish(&stream->ops);
     ordo_buffer_finish(&stream->head);
@@ -151,11 +152,13 @@ static struct gateway_stream *stream_create(struct gateway_subscriber *subscribe
                                             const Ordo__Cluster__V1__Bulk *ops) {
     struct gateway_stream *stream = ordo_alloc(sizeof *stream);
     stream->conn = subscriber->conn;
-    stream->peer = subscriber->doc->peer;
+    stream->peer = gateway_doc_peer(subscriber->doc);
     stream->handle = subscriber->handle;
     stream->is_complete = true;
     gateway_list_init(&stream->in_conn);
     gateway_list_append(&stream->conn->streams, &stream->in_conn);
+    gateway_list_init(&stream->in_peer);
+    gateway_list_append(&stream->peer->streams, &stream->in_peer);
     gateway_source_init(&stream->content, stream, stream->peer, content);
     gateway_source_init(&stream->ops, stream, stream->peer, ops);
     return stream;
@@ -220,6 +223,13 @@ void gateway_stream_destroy(struct ordo_gateway *gateway, struct gateway_stream 
 
 struct gateway_stream *gateway_stream_of(struct gateway_list *in_conn) {
     return GATEWAY_LIST_ITEM(in_conn, struct gateway_stream, in_conn);
+}
+
+void gateway_stream_cut(struct ordo_gateway *gateway, struct gateway_peer *peer) {
+    GATEWAY_LIST_EACH(&peer->streams, link) {
+        gateway_conn_close(gateway, GATEWAY_LIST_ITEM(link, struct gateway_stream, in_peer)->conn,
+                           GATEWAY_CLOSE_RESTART, "the shard went away in the middle of an answer");
+    }
 }
 
 static void release_bulk(struct gateway_peer *peer, const Ordo__Cluster__V1__Bulk *bulk) {

@@ -1,16 +1,21 @@
 #include "gateway/core/peer.h"
 
+#include <stdlib.h>
+
 #include "common/assert.h"
+#include "common/memory.h"
 #include "gateway/core/doc.h"
 #include "gateway/core/forget.h"
 #include "gateway/core/history.h"
 #include "gateway/core/parts.h"
+#include "gateway/core/placement.h"
 #include "gateway/core/resync.h"
 #include "gateway/core/submit.h"
 #include "gateway/core/subscriber.h"
 
 enum {
     PAUSE_MS = 100,                 /* between the beginnings of two sessions */
+    SPARE_MS = 5000,                /* a link is kept so long without use: slots may come back */
     GATHERED_SIZE_MAX = 256 * 1024, /* more than this does not wait for the end of the turn */
     MESSAGE_OVERHEAD = 256,         /* what surrounds an op on the link, generously */
     ENVELOPE_TO_SHARD = 7,
@@ -33,19 +38,28 @@ static void peer_move(struct ordo_gateway *gateway, struct gateway_peer *peer, e
     peer->state = next;
 }
 
-void gateway_peer_init(struct gateway_peer *peer, uint32_t index) {
+struct gateway_peer *gateway_peer_create(uint32_t index, struct ordo_store_id expected) {
+    struct gateway_peer *peer = ordo_alloc(sizeof *peer);
     peer->index = index;
+    peer->expected = expected;
     gateway_list_init(&peer->attach_urgent);
     gateway_list_init(&peer->attach_calm);
     gateway_list_init(&peer->attach_resting);
-    gateway_list_init(&peer->docs);
+    gateway_list_init(&peer->streams);
+    return peer;
 }
 
-void gateway_peer_finish(struct gateway_peer *peer) {
+void gateway_peer_destroy(struct gateway_peer *peer) {
     ordo_buffer_finish(&peer->gathered);
     ordo_buffer_finish(&peer->side_gathered);
     gateway_table_finish(&peer->docs_by_number);
     gateway_table_finish(&peer->sources_by_bulk);
+    free(peer);
+}
+
+bool gateway_peer_is_spare(const struct gateway_peer *peer, uint64_t now_ms) {
+    if (peer->slot_count > 0 || !gateway_list_is_empty(&peer->streams)) return false;
+    return peer->state == GATEWAY_PEER_RESTING || now_ms >= peer->spare_since_ms + SPARE_MS;
 }
 
 /* ---- what goes out */
@@ -54,7 +68,7 @@ static void send_envelope(struct ordo_gateway *gateway, struct gateway_peer *pee
     Ordo__Cluster__V1__Envelope envelope = ORDO__CLUSTER__V1__ENVELOPE__INIT;
     ordo_link_stamp(&peer->link, &envelope, gateway->now_ms);
     if (peer->state == GATEWAY_PEER_READY) {
-        envelope.shard = ordo_binary_of_slice(ordo_slice(peer->store_id, sizeof peer->store_id));
+        envelope.shard = ordo_binary_of_slice(ordo_slice(peer->store.bytes, sizeof peer->store.bytes));
         envelope.incarnation = peer->incarnation;
     }
     struct ordo_buffer out = {0};
@@ -66,10 +80,6 @@ static void send_envelope(struct ordo_gateway *gateway, struct gateway_peer *pee
     ordo_gateway_push_send(gateway, ORDO_GATEWAY_LINK_SEND, peer, &out);
 }
 
-void gateway_peer_encode(const Ordo__Cluster__V1__ToShard *message, struct ordo_buffer *out) {
-    ordo_message_encode_field(ENVELOPE_TO_SHARD, &message->base, out);
-}
-
 static void gathered_more(struct ordo_gateway *gateway, struct gateway_peer *peer) {
     if (peer->gathered.size > GATHERED_SIZE_MAX) send_envelope(gateway, peer);
 }
@@ -77,14 +87,14 @@ static void gathered_more(struct ordo_gateway *gateway, struct gateway_peer *pee
 void gateway_peer_gather(struct ordo_gateway *gateway, struct gateway_peer *peer,
                          const Ordo__Cluster__V1__ToShard *message) {
     ORDO_ASSERT(peer->state == GATEWAY_PEER_READY || peer->state == GATEWAY_PEER_GREETING);
-    gateway_peer_encode(message, &peer->gathered);
+    ordo_message_encode_field(ENVELOPE_TO_SHARD, &message->base, &peer->gathered);
     gathered_more(gateway, peer);
 }
 
 void gateway_peer_gather_encoded(struct ordo_gateway *gateway, struct gateway_peer *peer,
-                                 struct ordo_slice field) {
+                                 struct ordo_slice message) {
     ORDO_ASSERT(peer->state == GATEWAY_PEER_READY);
-    ordo_buffer_append_slice(&peer->gathered, field);
+    ordo_field_append_bytes(&peer->gathered, ENVELOPE_TO_SHARD, message);
     gathered_more(gateway, peer);
 }
 
@@ -138,7 +148,18 @@ static void begin_session(struct ordo_gateway *gateway, struct gateway_peer *pee
     peer_move(gateway, peer, GATEWAY_PEER_OPENING);
     ordo_gateway_push_effect(gateway, (struct ordo_gateway_effect){.kind = ORDO_GATEWAY_LINK_OPEN,
                                                                    .peer = peer->index,
+                                                                   .store = peer->expected,
                                                                    .session = peer->link.session});
+}
+
+static void docs_cut(struct ordo_gateway *gateway, struct gateway_slot *slot) {
+    GATEWAY_LIST_EACH(&slot->docs, doc_link) {
+        struct gateway_doc *doc = GATEWAY_LIST_ITEM(doc_link, struct gateway_doc, in_slot);
+        gateway_doc_forget_number(doc);
+        GATEWAY_LIST_EACH(&doc->audience, link) {
+            gateway_subscriber_cut(gateway, GATEWAY_LIST_ITEM(link, struct gateway_subscriber, in_audience));
+        }
+    }
 }
 
 static void session_lost(struct ordo_gateway *gateway, struct gateway_peer *peer) {
@@ -150,13 +171,9 @@ static void session_lost(struct ordo_gateway *gateway, struct gateway_peer *peer
     ordo_buffer_clear(&peer->side_gathered);
     if (!was_ready) return; /* nobody was attached */
     gateway->stats.links_lost++;
-    GATEWAY_LIST_EACH(&peer->docs, doc_link) {
-        struct gateway_doc *doc = GATEWAY_LIST_ITEM(doc_link, struct gateway_doc, in_peer);
-        gateway_doc_forget_number(doc);
-        GATEWAY_LIST_EACH(&doc->audience, link) {
-            gateway_subscriber_cut(gateway, GATEWAY_LIST_ITEM(link, struct gateway_subscriber, in_audience));
-        }
-    }
+    gateway_stream_cut(gateway, peer);
+    for (uint32_t i = 0; i < ORDO_SLOT_COUNT; i++)
+        if (gateway->slots[i].peer == peer) docs_cut(gateway, &gateway->slots[i]);
     ORDO_ASSERT(peer->attach_count == 0);
 }
 
@@ -197,30 +214,36 @@ void gateway_peer_tick(struct ordo_gateway *gateway, struct gateway_peer *peer) 
         break;
     }
     if (is_late) session_lost(gateway, peer);
-    if (peer->state == GATEWAY_PEER_RESTING && gateway->now_ms >= peer->rest_until_ms)
+    bool is_wanted = peer->slot_count > 0; /* else it is let go of */
+    if (is_wanted && peer->state == GATEWAY_PEER_RESTING && gateway->now_ms >= peer->rest_until_ms)
         begin_session(gateway, peer);
 }
 
 /* ---- what comes in */
+
+static bool is_expected(const struct gateway_peer *peer, ProtobufCBinaryData store) {
+    if (store.len != sizeof peer->expected.bytes) return false;
+    return ordo_store_id_is_none(&peer->expected) || memcmp(store.data, peer->expected.bytes, store.len) == 0;
+}
 
 static void welcomed(struct ordo_gateway *gateway, struct gateway_peer *peer,
                      const Ordo__Cluster__V1__Envelope *envelope) {
     const Ordo__Cluster__V1__ToGateway *first = envelope->n_to_gateway > 0 ? envelope->to_gateway[0] : NULL;
     bool is_welcome = first != NULL && first->body_case == ORDO__CLUSTER__V1__TO_GATEWAY__BODY_WELCOME &&
                       first->welcome->protocol == ORDO_GATEWAY_LINK_PROTOCOL &&
-                      envelope->shard.len == sizeof peer->store_id && envelope->incarnation != 0;
+                      is_expected(peer, envelope->shard) && envelope->incarnation != 0;
     if (!is_welcome) {
         if (first != NULL) session_lost(gateway, peer); /* an empty Envelope may come before */
         return;
     }
-    memcpy(peer->store_id, envelope->shard.data, sizeof peer->store_id);
+    memcpy(peer->store.bytes, envelope->shard.data, sizeof peer->store.bytes);
     peer->incarnation = envelope->incarnation;
     peer->welcomed_session = peer->link.session;
     peer_move(gateway, peer, GATEWAY_PEER_READY);
 }
 
 static bool is_of_shard(const struct gateway_peer *peer, ProtobufCBinaryData shard, uint64_t incarnation) {
-    return ordo_slice_equal(ordo_slice_of_binary(shard), ordo_slice(peer->store_id, sizeof peer->store_id)) &&
+    return ordo_slice_equal(ordo_slice_of_binary(shard), ordo_slice(peer->store.bytes, sizeof peer->store.bytes)) &&
            incarnation == peer->incarnation;
 }
 
@@ -232,14 +255,14 @@ static void dispatch(struct ordo_gateway *gateway, struct gateway_peer *peer,
         gateway_subscriber_attached(gateway, peer, message->attached);
         return;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_REFUSED:
-        gateway_subscriber_refused(gateway, message->refused);
+        gateway_subscriber_refused(gateway, peer, message->refused);
         return;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_COMMIT:
         gateway_doc_commit(gateway, peer, message->commit);
         return;
-    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_NACK: gateway_submit_nacked(gateway, message->nack); return;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_NACK: gateway_submit_nacked(gateway, peer, message->nack); return;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_DUPLICATE:
-        gateway_submit_duplicate(gateway, message->duplicate);
+        gateway_submit_duplicate(gateway, peer, message->duplicate);
         return;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_PRESENCE:
         gateway_doc_presence(gateway, peer, message->presence);
@@ -247,9 +270,12 @@ static void dispatch(struct ordo_gateway *gateway, struct gateway_peer *peer,
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_HISTORY:
         gateway_history_answered(gateway, peer, message->history);
         return;
-    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_FORGOTTEN: gateway_forget_answered(gateway, message->forgotten); return;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_FORGOTTEN: gateway_forget_answered(gateway, peer, message->forgotten); return;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_DROPPED:
         gateway_doc_dropped(gateway, peer, message->dropped->doc);
+        return;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_NOT_OWNER:
+        gateway_placement_not_owner(gateway, peer, message->not_owner);
         return;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_WELCOME:
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY__NOT_SET: /* of a newer shard: it knows that we do not know it */

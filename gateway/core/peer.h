@@ -5,23 +5,27 @@
  *        └───────── down, gap, reset, silence, strangers ─┴───────────────────────┘
  *
  * When a session ends, every subscriber of its documents is cut (subscriber.h) and attached again in the next
- * one. A shard whose side link says that its disk stalls is excused for being silent on the data link. */
+ * one. A shard whose side link says that its disk stalls is excused for being silent on the data link. With a
+ * directory a peer is one store: whoever else answers there (an address was used again) is a stranger. */
 #ifndef ORDO_GATEWAY_CORE_PEER_H
 #define ORDO_GATEWAY_CORE_PEER_H
 
 #include "gateway/core/state.h"
 
-void gateway_peer_init(struct gateway_peer *peer, uint32_t index);
-void gateway_peer_finish(struct gateway_peer *peer);
+/* `expected`: the store that must answer; none: whoever does. */
+struct gateway_peer *gateway_peer_create(uint32_t index, struct ordo_store_id expected);
+/* Nothing must be left that refers to it. */
+void gateway_peer_destroy(struct gateway_peer *peer);
+/* Nothing is routed there (any more), nor fetched from there, and its link may go. */
+bool gateway_peer_is_spare(const struct gateway_peer *peer, uint64_t now_ms);
 
 /* What is gathered leaves with the turn. Only while READY (but see gateway_peer_has_credit for what clients
  * send). */
 void gateway_peer_gather(struct ordo_gateway *gateway, struct gateway_peer *peer,
                          const Ordo__Cluster__V1__ToShard *message);
-/* The same for a field `to_shard` that was encoded earlier (gateway_peer_encode). */
+/* The same for a ToShard that is encoded already. */
 void gateway_peer_gather_encoded(struct ordo_gateway *gateway, struct gateway_peer *peer,
-                                 struct ordo_slice field);
-void gateway_peer_encode(const Ordo__Cluster__V1__ToShard *message, struct ordo_buffer *out);
+                                 struct ordo_slice message);
 /* Whether the shard takes `size` more bytes of what clients send. */
 bool gateway_peer_has_credit(const struct gateway_peer *peer, size_t size);
 

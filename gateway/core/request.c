@@ -146,7 +146,7 @@ static void submit(struct ordo_gateway *gateway, struct gateway_conn *conn,
 
 static void set_presence(struct ordo_gateway *gateway, struct gateway_conn *conn,
                          struct gateway_subscriber *subscriber, const Ordo__V1__ClientMessage *message) {
-    struct gateway_peer *peer = subscriber->doc->peer;
+    struct gateway_peer *peer = gateway_doc_peer(subscriber->doc);
     ordo_buffer_clear(&gateway->scratch);
     ordo_message_encode(&message->presence->base, &gateway->scratch);
     if (gateway->scratch.size > gateway->config.presence_size_max) {
@@ -154,8 +154,8 @@ static void set_presence(struct ordo_gateway *gateway, struct gateway_conn *conn
         return;
     }
     /* Presence is the first to give way: the client sends another soon. */
-    bool is_away = peer->state != GATEWAY_PEER_READY || subscriber->state == GATEWAY_SUBSCRIBER_CUT;
-    if (is_away || !gateway_peer_has_credit(peer, gateway->scratch.size)) return;
+    if (!gateway_subscriber_is_attached(subscriber)) return;
+    if (!gateway_peer_has_credit(peer, gateway->scratch.size)) return;
     Ordo__Cluster__V1__SetPresence presence = ORDO__CLUSTER__V1__SET_PRESENCE__INIT;
     presence.subscriber = subscriber->by_id.key;
     presence.update = ordo_binary_of_slice(ordo_buffer_slice(&gateway->scratch));

@@ -5,8 +5,8 @@
 #include "gateway/core/doc.h"
 #include "gateway/core/peer.h"
 
-/* One pace for all who rest keeps the list in order of time. */
-enum { REST_MS = 500 };
+/* ToShard.attach and Attach.subscriber. */
+enum { TO_SHARD_ATTACH = 2, ATTACH_SUBSCRIBER = 1 };
 
 static struct gateway_subscriber *subscriber_of(struct gateway_list *link) {
     return GATEWAY_LIST_ITEM(link, struct gateway_subscriber, in_attach);
@@ -14,7 +14,7 @@ static struct gateway_subscriber *subscriber_of(struct gateway_list *link) {
 
 /* Keeps the state, the list and the two counts in step: the only place that writes `attach`. */
 static void attach_move(struct gateway_subscriber *subscriber, enum gateway_attach next) {
-    struct gateway_peer *peer = subscriber->doc->peer;
+    struct gateway_peer *peer = gateway_doc_peer(subscriber->doc);
     struct gateway_conn *conn = subscriber->conn;
     if (subscriber->attach == GATEWAY_ATTACH_SENT) peer->attach_count--;
     if (subscriber->attach == GATEWAY_ATTACH_SENT || subscriber->attach == GATEWAY_ATTACH_AT_PEER)
@@ -49,8 +49,13 @@ void gateway_resync_hurry(struct gateway_subscriber *subscriber) {
     if (subscriber->attach == GATEWAY_ATTACH_AT_PEER) attach_move(subscriber, GATEWAY_ATTACH_AT_PEER);
 }
 
+void gateway_resync_withdraw(struct gateway_subscriber *subscriber) {
+    if (subscriber->attach == GATEWAY_ATTACH_AT_CONN) return; /* that is not about a shard yet */
+    attach_move(subscriber, GATEWAY_ATTACH_IDLE);
+}
+
 void gateway_resync_rest(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
-    subscriber->due_ms = gateway->now_ms + REST_MS;
+    subscriber->rest_until_ms = gateway->now_ms + GATEWAY_REST_MS; /* one pace for all keeps the list in order */
     attach_move(subscriber, GATEWAY_ATTACH_RESTING);
 }
 
@@ -94,8 +99,18 @@ static void gather_resync(struct ordo_gateway *gateway, struct gateway_subscribe
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_ATTACH;
     message.attach = &attach;
-    gateway_peer_gather(gateway, subscriber->doc->peer, &message);
+    gateway_peer_gather(gateway, gateway_doc_peer(subscriber->doc), &message);
     gateway->stats.resyncs++;
+}
+
+static void gather_opening(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
+    struct ordo_buffer attach = {0}, message = {0};
+    ordo_field_append_varint(&attach, ATTACH_SUBSCRIBER, subscriber->by_id.key);
+    ordo_buffer_append_slice(&attach, ordo_buffer_slice(&subscriber->opening));
+    ordo_field_append_bytes(&message, TO_SHARD_ATTACH, ordo_buffer_slice(&attach));
+    gateway_peer_gather_encoded(gateway, gateway_doc_peer(subscriber->doc), ordo_buffer_slice(&message));
+    ordo_buffer_finish(&attach);
+    ordo_buffer_finish(&message);
 }
 
 static bool send_oldest(struct ordo_gateway *gateway, struct gateway_peer *peer,
@@ -103,7 +118,7 @@ static bool send_oldest(struct ordo_gateway *gateway, struct gateway_peer *peer,
     struct gateway_subscriber *subscriber = subscriber_of(waiting->next);
     if (!gateway_peer_has_credit(peer, subscriber->opening.size)) return false;
     if (subscriber->state == GATEWAY_SUBSCRIBER_OPENING)
-        gateway_peer_gather_encoded(gateway, peer, ordo_buffer_slice(&subscriber->opening));
+        gather_opening(gateway, subscriber);
     else
         gather_resync(gateway, subscriber);
     subscriber->is_urgent = false;
@@ -123,7 +138,7 @@ void gateway_resync_pump_peer(struct ordo_gateway *gateway, struct gateway_peer 
 void gateway_resync_tick(struct ordo_gateway *gateway, struct gateway_peer *peer) {
     while (!gateway_list_is_empty(&peer->attach_resting)) {
         struct gateway_subscriber *subscriber = subscriber_of(peer->attach_resting.next);
-        if (gateway->now_ms < subscriber->due_ms) return;
+        if (gateway->now_ms < subscriber->rest_until_ms) return;
         attach_move(subscriber, GATEWAY_ATTACH_IDLE);
         gateway_resync_want(gateway, subscriber);
     }

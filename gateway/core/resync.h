@@ -13,6 +13,8 @@
 void gateway_resync_want(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
 /* Its client waits for it: go before those that do not. */
 void gateway_resync_hurry(struct gateway_subscriber *subscriber);
+/* It has to do with its shard no longer: no Attach is wanted for now, and no answer awaited. */
+void gateway_resync_withdraw(struct gateway_subscriber *subscriber);
 /* Was refused for now: want again after a pause. */
 void gateway_resync_rest(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
 /* The answer came or will never come: gives back what the Attach occupied. `holds_conn`: parts follow, so the
@@ -26,6 +28,7 @@ void gateway_resync_forget(struct ordo_gateway *gateway, struct gateway_subscrib
 void gateway_resync_pump_conn(struct ordo_gateway *gateway, struct gateway_conn *conn);
 /* Gathers as many Attaches as may be on their way; at the end of a turn. */
 void gateway_resync_pump_peer(struct ordo_gateway *gateway, struct gateway_peer *peer);
+/* Those whose pause is over want again. */
 void gateway_resync_tick(struct ordo_gateway *gateway, struct gateway_peer *peer);
 
 #endif

@@ -1,7 +1,7 @@
 /* gateway/core/state.h: what a gateway is made of, for the files of the core alone.
  *
- *     gateway ── conn ── subscriber ── doc ── peer        subscriber: one connection's opening of one
- * document └─ outbox, streams, waits
+ *     gateway ── conn ── subscriber ── doc ── slot ── peer      subscriber: one connection's opening of one document
+ *                 └─ outbox, streams, waits
  *
  * Threads: one. Units: ms (monotonic unless it says wall), bytes. */
 #ifndef ORDO_GATEWAY_CORE_STATE_H
@@ -19,6 +19,8 @@
 #define GATEWAY_CONN_ATTACHES_MAX 8
 /* Attaches that one shard has not answered yet: after a restart it loads documents at its own pace. */
 #define GATEWAY_PEER_ATTACHES_MAX 512
+/* An Attach that was refused for now, or that a shard says it is the wrong one for, is tried again after this. */
+#define GATEWAY_REST_MS 500
 /* ReadHistory and Forget that one connection has not been answered yet. */
 #define GATEWAY_CONN_WAITS_MAX 4
 #define GATEWAY_CONN_TYPES_MAX 16
@@ -27,12 +29,20 @@ struct gateway_peer;
 struct gateway_conn;
 struct gateway_stream;
 
+/* ---- placement.c: a class of documents, and who serves it */
+struct gateway_slot {
+    struct gateway_peer *peer; /* gateway->nobody where that is not known */
+    uint64_t epoch;            /* of the newest news; 0: there was none yet */
+    uint64_t told_ms;          /* when a shard's NotOwner last changed something here; 0: never */
+    struct gateway_list docs;  /* through in_slot */
+};
+
 /* ---- doc.c: a document that somebody here has open */
 struct gateway_doc {
     struct gateway_table_node by_name;   /* in gateway->docs */
-    struct gateway_table_node by_number; /* in peer->docs_by_number, while `is_numbered` */
-    struct gateway_list in_peer;
-    struct gateway_peer *peer;
+    struct gateway_table_node by_number; /* in docs_by_number of the slot's peer, while `is_numbered` */
+    struct gateway_list in_slot;
+    struct gateway_slot *slot;
     struct gateway_list audience; /* subscribers, through in_audience */
     bool is_numbered;
     uint32_t number; /* the shard's, for this session */
@@ -47,7 +57,9 @@ enum gateway_subscriber_state {
     GATEWAY_SUBSCRIBER_LIVE,      /* every commit is passed on */
     GATEWAY_SUBSCRIBER_BEHIND,    /* something was dropped on the way: attached at the shard, waits to be
                                      attached anew */
-    GATEWAY_SUBSCRIBER_CUT,       /* the link was lost: the shard does not know this subscriber any more */
+    GATEWAY_SUBSCRIBER_FINISHING, /* the slot was given away while STREAMING: the parts are sent to the end, then CUT */
+    GATEWAY_SUBSCRIBER_CUT,       /* the link was lost, or the slot given away: the shard does not know this subscriber
+                                     any more */
 };
 
 /* Where the subscriber's (next) Attach is. All but IDLE and SENT are lists, see resync.h. */
@@ -60,7 +72,7 @@ enum gateway_attach {
 };
 
 struct gateway_subscriber {
-    struct gateway_table_node by_id; /* key: the id that the shard knows */
+    struct gateway_table_node by_id; /* key: the id that the shard knows; another at each shard */
     struct gateway_conn *conn;
     struct gateway_doc *doc;
     struct gateway_list in_audience;
@@ -73,12 +85,14 @@ struct gateway_subscriber {
     bool wants_presence;
     bool is_urgent;      /* the client waits for something of the next Attach */
     bool knows_outage;   /* was told UNAVAILABLE */
+    bool is_turned_away; /* the shard that serves it, as far as is known, says that it does not */
     uint64_t queued_seq; /* newest seq put into the outbox */
     uint64_t sent_seq;   /* newest seq that will reach the client whatever is dropped */
     uint64_t lineage;
     uint64_t unanswered_seq;       /* client_seq of the newest Submit without an answer; 0: none */
-    uint64_t due_ms;               /* OPENING: give up; RESTING: try again */
-    struct ordo_buffer opening;    /* OPENING: the encoded Attach */
+    uint64_t due_ms;               /* OPENING: give up */
+    uint64_t rest_until_ms;        /* RESTING */
+    struct ordo_buffer opening;    /* OPENING: the encoded Attach without its subscriber */
     struct gateway_stream *stream; /* STREAMING */
 };
 
@@ -112,7 +126,7 @@ struct gateway_conn {
     struct ordo_buffer user;
     struct ordo_buffer types;     /* sized names; empty: text alone */
     struct gateway_list in_state; /* gateway->greeting; gateway->ending when CLOSING, until the step ends */
-    uint64_t hello_due_ms;
+    uint64_t hello_due_ms, drain_due_ms;
     struct gateway_outbox outbox;
     size_t held_size; /* of what the streams hold back */
     struct gateway_handle *handles;
@@ -135,10 +149,13 @@ enum gateway_peer_state {
 
 struct gateway_peer {
     uint32_t index;
+    struct ordo_store_id expected; /* none: whoever answers */
+    uint32_t slot_count;           /* routed here */
+    uint64_t spare_since_ms;       /* slot_count is 0 since then */
     enum gateway_peer_state state;
     uint64_t rest_until_ms, opened_ms;
     struct ordo_link link;
-    uint8_t store_id[16]; /* and incarnation: of the shard at the other end, from its LinkWelcome on */
+    struct ordo_store_id store; /* and incarnation: of the shard at the other end, from its LinkWelcome on */
     uint64_t incarnation;
     uint64_t welcomed_session;        /* the newest one that the shard took; 0: none yet */
     bool is_greeted;                  /* our LinkHello is gathered */
@@ -148,7 +165,7 @@ struct gateway_peer {
     struct gateway_list attach_urgent, attach_calm; /* subscribers AT_PEER */
     struct gateway_list attach_resting;             /* subscribers RESTING, by due_ms */
     uint32_t attach_count;                          /* subscribers SENT */
-    struct gateway_list docs;
+    struct gateway_list streams;                    /* whose blobs lie at this shard */
     struct gateway_table docs_by_number;
     struct gateway_table sources_by_bulk;
 };
@@ -168,7 +185,12 @@ struct ordo_gateway {
     struct gateway_table docs;        /* by hash of the name */
     struct gateway_table subscribers; /* by id */
     uint64_t subscriber_newest;       /* id; never used twice */
-    struct gateway_peer *peers;
+    struct gateway_slot *slots;  /* ORDO_SLOT_COUNT */
+    struct gateway_peer **peers; /* by index; NULL where there is none */
+    uint32_t peer_capacity;
+    struct gateway_peer *nobody; /* serves the slots that nobody serves: a shard that is always away */
+    bool is_placed;              /* it is known who serves what */
+    bool is_draining;
     struct ordo_gateway_effect *effects; /* LINK_SEND and SIDE_SEND own their bytes */
     size_t effect_first, effect_count, effect_capacity;
     uint8_t *taken; /* bytes of the effect that was taken last */
@@ -180,8 +202,4 @@ void ordo_gateway_push_effect(struct ordo_gateway *gateway, struct ordo_gateway_
 /* Takes the buffer's bytes and leaves it empty. */
 void ordo_gateway_push_send(struct ordo_gateway *gateway, enum ordo_gateway_effect_kind kind,
                             const struct gateway_peer *peer, struct ordo_buffer *bytes);
-/* The shard of a document. The one place that will know the router table. */
-struct gateway_peer *ordo_gateway_route(struct ordo_gateway *gateway, struct ordo_slice collection,
-                                        struct ordo_slice id);
-
 #endif

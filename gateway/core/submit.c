@@ -1,6 +1,7 @@
 #include "gateway/core/submit.h"
 
 #include "gateway/core/answer.h"
+#include "gateway/core/doc.h"
 #include "gateway/core/peer.h"
 #include "gateway/core/resync.h"
 #include "gateway/core/subscriber.h"
@@ -36,14 +37,14 @@ static void fill_op(const Ordo__V1__Submit *submit, struct ordo_buffer *scratch,
 
 void gateway_submit_op(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, uint32_t request,
                        const Ordo__V1__Submit *submit) {
-    struct gateway_peer *peer = subscriber->doc->peer;
+    struct gateway_peer *peer = gateway_doc_peer(subscriber->doc);
     Ordo__Cluster__V1__Submit op = ORDO__CLUSTER__V1__SUBMIT__INIT;
     gateway->stats.submits++;
     op.subscriber = subscriber->by_id.key;
     op.client_seq = submit->client_seq;
     op.base_seq = submit->base_seq;
     fill_op(submit, &gateway->scratch, &op);
-    if (peer->state != GATEWAY_PEER_READY || subscriber->state == GATEWAY_SUBSCRIBER_CUT) {
+    if (!gateway_subscriber_is_attached(subscriber)) {
         gateway_resync_hurry(subscriber);
         refuse_submit(gateway, subscriber, request, submit->client_seq,
                       "the document's shard is away; send again");
@@ -61,8 +62,9 @@ void gateway_submit_op(struct ordo_gateway *gateway, struct gateway_subscriber *
     subscriber->unanswered_seq = submit->client_seq;
 }
 
-void gateway_submit_nacked(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Nack *from) {
-    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, from->subscriber);
+void gateway_submit_nacked(struct ordo_gateway *gateway, const struct gateway_peer *peer,
+                           const Ordo__Cluster__V1__Nack *from) {
+    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, peer, from->subscriber);
     if (subscriber == NULL || subscriber->state == GATEWAY_SUBSCRIBER_OPENING) return;
     if (from->client_seq == subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
     Ordo__V1__Nack nack = ORDO__V1__NACK__INIT;
@@ -74,8 +76,9 @@ void gateway_submit_nacked(struct ordo_gateway *gateway, const Ordo__Cluster__V1
     gateway_answer_nack(gateway, subscriber->conn, 0, subscriber->handle, nack, NULL);
 }
 
-void gateway_submit_duplicate(struct ordo_gateway *gateway, const Ordo__Cluster__V1__DuplicateAck *from) {
-    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, from->subscriber);
+void gateway_submit_duplicate(struct ordo_gateway *gateway, const struct gateway_peer *peer,
+                           const Ordo__Cluster__V1__DuplicateAck *from) {
+    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, peer, from->subscriber);
     if (subscriber == NULL || subscriber->state == GATEWAY_SUBSCRIBER_OPENING) return;
     if (from->client_seq == subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
     Ordo__V1__Ack ack = ORDO__V1__ACK__INIT;

@@ -8,7 +8,9 @@
 /* Without a shard, or without credit there, the answer is UNAVAILABLE with a delay. */
 void gateway_submit_op(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, uint32_t request,
                        const Ordo__V1__Submit *submit);
-void gateway_submit_nacked(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Nack *nack);
-void gateway_submit_duplicate(struct ordo_gateway *gateway, const Ordo__Cluster__V1__DuplicateAck *duplicate);
+void gateway_submit_nacked(struct ordo_gateway *gateway, const struct gateway_peer *peer,
+                           const Ordo__Cluster__V1__Nack *nack);
+void gateway_submit_duplicate(struct ordo_gateway *gateway, const struct gateway_peer *peer,
+                           const Ordo__Cluster__V1__DuplicateAck *duplicate);
 
 #endif

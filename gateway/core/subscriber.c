@@ -14,7 +14,8 @@
 
 static const uint32_t subscriber_moves[] = {
     [GATEWAY_SUBSCRIBER_OPENING] = 1u << GATEWAY_SUBSCRIBER_STREAMING | 1u << GATEWAY_SUBSCRIBER_LIVE,
-    [GATEWAY_SUBSCRIBER_STREAMING] = 1u << GATEWAY_SUBSCRIBER_LIVE,
+    [GATEWAY_SUBSCRIBER_STREAMING] = 1u << GATEWAY_SUBSCRIBER_LIVE | 1u << GATEWAY_SUBSCRIBER_FINISHING,
+    [GATEWAY_SUBSCRIBER_FINISHING] = 1u << GATEWAY_SUBSCRIBER_CUT,
     [GATEWAY_SUBSCRIBER_LIVE] = 1u << GATEWAY_SUBSCRIBER_BEHIND | 1u << GATEWAY_SUBSCRIBER_CUT,
     [GATEWAY_SUBSCRIBER_BEHIND] =
         1u << GATEWAY_SUBSCRIBER_STREAMING | 1u << GATEWAY_SUBSCRIBER_LIVE | 1u << GATEWAY_SUBSCRIBER_CUT,
@@ -27,9 +28,12 @@ static void subscriber_move(struct gateway_subscriber *subscriber, enum gateway_
     gateway_list_remove(&subscriber->in_opening);
 }
 
-struct gateway_subscriber *gateway_subscriber_find(struct ordo_gateway *gateway, uint64_t id) {
+struct gateway_subscriber *gateway_subscriber_find(struct ordo_gateway *gateway, const struct gateway_peer *peer,
+                                                   uint64_t id) {
     struct gateway_table_node *node = gateway_table_find(&gateway->subscribers, id);
-    return node ? GATEWAY_LIST_ITEM(node, struct gateway_subscriber, by_id) : NULL;
+    if (node == NULL) return NULL;
+    struct gateway_subscriber *subscriber = GATEWAY_LIST_ITEM(node, struct gateway_subscriber, by_id);
+    return gateway_doc_peer(subscriber->doc) == peer ? subscriber : NULL;
 }
 
 /* ---- opening and ending */
@@ -37,7 +41,6 @@ struct gateway_subscriber *gateway_subscriber_find(struct ordo_gateway *gateway,
 static void encode_first_attach(struct gateway_subscriber *subscriber, const Ordo__V1__Open *open) {
     const struct gateway_conn *conn = subscriber->conn;
     Ordo__Cluster__V1__Attach attach = ORDO__CLUSTER__V1__ATTACH__INIT;
-    attach.subscriber = subscriber->by_id.key;
     attach.collection = open->collection;
     attach.id = open->id;
     attach.client_id = ordo_binary_of_slice(ordo_slice(conn->client_id, sizeof conn->client_id));
@@ -54,10 +57,7 @@ static void encode_first_attach(struct gateway_subscriber *subscriber, const Ord
     }
     attach.presence = open->presence;
     attach.clean = open->clean;
-    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
-    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_ATTACH;
-    message.attach = &attach;
-    gateway_peer_encode(&message, &subscriber->opening);
+    ordo_message_encode(&attach.base, &subscriber->opening);
 }
 
 void gateway_subscriber_open(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request,
@@ -75,8 +75,7 @@ void gateway_subscriber_open(struct ordo_gateway *gateway, struct gateway_conn *
     gateway_list_init(&subscriber->in_opening);
     gateway_list_append(&gateway->opening, &subscriber->in_opening);
     gateway_table_insert(&gateway->subscribers, &subscriber->by_id, ++gateway->subscriber_newest);
-    gateway_doc_join(gateway, subscriber, ordo_gateway_route(gateway, collection, id), name_hash, collection,
-                     id);
+    gateway_doc_join(gateway, subscriber, name_hash, collection, id);
     gateway_conn_add_subscriber(conn, subscriber, name_hash);
     encode_first_attach(subscriber, open);
     conn->opening_size += subscriber->opening.size;
@@ -90,13 +89,16 @@ static void forget_opening(struct gateway_subscriber *subscriber) {
     ordo_buffer_finish(&subscriber->opening);
 }
 
-/* Whether the shard has, or may soon have, this subscriber in the present session. */
-static bool is_known_to_shard(const struct gateway_subscriber *subscriber) {
-    if (subscriber->doc->peer->state != GATEWAY_PEER_READY) return false;
-    if (subscriber->attach == GATEWAY_ATTACH_SENT) return true;
+bool gateway_subscriber_is_attached(const struct gateway_subscriber *subscriber) {
+    if (gateway_doc_peer(subscriber->doc)->state != GATEWAY_PEER_READY) return false;
     return subscriber->state == GATEWAY_SUBSCRIBER_LIVE ||
            subscriber->state == GATEWAY_SUBSCRIBER_STREAMING ||
            subscriber->state == GATEWAY_SUBSCRIBER_BEHIND;
+}
+
+/* Whether the shard has, or may soon have, this subscriber in the present session. */
+static bool is_known_to_shard(const struct gateway_subscriber *subscriber) {
+    return subscriber->attach == GATEWAY_ATTACH_SENT || gateway_subscriber_is_attached(subscriber);
 }
 
 static void gather_detach(struct ordo_gateway *gateway, struct gateway_peer *peer, uint64_t id) {
@@ -125,7 +127,8 @@ static void subscriber_free(struct ordo_gateway *gateway, struct gateway_subscri
 }
 
 void gateway_subscriber_end(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
-    if (is_known_to_shard(subscriber)) gather_detach(gateway, subscriber->doc->peer, subscriber->by_id.key);
+    if (is_known_to_shard(subscriber))
+        gather_detach(gateway, gateway_doc_peer(subscriber->doc), subscriber->by_id.key);
     subscriber_free(gateway, subscriber);
 }
 
@@ -153,8 +156,9 @@ void gateway_subscriber_tick(struct ordo_gateway *gateway) {
         struct gateway_subscriber *subscriber =
             GATEWAY_LIST_ITEM(gateway->opening.next, struct gateway_subscriber, in_opening);
         if (gateway->now_ms < subscriber->due_ms) return;
-        if (subscriber->doc->peer->state ==
-            GATEWAY_PEER_READY) { /* its turn comes, or the shard is at work on it */
+        bool is_answered_soon = gateway_doc_peer(subscriber->doc)->state == GATEWAY_PEER_READY &&
+                                !subscriber->is_turned_away;
+        if (is_answered_soon) { /* its turn comes, or the shard is at work on it */
             subscriber->due_ms = gateway->now_ms + gateway->config.open_timeout_ms;
             gateway_list_append(&gateway->opening, &subscriber->in_opening);
             continue;
@@ -173,7 +177,7 @@ static bool speaks_type(const struct gateway_subscriber *subscriber, ProtobufCBi
 
 void gateway_subscriber_attached(struct ordo_gateway *gateway, struct gateway_peer *peer,
                                  const Ordo__Cluster__V1__Attached *attached) {
-    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, attached->subscriber);
+    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, peer, attached->subscriber);
     bool is_wanted = subscriber != NULL && subscriber->attach == GATEWAY_ATTACH_SENT;
     if (is_wanted && !speaks_type(subscriber, attached->type)) {
         end_with_error(gateway, subscriber, 415,
@@ -201,21 +205,32 @@ void gateway_subscriber_streamed(struct ordo_gateway *gateway, struct gateway_su
                                  bool is_complete) {
     subscriber->stream = NULL;
     subscriber->request = 0;
-    subscriber_move(subscriber, GATEWAY_SUBSCRIBER_LIVE);
+    bool is_finishing = subscriber->state == GATEWAY_SUBSCRIBER_FINISHING;
+    subscriber_move(subscriber, is_finishing ? GATEWAY_SUBSCRIBER_CUT : GATEWAY_SUBSCRIBER_LIVE);
     gateway_resync_let_conn(gateway, subscriber->conn);
+    if (is_finishing) {
+        gateway_subscriber_join_shard(gateway, subscriber, false);
+        return;
+    }
     if (!is_complete) gateway_subscriber_fell_behind(gateway, subscriber);
 }
 
-void gateway_subscriber_refused(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Refused *refused) {
-    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, refused->subscriber);
+static void tell_outage(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
+    if (!subscriber->knows_outage) gateway_answer_status(gateway, subscriber, false);
+    subscriber->knows_outage = true;
+}
+
+void gateway_subscriber_refused(struct ordo_gateway *gateway, const struct gateway_peer *peer,
+                                const Ordo__Cluster__V1__Refused *refused) {
+    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, peer, refused->subscriber);
     if (subscriber == NULL) return;
+    bool is_attaching = subscriber->attach == GATEWAY_ATTACH_SENT && refused->code == 503;
     bool is_resync =
         subscriber->state == GATEWAY_SUBSCRIBER_BEHIND || subscriber->state == GATEWAY_SUBSCRIBER_CUT;
-    if (is_resync && subscriber->attach == GATEWAY_ATTACH_SENT && refused->code == 503) {
+    if (is_attaching && is_resync) {
         if (subscriber->state == GATEWAY_SUBSCRIBER_BEHIND)
             subscriber_move(subscriber, GATEWAY_SUBSCRIBER_CUT);
-        if (!subscriber->knows_outage) gateway_answer_status(gateway, subscriber, false);
-        subscriber->knows_outage = true;
+        tell_outage(gateway, subscriber);
         gateway_resync_rest(gateway, subscriber);
         return;
     }
@@ -237,29 +252,55 @@ void gateway_subscriber_fell_behind(struct ordo_gateway *gateway, struct gateway
         return;
     case GATEWAY_SUBSCRIBER_OPENING:
     case GATEWAY_SUBSCRIBER_BEHIND:
+    case GATEWAY_SUBSCRIBER_FINISHING:
     case GATEWAY_SUBSCRIBER_CUT: return;
     }
 }
 
-void gateway_subscriber_cut(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
-    struct gateway_conn *conn = subscriber->conn;
-    if (subscriber->attach == GATEWAY_ATTACH_SENT) gateway_resync_answered(subscriber, false);
-    GATEWAY_LIST_EACH(&conn->streams, link) {
-        if (!gateway_stream_has_handle(gateway_stream_of(link), subscriber->handle)) continue;
-        /* Half an answer cannot be finished by another shard process, nor taken back: only a new connection
-         * is clean. */
-        gateway_conn_close(gateway, conn, GATEWAY_CLOSE_RESTART,
-                           "the shard went away in the middle of an answer");
-        return;
-    }
-    if (subscriber->state == GATEWAY_SUBSCRIBER_LIVE || subscriber->state == GATEWAY_SUBSCRIBER_BEHIND)
-        subscriber_move(subscriber, GATEWAY_SUBSCRIBER_CUT);
-    if (subscriber->state == GATEWAY_SUBSCRIBER_CUT && !subscriber->knows_outage) {
-        gateway_answer_status(gateway, subscriber, false);
-        subscriber->knows_outage = true;
-    }
-    gateway_conn_fail_waits(gateway, conn, subscriber->handle);
+void gateway_subscriber_join_shard(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, bool rests) {
+    if (subscriber->conn->state == GATEWAY_CONN_CLOSING) return;
+    /* With another shard at hand it takes no time worth telling. */
+    bool is_away = gateway_doc_peer(subscriber->doc)->state != GATEWAY_PEER_READY;
+    if (is_away && subscriber->state == GATEWAY_SUBSCRIBER_CUT) tell_outage(gateway, subscriber);
+    gateway_conn_fail_waits(gateway, subscriber->conn, subscriber->handle);
+    if (subscriber->state == GATEWAY_SUBSCRIBER_FINISHING) return;
+    subscriber->is_turned_away = rests;
     if (subscriber->unanswered_seq != 0 || subscriber->state == GATEWAY_SUBSCRIBER_OPENING)
         gateway_resync_hurry(subscriber);
-    gateway_resync_want(gateway, subscriber);
+    if (rests && subscriber->attach == GATEWAY_ATTACH_IDLE)
+        gateway_resync_rest(gateway, subscriber);
+    else
+        gateway_resync_want(gateway, subscriber);
+}
+
+void gateway_subscriber_cut(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
+    if (subscriber->attach == GATEWAY_ATTACH_SENT) gateway_resync_answered(subscriber, false);
+    if (subscriber->state == GATEWAY_SUBSCRIBER_LIVE || subscriber->state == GATEWAY_SUBSCRIBER_BEHIND)
+        subscriber_move(subscriber, GATEWAY_SUBSCRIBER_CUT);
+    gateway_subscriber_join_shard(gateway, subscriber, false);
+}
+
+/* Another id, so that whatever the shard still says to the old one goes nowhere. */
+static void draw_id(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
+    gateway_table_remove(&gateway->subscribers, &subscriber->by_id);
+    gateway_table_insert(&gateway->subscribers, &subscriber->by_id, ++gateway->subscriber_newest);
+}
+
+void gateway_subscriber_leave_shard(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
+    if (is_known_to_shard(subscriber)) {
+        gather_detach(gateway, gateway_doc_peer(subscriber->doc), subscriber->by_id.key);
+        draw_id(gateway, subscriber);
+    }
+    gateway_resync_withdraw(subscriber);
+    switch (subscriber->state) {
+    case GATEWAY_SUBSCRIBER_LIVE:
+    case GATEWAY_SUBSCRIBER_BEHIND: subscriber_move(subscriber, GATEWAY_SUBSCRIBER_CUT); break;
+    case GATEWAY_SUBSCRIBER_STREAMING: /* the old shard still has what the parts are made of */
+        gateway_stream_set_incomplete(subscriber->stream);
+        subscriber_move(subscriber, GATEWAY_SUBSCRIBER_FINISHING);
+        break;
+    case GATEWAY_SUBSCRIBER_OPENING:
+    case GATEWAY_SUBSCRIBER_FINISHING:
+    case GATEWAY_SUBSCRIBER_CUT: break;
+    }
 }

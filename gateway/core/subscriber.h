@@ -2,7 +2,8 @@
  *
  *     OPENING ──Attached──▶ LIVE or STREAMING (parts) ──▶ LIVE
  *     LIVE ──dropped, gap──▶ BEHIND ──Attached──▶ LIVE or STREAMING
- *     LIVE, BEHIND ──link lost──▶ CUT ──Attached──▶ LIVE or STREAMING
+ *     LIVE, BEHIND ──link lost, slot given away──▶ CUT ──Attached──▶ LIVE or STREAMING
+ *     STREAMING ──slot given away──▶ FINISHING ──last part──▶ CUT
  *
  * An Opened that nobody asked for (request 0) continues from the last seq that the client is sure to get: a
  * subscriber is only attached again when nothing that could be dropped waits for its connection (resync.h).
@@ -12,25 +13,34 @@
 
 #include "gateway/core/state.h"
 
-struct gateway_subscriber *gateway_subscriber_find(struct ordo_gateway *gateway, uint64_t id);
+/* The subscriber that `peer` means by `id`; NULL: it is gone, or has to do with another shard by now. */
+struct gateway_subscriber *gateway_subscriber_find(struct ordo_gateway *gateway, const struct gateway_peer *peer,
+                                                   uint64_t id);
 /* `open` was checked. */
 void gateway_subscriber_open(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request,
                              const Ordo__V1__Open *open, uint64_t name_hash);
 /* Frees it and tells the shard. Nothing is said to the client. */
 void gateway_subscriber_end(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
-/* Opens that waited too long for a shard that is away are refused with 503. */
+/* Opens that waited too long for a shard that is away, or for one that serves the document, are refused with 503. */
 void gateway_subscriber_tick(struct ordo_gateway *gateway);
 
 /* From the shard. */
 void gateway_subscriber_attached(struct ordo_gateway *gateway, struct gateway_peer *peer,
                                  const Ordo__Cluster__V1__Attached *attached);
-void gateway_subscriber_refused(struct ordo_gateway *gateway, const Ordo__Cluster__V1__Refused *refused);
+void gateway_subscriber_refused(struct ordo_gateway *gateway, const struct gateway_peer *peer,
+                                const Ordo__Cluster__V1__Refused *refused);
 
 /* Something between sent_seq and the document's head will not come: resync, now or when the present parts are
  * through. */
 void gateway_subscriber_fell_behind(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
 /* The session is over. */
 void gateway_subscriber_cut(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
+/* The shard that it has to do with does not serve the slot any more: it is detached there, and gets another id. */
+void gateway_subscriber_leave_shard(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
+/* Afterwards, once the slot is routed to whom it is: it is attached there, after a pause if it `rests`. */
+void gateway_subscriber_join_shard(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, bool rests);
+/* Whether the shard has it, so that something may be sent in its name. */
+bool gateway_subscriber_is_attached(const struct gateway_subscriber *subscriber);
 /* The last part is sent. `is_complete` is false when messages that should follow it were dropped. */
 void gateway_subscriber_streamed(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
                                  bool is_complete);

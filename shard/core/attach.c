@@ -74,10 +74,13 @@ void ordo_attach(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__C
         ordo_answer_refused(shard, peer, attach->subscriber, 400, wrong, 0);
         return;
     }
+    uint16_t slot = ordo_slot_of(ordo_slice_of_binary(attach->collection), ordo_slice_of_binary(attach->id));
+    if (!ordo_slots_admit(shard, peer, slot, message)) return;
     ordo_key_doc(&shard->key, ordo_slice_of_binary(attach->collection), ordo_slice_of_binary(attach->id));
     struct ordo_doc *doc = ordo_doc_get(shard, ordo_buffer_slice(&shard->key));
     struct ordo_subscriber *subscriber = subscriber_for(shard, peer, doc, attach);
-    bool must_wait = ordo_attach_must_wait(shard, doc, ordo_slice_of_binary(attach->client_id));
+    bool must_wait = ordo_attach_must_wait(shard, doc, ordo_slice_of_binary(attach->client_id)) ||
+                     ordo_doc_is_frozen(shard, doc);
     if (!must_wait && subscriber->queued_count == 0) ordo_attach_known(shard, doc, subscriber, attach);
     else if (!ordo_doc_wait(shard, doc, subscriber, message))
         ordo_subscriber_refuse(shard, subscriber, 503, "too much is waiting for this document: open it again",

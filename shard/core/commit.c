@@ -26,6 +26,7 @@ uint64_t ordo_commit(struct ordo_shard *shard, struct ordo_doc *doc, const struc
                               uint32_t committed_field, struct ordo_slice op, uint64_t length_after) {
     struct ordo_author *author = submit->subscriber->author;
     struct ordo_doc_state *state = &doc->state;
+    ORDO_ASSERT(!ordo_doc_is_frozen(shard, doc) && !doc->is_abandoned);
     struct ordo_committed committed = {
         .server_seq = state->seq + 1,
         .client_seq = submit->client_seq,

@@ -18,6 +18,18 @@ struct ordo_doc *ordo_doc_find(struct ordo_shard *shard, struct ordo_slice key) 
     return ordo_table_find(&shard->docs, ordo_hash(key), doc_is, &key);
 }
 
+static void join_list(struct ordo_doc **list, struct ordo_doc *doc) {
+    doc->next_in_slot = *list;
+    doc->slot_link = list;
+    if (*list != NULL) (*list)->slot_link = &doc->next_in_slot;
+    *list = doc;
+}
+
+static void leave_list(struct ordo_doc *doc) {
+    *doc->slot_link = doc->next_in_slot;
+    if (doc->next_in_slot != NULL) doc->next_in_slot->slot_link = doc->slot_link;
+}
+
 struct ordo_doc *ordo_doc_get(struct ordo_shard *shard, struct ordo_slice key) {
     struct ordo_doc *doc = ordo_doc_find(shard, key);
     if (doc != NULL) return doc;
@@ -29,6 +41,8 @@ struct ordo_doc *ordo_doc_get(struct ordo_shard *shard, struct ordo_slice key) {
     doc->active_ms = doc->empty_ms = shard->now_ms;
     doc->is_loading = true;
     doc->retention = ordo_retention_of(shard, key);
+    doc->slot = (uint16_t)(key.data[0] << 8 | key.data[1]);
+    join_list(&shard->slots[doc->slot].docs, doc);
     ordo_table_insert(&shard->docs, ordo_hash(key), doc);
     struct ordo_job *job = ordo_job_create(ORDO_JOB_LOAD, key);
     job->load.recent_size_max = shard->config.recent_size_max;
@@ -46,7 +60,8 @@ void ordo_doc_destroy(struct ordo_shard *shard, struct ordo_doc *doc) {
     }
     ordo_doc_drop_content(shard, doc);
     ordo_timers_unset(&shard->timers, &doc->timer);
-    ordo_table_remove(&shard->docs, ordo_hash(ordo_doc_key(doc)), doc);
+    if (!doc->is_abandoned) ordo_table_remove(&shard->docs, ordo_hash(ordo_doc_key(doc)), doc);
+    leave_list(doc);
     ordo_recent_finish(&doc->recent);
     ordo_authors_finish(&doc->authors);
     ordo_presence_destroy(doc->presence);
@@ -54,6 +69,20 @@ void ordo_doc_destroy(struct ordo_shard *shard, struct ordo_doc *doc) {
     ordo_job_destroy(doc->truncation_job);
     free(doc->key);
     free(doc);
+}
+
+void ordo_doc_abandon(struct ordo_shard *shard, struct ordo_doc *doc) {
+    ORDO_ASSERT(doc->turn_first_seq == 0 && doc->snapshot_phase == ORDO_SNAPSHOT_NONE &&
+                doc->truncation_phase == ORDO_TRUNCATION_NONE && doc->erase_count == 0);
+    while (doc->audiences != NULL) ordo_subscriber_destroy(shard, doc->audiences->first);
+    if (!doc->is_loading) shard->stats.recent_bytes -= ordo_recent_size(&doc->recent);
+    ordo_doc_drop_content(shard, doc);
+    ordo_timers_unset(&shard->timers, &doc->timer);
+    ordo_table_remove(&shard->docs, ordo_hash(ordo_doc_key(doc)), doc);
+    leave_list(doc);
+    join_list(&shard->abandoned, doc);
+    doc->is_abandoned = true;
+    if (doc->jobs == NULL) ordo_doc_destroy(shard, doc);
 }
 
 /* ---- loading */
@@ -75,12 +104,13 @@ static void take_load(struct ordo_shard *shard, struct ordo_doc *doc, struct ord
     doc->candidates = load->candidates;
     load->recent = (struct ordo_recent){0};
     load->authors = (struct ordo_authors){0};
+    shard->stats.recent_bytes += ordo_recent_size(&doc->recent);
+    if (ordo_doc_rests(shard, doc)) return; /* the next load finds them again */
     for (size_t i = 0; i < load->stale_count; i++) ordo_snapshots_delete(shard, doc, &load->stale[i]);
     for (size_t i = 0; i < load->stale_runs.count; i++) {
         ordo_key_ops(&shard->key, ordo_doc_key(doc), load->stale_runs.items[i]);
         ordo_batch_delete(&shard->effects->background, ORDO_CF_OPS, ordo_buffer_slice(&shard->key));
     }
-    shard->stats.recent_bytes += ordo_recent_size(&doc->recent);
 }
 
 /* Nobody is served from data that cannot be read: everyone who waits is told, and nothing stays in memory, so that a
@@ -149,6 +179,12 @@ void ordo_doc_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct or
     job->link = NULL;
     doc->job_count--;
     shard->stats.jobs_running--;
+    if (doc->is_abandoned) {
+        if (doc->content_job == job) doc->content_job = NULL;
+        ordo_job_destroy(job);
+        if (doc->jobs == NULL) ordo_doc_destroy(shard, doc);
+        return;
+    }
     if (job->number <= doc->erase_job_number) { /* what it found out is to be forgotten */
         ordo_job_destroy(job);
         ordo_erasures_sweep(shard);
@@ -178,6 +214,8 @@ void ordo_doc_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct or
         ordo_truncations_job_done(shard, doc, job);
         job = NULL;
         break;
+    case ORDO_JOB_COPY:
+    case ORDO_JOB_COUNT: ORDO_ASSERT(false); break; /* of no document */
     }
     ordo_job_destroy(job);
     ordo_doc_set_timer(shard, doc);

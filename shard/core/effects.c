@@ -13,6 +13,9 @@ void ordo_shard_effects_clear(struct ordo_shard_effects *effects) {
     ordo_buffer_clear(&effects->send_bytes);
     ordo_buffer_clear(&effects->note_bytes);
     ordo_buffer_clear(&effects->erased);
+    effects->target_close_count = effects->target_open_count = effects->move_end_count = 0;
+    ordo_buffer_clear(&effects->target_bytes);
+    effects->slots_changed = false;
 }
 
 void ordo_shard_effects_finish(struct ordo_shard_effects *effects) {
@@ -24,12 +27,22 @@ void ordo_shard_effects_finish(struct ordo_shard_effects *effects) {
     ordo_buffer_finish(&effects->send_bytes);
     ordo_buffer_finish(&effects->note_bytes);
     ordo_buffer_finish(&effects->erased);
+    free(effects->target_closes);
+    free(effects->target_opens);
+    free(effects->move_ends);
+    ordo_buffer_finish(&effects->target_bytes);
     *effects = (struct ordo_shard_effects){0};
 }
 
 bool ordo_shard_effects_next_send(struct ordo_reader *reader, struct ordo_shard_send *send) {
     if (ordo_reader_left(reader) == 0) return false;
     ORDO_ASSERT(ordo_take_sized(reader, &send->peer) && ordo_take_sized(reader, &send->message));
+    return true;
+}
+
+bool ordo_shard_effects_next_target_send(struct ordo_reader *reader, struct ordo_target_send *send) {
+    if (ordo_reader_left(reader) == 0) return false;
+    ORDO_ASSERT(ordo_take_u64_le(reader, &send->session) && ordo_take_sized(reader, &send->message));
     return true;
 }
 

@@ -147,6 +147,9 @@ void ordo_far_rebase_done(struct ordo_shard *shard, struct ordo_doc *doc, struct
     } else if (is_ours && rebase->fault != ORDO_OP_VALID) {
         ordo_answer_nack(shard, subscriber->peer, subscriber->id, rebase->client_seq, code_of(rebase->fault),
                          ordo_op_fault_text(rebase->fault), 0, doc->horizon);
+    } else if (is_ours && ordo_doc_is_frozen(shard, doc)) {
+        ordo_answer_nack(shard, subscriber->peer, subscriber->id, rebase->client_seq,
+                         ORDO__V1__NACK_CODE__UNAVAILABLE, "the document is about to move: send again", RETRY_MS, 0);
     } else if (is_ours) {
         struct ordo_submit submit = {
             .subscriber = subscriber,

@@ -25,6 +25,8 @@ void ordo_job_run(struct ordo_job *job, struct ordo_view *view) {
     case ORDO_JOB_SNAPSHOT: ordo_job_run_content(job, view); break;
     case ORDO_JOB_HISTORY: ordo_job_run_history(job, view); break;
     case ORDO_JOB_TRUNCATE: ordo_job_run_truncate(job, view); break;
+    case ORDO_JOB_COPY: ordo_job_run_copy(job, view); break;
+    case ORDO_JOB_COUNT: ordo_job_run_count(job, view); break;
     }
 }
 
@@ -61,6 +63,11 @@ void ordo_job_destroy(struct ordo_job *job) {
         ordo_buffer_finish(&job->truncate.packed);
         ordo_buffer_finish(&job->truncate.forgotten);
         break;
+    case ORDO_JOB_COPY:
+        ordo_buffer_finish(&job->copy.next_key);
+        ordo_buffer_finish(&job->copy.rows);
+        break;
+    case ORDO_JOB_COUNT: break;
     }
     ordo_buffer_finish(&job->doc_key);
     free(job);
@@ -71,7 +78,7 @@ const char *ordo_job_name(const struct ordo_job *job) {
         [ORDO_JOB_LOAD] = "load",       [ORDO_JOB_CLIENT] = "client", [ORDO_JOB_FIND] = "find",
         [ORDO_JOB_CONTENT] = "content", [ORDO_JOB_OPS] = "ops",       [ORDO_JOB_REBASE] = "rebase",
         [ORDO_JOB_SNAPSHOT] = "snapshot", [ORDO_JOB_HISTORY] = "history",
-        [ORDO_JOB_TRUNCATE] = "truncate",
+        [ORDO_JOB_TRUNCATE] = "truncate", [ORDO_JOB_COPY] = "copy", [ORDO_JOB_COUNT] = "count",
     };
     return names[job->kind];
 }

@@ -21,6 +21,8 @@ enum ordo_job_kind {
     ORDO_JOB_SNAPSHOT, /* the content at a seq, to be written in pieces */
     ORDO_JOB_HISTORY,  /* what ReadHistory asks for */
     ORDO_JOB_TRUNCATE, /* which runs may leave the log, and what takes their place */
+    ORDO_JOB_COPY,     /* some rows of a slot that moves; of no document, like the next */
+    ORDO_JOB_COUNT,    /* what there is of a slot */
 };
 
 struct ordo_snapshot_keys { /* enough to delete a snapshot by key */
@@ -124,6 +126,26 @@ struct ordo_truncate {
     struct ordo_buffer forgotten; /* out: sized client_ids */
     uint64_t forgotten_seq;       /* out: of the newest op of those */
 };
+struct ordo_copy {
+    uint64_t move;              /* in */
+    uint16_t slot;              /* in */
+    enum ordo_cf cf;            /* in: where to begin, at the key in doc_key (empty: the first); out: where to go on … */
+    struct ordo_buffer next_key; /* … out */
+    size_t size_max;            /* in: bytes; at least one row is read */
+    struct ordo_buffer rows;    /* out: as MoveRows has them */
+    bool is_end;                /* out: there are no more */
+};
+
+struct ordo_slot_count {
+    uint64_t documents, heads; /* as MoveFrozen has them */
+};
+struct ordo_count {
+    uint64_t move; /* in */
+    uint16_t slot; /* in */
+    bool is_import; /* in: for the target */
+    struct ordo_slot_count count; /* out */
+};
+
 /* Whom the result is for, by name: it may be gone by then. */
 struct ordo_requester {
     uint64_t session, subscriber;
@@ -134,7 +156,7 @@ struct ordo_job {
     enum ordo_job_kind kind;
     struct ordo_buffer doc_key;
     /* The shard's own: */
-    void *doc;
+    void *doc; /* NULL: it is about a slot */
     struct ordo_job *next, **link; /* in the document's list */
     struct ordo_job *next_waiting; /* until its turns are durable */
     uint64_t after_turn;
@@ -155,6 +177,8 @@ struct ordo_job {
         struct ordo_rebase rebase;
         struct ordo_read_history history;
         struct ordo_truncate truncate;
+        struct ordo_copy copy;
+        struct ordo_count count;
     };
 };
 
@@ -170,5 +194,7 @@ void ordo_job_run_ops(struct ordo_job *job, struct ordo_view *view);
 void ordo_job_run_rebase(struct ordo_job *job, struct ordo_view *view);
 void ordo_job_run_history(struct ordo_job *job, struct ordo_view *view);
 void ordo_job_run_truncate(struct ordo_job *job, struct ordo_view *view);
+void ordo_job_run_copy(struct ordo_job *job, struct ordo_view *view);
+void ordo_job_run_count(struct ordo_job *job, struct ordo_view *view);
 
 #endif

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "common/memory.h"
+#include "shard/core/damage.h"
 #include "shard/core/job_impl.h"
 #include "shard/core/key.h"
 
@@ -163,8 +164,9 @@ void ordo_job_run_load(struct ordo_job *job, struct ordo_view *view) {
     struct ordo_buffer end = {0};
     uint64_t seq = 0, head;
     ordo_key_doc_end(&end, ordo_buffer_slice(&job->doc_key));
-    ordo_err err = read_doc_row(job, view, &head);
-    if (err) ordo_job_fail(job, err, "the document's row cannot be read", 0);
+    ordo_err err = ordo_damage_check(view, ordo_buffer_slice(&job->doc_key));
+    if (err) ordo_job_fail(job, err, "a damaged table held some of it, or may have; `ordo repair` says what is left", 0);
+    if (!err && (err = read_doc_row(job, view, &head))) ordo_job_fail(job, err, "the document's row cannot be read", 0);
     if (!err && (err = list_snapshots(job, view, ordo_buffer_slice(&end))))
         ordo_job_fail(job, err, "the document's snapshots cannot be listed", 0);
     if (!err && (err = list_stale_runs(job, view, ordo_buffer_slice(&end))))

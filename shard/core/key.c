@@ -4,6 +4,7 @@
 
 const struct ordo_slice ordo_key_turn = {.data = (const uint8_t *)"turn", .size = 4};
 const struct ordo_slice ordo_key_quarantine = {.data = (const uint8_t *)"quarantine", .size = 10};
+const struct ordo_slice ordo_key_slots = {.data = (const uint8_t *)"owner", .size = 5};
 
 bool ordo_key_name_is_valid(struct ordo_slice name) {
     return name.size >= 1 && name.size <= ORDO_NAME_SIZE_MAX && memchr(name.data, 0, name.size) == NULL;
@@ -60,6 +61,11 @@ bool ordo_key_parse(struct ordo_slice key, struct ordo_key *out) {
     return out->slot == ordo_slot_of(out->collection, out->id);
 }
 
+struct ordo_slice ordo_key_document(struct ordo_slice key) {
+    struct ordo_key parsed;
+    return ordo_key_parse(key, &parsed) ? parsed.doc_key : key;
+}
+
 bool ordo_key_parse_seq(struct ordo_slice rest, uint64_t *seq) {
     struct ordo_reader reader = ordo_reader(rest);
     return rest.size == 8 && ordo_take_u64_be(&reader, seq);
@@ -72,4 +78,23 @@ bool ordo_key_parse_piece(struct ordo_slice rest, uint64_t *seq, uint32_t *piece
     if (!ordo_take_u16_be(&reader, &high) || !ordo_take_u16_be(&reader, &low)) return false;
     *piece = (uint32_t)high << 16 | low;
     return true;
+}
+
+void ordo_key_slot_range(struct ordo_buffer *lower, struct ordo_buffer *upper, uint16_t slot) {
+    ordo_buffer_clear(lower);
+    ordo_buffer_append_u16_be(lower, slot);
+    ordo_buffer_clear(upper);
+    ordo_buffer_append_u16_be(upper, (uint16_t)(slot + 1)); /* there are fewer slots than numbers of two bytes */
+}
+
+void ordo_key_slot(struct ordo_buffer *out, uint16_t slot) {
+    ordo_buffer_clear(out);
+    ordo_buffer_append_slice(out, ordo_key_slots);
+    ordo_buffer_append_u16_be(out, slot);
+}
+
+bool ordo_key_parse_slot(struct ordo_slice key, uint16_t *slot) {
+    if (!ordo_slice_starts_with(key, ordo_key_slots)) return false;
+    struct ordo_reader reader = ordo_reader(ordo_slice(key.data + ordo_key_slots.size, key.size - ordo_key_slots.size));
+    return ordo_take_u16_be(&reader, slot) && ordo_reader_left(&reader) == 0 && *slot < ORDO_SLOT_COUNT;
 }

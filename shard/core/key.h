@@ -34,10 +34,18 @@ struct ordo_key {
 };
 /* Borrows from `key`. False: not a key of ours, or the slot is not that of the names. */
 bool ordo_key_parse(struct ordo_slice key, struct ordo_key *out);
+/* The document key at the front of a key; all of a key that is none of ours. Borrows. */
+struct ordo_slice ordo_key_document(struct ordo_slice key);
 bool ordo_key_parse_seq(struct ordo_slice rest, uint64_t *seq);
 bool ordo_key_parse_piece(struct ordo_slice rest, uint64_t *seq, uint32_t *piece);
 
+/* The exclusive range of all keys of a slot: from its own two bytes to those of the next. */
+void ordo_key_slot_range(struct ordo_buffer *lower, struct ordo_buffer *upper, uint16_t slot);
+
 /* Keys in `meta`. */
+void ordo_key_slot(struct ordo_buffer *out, uint16_t slot); /* rows.h, slot row */
+extern const struct ordo_slice ordo_key_slots;              /* the prefix of all of these */
+bool ordo_key_parse_slot(struct ordo_slice key, uint16_t *slot);
 extern const struct ordo_slice ordo_key_turn;
 extern const struct ordo_slice ordo_key_quarantine; /* rows.h, quarantine row */
 

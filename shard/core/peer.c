@@ -44,6 +44,8 @@ static void end_session(struct ordo_shard *shard, struct ordo_peer *peer, const 
                     peer->link.session, why);
     peer->is_linked = false; /* from here on nothing more is said to it */
     ordo_outbox_drop(shard, peer);
+    ordo_imports_session_ended(shard, peer);
+    ordo_slots_forget_held(shard, peer, 0);
     while (peer->subscribers.count > 0) {
         uint32_t cursor = 0;
         ordo_subscriber_destroy(shard, ordo_table_next(&peer->subscribers, &cursor));
@@ -149,7 +151,7 @@ static void handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo_
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ROWS:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_GIVEN:
-    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP: /* nothing moves yet */
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP: ordo_import_handle(shard, peer, message); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY__NOT_SET: /* of a later protocol: ignored */
     case _ORDO__CLUSTER__V1__TO_SHARD__BODY__CASE_IS_INT_SIZE: break;
     }

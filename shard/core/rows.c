@@ -1,5 +1,6 @@
 #include "shard/core/rows.h"
 
+#include "common/assert.h"
 #include "shard/core/key.h"
 #include "shard/core/value.h"
 
@@ -121,6 +122,44 @@ ordo_err ordo_turn_row_decode(struct ordo_slice value, struct ordo_turn_row *row
     return body_end(ordo_take_varint(&body, &row->turn) && ordo_take_varint(&body, &row->term), &body);
 }
 
+/* The epoch alone is OWNED. Behind it: the state, the other store, the move, and what only some states have. */
+void ordo_slot_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_slot_row *row) {
+    ORDO_ASSERT(row->state != ORDO_SLOT_NONE);
+    ordo_value_begin(out, ROW_VERSION);
+    ordo_buffer_append_u64_le(out, row->epoch);
+    if (row->state != ORDO_SLOT_OWNED) {
+        ordo_buffer_append_u8(out, (uint8_t)row->state);
+        ordo_buffer_append_slice(out, ordo_slice(row->other.bytes, sizeof row->other.bytes));
+        ordo_buffer_append_u64_le(out, row->move);
+        if (row->state == ORDO_SLOT_GIVEN) ordo_buffer_append_u8(out, row->is_cleared);
+        else ordo_buffer_append_u64_le(out, row->incarnation);
+    }
+    ordo_value_seal(out, key);
+}
+
+static bool take_slot_details(struct ordo_reader *body, struct ordo_slot_row *row) {
+    uint8_t state, is_cleared = 0;
+    struct ordo_slice other;
+    if (!ordo_take_u8(body, &state) || state < ORDO_SLOT_GIVEN || state > ORDO_SLOT_IMPORTED) return false;
+    if (!ordo_take_bytes(body, sizeof row->other.bytes, &other) || !ordo_take_u64_le(body, &row->move)) return false;
+    row->state = (enum ordo_slot_state)state;
+    memcpy(row->other.bytes, other.data, sizeof row->other.bytes);
+    if (row->state != ORDO_SLOT_GIVEN) return ordo_take_u64_le(body, &row->incarnation);
+    if (!ordo_take_u8(body, &is_cleared) || is_cleared > 1) return false;
+    row->is_cleared = is_cleared;
+    return true;
+}
+
+ordo_err ordo_slot_row_decode(struct ordo_slice key, struct ordo_slice value, struct ordo_slot_row *row) {
+    struct ordo_reader body;
+    *row = (struct ordo_slot_row){.state = ORDO_SLOT_OWNED};
+    ordo_err err = ordo_value_open(key, value, ROW_VERSION, &body);
+    if (err) return err;
+    bool is_read = ordo_take_u64_le(&body, &row->epoch) && row->epoch > 0;
+    if (is_read && ordo_reader_left(&body) > 0) is_read = take_slot_details(&body, row);
+    return body_end(is_read, &body);
+}
+
 void ordo_quarantine_encode(struct ordo_buffer *out, const struct ordo_quarantine_range *ranges, size_t count) {
     ordo_value_begin(out, ROW_VERSION);
     for (size_t i = 0; i < count; i++) {
@@ -130,14 +169,22 @@ void ordo_quarantine_encode(struct ordo_buffer *out, const struct ordo_quarantin
     ordo_value_seal(out, ordo_key_quarantine);
 }
 
-bool ordo_quarantine_holds(struct ordo_slice value, struct ordo_slice doc_key) {
+bool ordo_quarantine_touches(struct ordo_slice value, struct ordo_slice lower, struct ordo_slice upper) {
     struct ordo_reader body;
     struct ordo_quarantine_range range;
     if (ordo_value_open(ordo_key_quarantine, value, ROW_VERSION, &body)) return true;
     while (ordo_reader_left(&body) > 0) {
         if (!ordo_take_sized(&body, &range.low) || !ordo_take_sized(&body, &range.high)) return true;
-        bool is_behind_low = range.low.size == 0 || ordo_slice_compare(range.low, doc_key) <= 0;
-        if (is_behind_low && (range.high.size == 0 || ordo_slice_compare(doc_key, range.high) <= 0)) return true;
+        bool begins_before_end = range.low.size == 0 || ordo_slice_compare(range.low, upper) < 0;
+        if (begins_before_end && (range.high.size == 0 || ordo_slice_compare(lower, range.high) <= 0)) return true;
     }
     return false;
+}
+
+bool ordo_quarantine_holds(struct ordo_slice value, struct ordo_slice doc_key) {
+    struct ordo_buffer behind = {0};
+    ordo_key_doc_end(&behind, doc_key);
+    bool holds = ordo_quarantine_touches(value, doc_key, ordo_buffer_slice(&behind));
+    ordo_buffer_finish(&behind);
+    return holds;
 }

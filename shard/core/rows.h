@@ -7,6 +7,7 @@
 
 #include "common/buffer.h"
 #include "common/error.h"
+#include "common/placement.h"
 
 /* A document that was restored from a backup has another lineage than its log says: that of a create at or below `seq`
  * counts as `lineage`. What stands in the log and in the records of snapshots stays as it was written. */
@@ -65,6 +66,26 @@ struct ordo_turn_row {
 void ordo_turn_row_encode(struct ordo_buffer *out, const struct ordo_turn_row *row);
 ORDO_MUST_USE ordo_err ordo_turn_row_decode(struct ordo_slice value, struct ordo_turn_row *row);
 
+/* In `meta` under ordo_key_slot: what this store is to one slot (docs/cluster.md). No row: nothing. */
+enum ordo_slot_state {
+    ORDO_SLOT_NONE,      /* knows nothing of it */
+    ORDO_SLOT_OWNED,     /* serves it */
+    ORDO_SLOT_GIVEN,     /* knows that `other` has it, since `epoch` */
+    ORDO_SLOT_IMPORTING, /* takes it over from `other`: what stands here is not whole */
+    ORDO_SLOT_IMPORTED,  /* all of it is here, durably; whose it is, is for `other` to say */
+};
+struct ordo_slot_row {
+    enum ordo_slot_state state;
+    uint64_t epoch;             /* OWNED: ours; GIVEN: that of `other`; IMPORTING, IMPORTED: that with which `other` owned it */
+    struct ordo_store_id other;
+    uint64_t move;              /* GIVEN, IMPORTING, IMPORTED: which one; GIVEN: 0 if it was another store's gift */
+    uint64_t incarnation;       /* IMPORTING, IMPORTED: of `other` */
+    bool is_cleared;            /* GIVEN: nothing of the slot is left here, and `other` is known to serve it */
+};
+/* OWNED is encoded as it was before there were other states. Nothing is encoded for NONE. */
+void ordo_slot_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_slot_row *row);
+ORDO_MUST_USE ordo_err ordo_slot_row_decode(struct ordo_slice key, struct ordo_slice value, struct ordo_slot_row *row);
+
 /* In `meta` under ordo_key_quarantine, if the store was repaired: document keys among which there may have been some that
  * are lost with their names. A document of such a name that has no rows is not taken for a new one. */
 struct ordo_quarantine_range {
@@ -73,5 +94,7 @@ struct ordo_quarantine_range {
 void ordo_quarantine_encode(struct ordo_buffer *out, const struct ordo_quarantine_range *ranges, size_t count);
 /* Whether the row holds the document; a row that does not read holds all. */
 bool ordo_quarantine_holds(struct ordo_slice value, struct ordo_slice doc_key);
+/* Whether it may hold one from `lower` on and below `upper`. */
+bool ordo_quarantine_touches(struct ordo_slice value, struct ordo_slice lower, struct ordo_slice upper);
 
 #endif

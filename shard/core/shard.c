@@ -44,6 +44,14 @@ void ordo_shard_config_init(struct ordo_shard_config *config) {
         .clients_max = 10000,
         .client_age_ms = UINT64_C(180) * 24 * 3600 * 1000,
         .clients_check_ms = 3600 * 1000,
+        .move_chunk_size = 128 * 1024,
+        .move_window_size = 512 * 1024,
+        .move_rate = 32 * 1024 * 1024,
+        .move_tail_size_max = 64 * 1024 * 1024,
+        .move_hold_size_max = 16 * 1024 * 1024,
+        .move_hold_ms = 5000,
+        .move_step_ms = 10000,
+        .move_freeze_ms = 2000,
         .idle_ms = 5000,
         .unload_ms = 60000,
         .presence_tick_ms = 50,
@@ -56,8 +64,11 @@ struct ordo_shard *ordo_shard_create(const struct ordo_shard_config *config, uin
     ORDO_ASSERT(config->incarnation != 0 && config->presence_rate > 0 && config->snapshots_at_once_max > 0);
     struct ordo_shard *shard = ordo_alloc(sizeof *shard);
     shard->config = *config;
+    shard->config.slots = NULL; /* the caller's */
     shard->now_ms = monotonic_ms;
-    shard->turn = shard->durable_turn = config->turn;
+    shard->turn = shard->durable_turn = shard->settled_slots_turn = config->turn;
+    shard->source.last = &shard->source.first;
+    ordo_slots_init(shard, config->slots);
     shard->snapshot_credit_ms = monotonic_ms;
     shard->open_last = &shard->open_first;
     shard->waiting_last = &shard->waiting_first;
@@ -85,6 +96,10 @@ static void drop_docs(struct ordo_shard *shard) {
         doc->jobs = NULL; /* those that are out are the caller's */
         ordo_doc_destroy(shard, doc);
     }
+    while (shard->abandoned != NULL) {
+        shard->abandoned->jobs = NULL;
+        ordo_doc_destroy(shard, shard->abandoned);
+    }
 }
 
 void ordo_shard_destroy(struct ordo_shard *shard) {
@@ -97,6 +112,10 @@ void ordo_shard_destroy(struct ordo_shard *shard) {
         ordo_job_destroy(job); /* stays in its document's list, which nobody walks any more: others there may be gone */
     }
     drop_docs(shard);
+    ordo_source_finish(shard);
+    ordo_targets_finish(shard);
+    ordo_imports_finish(shard);
+    ordo_slots_finish(shard);
     ordo_outbox_finish(shard);
     ordo_peers_finish(shard);
     ordo_timers_finish(&shard->timers);
@@ -124,15 +143,8 @@ static void give_out(struct ordo_shard *shard, struct ordo_job *job) {
     effects->jobs[effects->job_count++] = job;
 }
 
-void ordo_shard_start_job(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job) {
-    job->doc = doc;
-    job->after_turn = doc->written_turn;
+static void start_job(struct ordo_shard *shard, struct ordo_job *job) {
     job->number = ++shard->job_number;
-    job->next = doc->jobs;
-    job->link = &doc->jobs;
-    if (job->next != NULL) job->next->link = &job->next;
-    doc->jobs = job;
-    doc->job_count++;
     shard->stats.jobs_running++;
     if (job->after_turn <= shard->durable_turn) {
         give_out(shard, job);
@@ -141,6 +153,22 @@ void ordo_shard_start_job(struct ordo_shard *shard, struct ordo_doc *doc, struct
     job->next_waiting = NULL;
     *shard->jobs_last = job;
     shard->jobs_last = &job->next_waiting;
+}
+
+void ordo_shard_start_job(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job) {
+    job->doc = doc;
+    job->after_turn = doc->written_turn;
+    job->next = doc->jobs;
+    job->link = &doc->jobs;
+    if (job->next != NULL) job->next->link = &job->next;
+    doc->jobs = job;
+    doc->job_count++;
+    start_job(shard, job);
+}
+
+void ordo_shard_start_slot_job(struct ordo_shard *shard, struct ordo_job *job) {
+    job->after_turn = shard->turn;
+    start_job(shard, job);
 }
 
 static void give_out_durable(struct ordo_shard *shard) {
@@ -162,6 +190,16 @@ uint64_t ordo_shard_draw_lineage(struct ordo_shard *shard) {
     do lineage = ordo_prng_next(&shard->prng) & ORDO_NUMBER_MAX;
     while (lineage == 0);
     return lineage;
+}
+
+static void job_done(struct ordo_shard *shard, struct ordo_job *job) {
+    if (job->doc != NULL) {
+        ordo_doc_job_done(shard, job->doc, job);
+        return;
+    }
+    shard->stats.jobs_running--;
+    if (job->kind == ORDO_JOB_COUNT && job->count.is_import) ordo_import_job_done(shard, job);
+    else ordo_source_job_done(shard, job);
 }
 
 /* ---- turns */
@@ -189,9 +227,10 @@ static void write_in_background(struct ordo_shard *shard) {
 
 static void turn_end(struct ordo_shard *shard) {
     ordo_peers_turn_end(shard);
-    bool has_writes =
-        shard->touched != NULL || ordo_snapshots_are_ready(shard) || ordo_truncations_are_ready(shard) ||
-        ordo_erasures_are_ready(shard);
+    ordo_source_turn_end(shard);
+    ordo_imports_turn_end(shard);
+    bool has_writes = shard->touched != NULL || ordo_snapshots_are_ready(shard) || ordo_truncations_are_ready(shard) ||
+                      ordo_slots_are_dirty(shard) || ordo_erasures_are_ready(shard);
     if (has_writes) {
         ORDO_ASSERT(shard->effects->turn == 0); /* the last turn's effects were carried out */
         shard->turn++;
@@ -200,6 +239,7 @@ static void turn_end(struct ordo_shard *shard) {
         write_runs(shard);
         ordo_snapshots_turn_end(shard, shard->turn);
         ordo_truncations_turn_end(shard, shard->turn);
+        ordo_slots_turn_end(shard, shard->turn);
         ordo_turn_row_encode(&shard->value, &(struct ordo_turn_row){.turn = shard->turn, .term = shard->config.term});
         ordo_batch_put(&shard->effects->batch, ORDO_CF_META, ordo_key_turn, ordo_buffer_slice(&shard->value));
         shard->stats.turns++;
@@ -212,6 +252,7 @@ static void turn_end(struct ordo_shard *shard) {
     ordo_outbox_close_turn(shard, shard->turn > shard->durable_turn ? shard->turn : 0);
 #endif
     ordo_outbox_release(shard);
+    ordo_source_turn_written(shard);
     ordo_erasures_begin(shard);
     if (!has_writes) write_in_background(shard); /* else once the turn is durable: no ack shall wait for it */
 }
@@ -222,6 +263,8 @@ static void durable(struct ordo_shard *shard, uint64_t turn) {
     shard->durable_turn = turn;
     ordo_outbox_release(shard);
     give_out_durable(shard);
+    ordo_slots_durable(shard);
+    ordo_source_durable(shard);
     ordo_snapshots_durable(shard);
     ordo_erasures_sweep(shard);
     write_in_background(shard);
@@ -232,6 +275,14 @@ static void tick(struct ordo_shard *shard) {
     struct ordo_timer *timer;
     while ((timer = ordo_timers_take(&shard->timers, shard->now_ms)) != NULL)
         ordo_doc_due(shard, (struct ordo_doc *)timer);
+    ordo_slots_tick(shard);
+    ordo_targets_tick(shard);
+    ordo_source_tick(shard);
+}
+
+static void disk(struct ordo_shard *shard, bool is_full) {
+    shard->disk_is_full = is_full;
+    if (is_full) ordo_imports_disk_full(shard);
 }
 
 void ordo_shard_step(struct ordo_shard *shard, const struct ordo_shard_event *event,
@@ -242,12 +293,20 @@ void ordo_shard_step(struct ordo_shard *shard, const struct ordo_shard_event *ev
     switch (event->kind) {
     case ORDO_SHARD_RECEIVED: ordo_peers_received(shard, event->received.peer, event->received.message); break;
     case ORDO_SHARD_LOST: ordo_peers_lost(shard, event->lost.peer); break;
-    case ORDO_SHARD_JOB_DONE: ordo_doc_job_done(shard, event->job_done.job->doc, event->job_done.job); break;
+    case ORDO_SHARD_JOB_DONE: job_done(shard, event->job_done.job); break;
     case ORDO_SHARD_TURN_END: turn_end(shard); break;
     case ORDO_SHARD_DURABLE: durable(shard, event->durable.turn); break;
     case ORDO_SHARD_HEARD: ordo_peers_heard(shard, event->heard.session); break;
-    case ORDO_SHARD_DISK: shard->disk_is_full = event->disk.is_full; break;
+    case ORDO_SHARD_DISK: disk(shard, event->disk.is_full); break;
     case ORDO_SHARD_TICK: tick(shard); break;
+    case ORDO_SHARD_PLACEMENT: ordo_slots_placement(shard, event->placement.placement); break;
+    case ORDO_SHARD_MOVE: ordo_source_order(shard, event->move.slot, &event->move.target); break;
+    case ORDO_SHARD_MOVE_CANCEL: ordo_source_cancel(shard, event->move_cancel.slot); break;
+    case ORDO_SHARD_TARGET_UP: ordo_targets_up(shard, event->target.session); break;
+    case ORDO_SHARD_TARGET_DOWN: ordo_targets_down(shard, event->target.session); break;
+    case ORDO_SHARD_TARGET_RECEIVED:
+        ordo_targets_received(shard, event->target.session, event->target.message);
+        break;
     }
     shard->effects = NULL;
 }
@@ -255,8 +314,14 @@ void ordo_shard_step(struct ordo_shard *shard, const struct ordo_shard_event *ev
 uint64_t ordo_shard_next_tick_ms(const struct ordo_shard *shard) {
     uint64_t next_ms = ordo_timers_next_ms(&shard->timers);
     if (shard->peers != NULL && shard->link_check_ms < next_ms) next_ms = shard->link_check_ms;
-    bool has_work = ordo_snapshots_have_work(shard) || ordo_truncations_have_work(shard) ||
-                    ordo_erasures_are_ready(shard) || shard->open_first != NULL;
+    bool has_moves = shard->targets != NULL || shard->given_count > 0 || shard->held_size > 0;
+    if (has_moves && shard->slots_check_ms < next_ms) next_ms = shard->slots_check_ms;
+    /* What came of a turn's being durable waits for the end of a turn. */
+    bool is_due = shard->open_first != NULL || ordo_slots_are_dirty(shard) ||
+                  ordo_erasures_are_ready(shard) ||
+                  (shard->source.waiting_count > 0 && !ordo_source_is_busy(shard));
+    if (is_due) return shard->now_ms;
+    bool has_work = ordo_snapshots_have_work(shard) || ordo_truncations_have_work(shard) || ordo_source_is_busy(shard);
     if (has_work && shard->now_ms + BACKGROUND_TICK_MS < next_ms) next_ms = shard->now_ms + BACKGROUND_TICK_MS;
     return next_ms;
 }

@@ -16,12 +16,17 @@
  *      DURABLE; stop the process and recover from the log. (A full disk is to be seen coming: DISK {is_full}.)
  *   3. start `jobs` on helper threads. The store already holds all that they must see (they are given out only once
  *      the turns that they depend on are durable), so a view opened at any later moment will do.
- *   4. give `sends` to the socket, in order. If the socket does not take one, step LOST {peer}.
+ *   4. give `sends` to the socket, in order. If the socket does not take one, step LOST {peer}. For the links to other
+ *      shards likewise: close `target_closes`, open `target_opens`, then send `target_sends`;
  *   5. write `background` without sync (if not empty): last, so that nobody waits for it, but before any later write.
  *      All writes of a shard go through one writer in this order;
- *   6. log the `notes`;
+ *   6. log the `notes`; pass on `move_ends` and, if `slots_changed`, what ordo_shard_slots says now;
  *   7. whenever it suits, make the files give up what they still hold of the documents in `erased`: their rows are
  *      deleted, durably, and no job reads them any more.
+ *
+ * Slots (docs/cluster.md): the shard serves those of which its own store says so. It gives one away when told MOVE: it then
+ * asks for a link to the store that takes it, an ordinary data link in which this shard has the gateway's part. Whoever
+ * runs several stores may run both ends.
  *
  * Ownership: effects own their bytes until cleared; jobs belong to the edge until JOB_DONE gives them back. Threads:
  * one for all steps; jobs touch nothing of the shard. Times: wall_ms only becomes timestamps (which never go
@@ -33,6 +38,7 @@
 #include "common/placement.h"
 #include "shard/core/bulk.h"
 #include "shard/core/job.h"
+#include "shard/core/rows.h"
 #include "shard/store.h"
 
 /* What of a document's history stays readable: an op among the newest `ops`, or younger than `age_ms`. UINT64_MAX: all. */
@@ -45,7 +51,9 @@ struct ordo_retention_rule {
 };
 
 struct ordo_shard_config {
+    uint8_t cluster_id[ORDO_CLUSTER_ID_SIZE];
     uint8_t store_id[ORDO_STORE_ID_SIZE];
+    const struct ordo_slot_row *slots; /* ORDO_SLOT_COUNT, as the store has them; copied. NULL: it owns all, with epoch 1 */
     uint64_t incarnation;          /* of the store, raised durably at each start; never 0 */
     uint64_t turn, term;           /* of the newest batch in the store (rows.h, turn row); 0, 0 for a new one */
     uint64_t seed;                 /* lineages, bulk ids; differs at every start */
@@ -79,6 +87,15 @@ struct ordo_shard_config {
     uint64_t client_age_ms;        /* and those whose newest op is older; never one above the horizon */
     uint32_t clients_check_ms;     /* looked at that often */
 
+    size_t move_chunk_size;        /* bytes of a moving slot that are read and sent at once */
+    size_t move_window_size;       /* sent and not yet taken in by the target */
+    size_t move_rate;              /* bytes of it per second */
+    size_t move_tail_size_max;     /* bytes of commits that wait to be sent behind it; beyond, the move ends */
+    size_t move_hold_size_max;     /* bytes of Attaches that wait for a slot which is about to become ours … */
+    uint32_t move_hold_ms;         /* … and for how long */
+    uint32_t move_step_ms;         /* a target that is silent about the next step for so long ends the move */
+    uint32_t move_freeze_ms;       /* … and so does one for which editors of the slot would have to wait longer */
+
     uint32_t idle_ms;              /* a document without commits for so long is idle */
     uint32_t unload_ms;            /* a document without subscribers for so long leaves the memory */
 
@@ -99,6 +116,13 @@ enum ordo_shard_event_kind {
     ORDO_SHARD_HEARD,    /* the side thread heard a gateway's heartbeat; step what was heard before stepping TICK */
     ORDO_SHARD_DISK,
     ORDO_SHARD_TICK,     /* timers; due at ordo_shard_next_tick_ms */
+
+    ORDO_SHARD_PLACEMENT,   /* the table has changed, or came back */
+    ORDO_SHARD_MOVE,        /* give this slot to that store; answered by an effect `move_ends`, perhaps at once */
+    ORDO_SHARD_MOVE_CANCEL, /* unless it is given away already */
+    ORDO_SHARD_TARGET_UP,   /* the link of this session is connected */
+    ORDO_SHARD_TARGET_DOWN, /* … cannot be, is not any more, or did not take a message */
+    ORDO_SHARD_TARGET_RECEIVED,
 };
 
 struct ordo_shard_event {
@@ -124,12 +148,42 @@ struct ordo_shard_event {
         struct {
             bool is_full; /* submits get a retryable nack, reads go on */
         } disk;
+        struct {
+            const struct ordo_placement *placement; /* borrowed */
+        } placement;
+        struct {
+            uint16_t slot;
+            struct ordo_store_id target;
+        } move;
+        struct {
+            uint16_t slot;
+        } move_cancel;
+        struct {
+            uint64_t session;          /* of `target_opens`; events of one that is closed are ignored */
+            struct ordo_slice message; /* of RECEIVED: an encoded Envelope; borrowed */
+        } target;
     };
 };
 
 struct ordo_shard_send {
     struct ordo_slice peer;    /* routing id */
     struct ordo_slice message; /* an encoded Envelope */
+};
+
+/* A link to the store that takes a slot: one data link, with a routing id made from `session`. */
+struct ordo_target_open {
+    struct ordo_store_id store;
+    uint64_t session;
+};
+struct ordo_target_send {
+    uint64_t session;
+    struct ordo_slice message; /* an encoded Envelope */
+};
+/* What became of a MOVE. */
+struct ordo_move_end {
+    uint16_t slot;
+    bool is_done;     /* the target owns it, durably; else it is still here, and the order may be given again */
+    char reason[160]; /* a sentence, if not */
 };
 
 enum ordo_note_level { ORDO_NOTE_INFO, ORDO_NOTE_WARN, ORDO_NOTE_ERROR };
@@ -152,15 +206,24 @@ struct ordo_shard_effects {
     size_t send_count;
     struct ordo_buffer note_bytes;
     struct ordo_buffer erased;       /* sized document keys */
+    uint64_t *target_closes;         /* sessions */
+    size_t target_close_count, target_close_capacity;
+    struct ordo_target_open *target_opens;
+    size_t target_open_count, target_open_capacity;
+    struct ordo_buffer target_bytes; /* read through ordo_shard_effects_next_target_send */
+    struct ordo_move_end *move_ends;
+    size_t move_end_count, move_end_capacity;
+    bool slots_changed;              /* durably; see ordo_shard_slots */
 };
 
 /* Forgets what was carried out and keeps the memory. Jobs and blobs that nobody took are destroyed. The caller that
  * started the jobs (published the blobs) sets job_count (publish_count) to 0. */
 void ordo_shard_effects_clear(struct ordo_shard_effects *effects);
 void ordo_shard_effects_finish(struct ordo_shard_effects *effects);
-/* Step through the sends (notes); start with an ordo_reader of send_bytes (note_bytes). False: no more. */
+/* Step through the sends (notes); start with an ordo_reader of send_bytes (target_bytes, note_bytes). False: no more. */
 bool ordo_shard_effects_next_send(struct ordo_reader *reader, struct ordo_shard_send *send);
 bool ordo_shard_effects_next_note(struct ordo_reader *reader, struct ordo_shard_note *note);
+bool ordo_shard_effects_next_target_send(struct ordo_reader *reader, struct ordo_target_send *send);
 
 struct ordo_shard;
 
@@ -174,12 +237,26 @@ void ordo_shard_step(struct ordo_shard *shard, const struct ordo_shard_event *ev
 /* When TICK is next due (monotonic). A TICK that comes early or late does no harm. */
 uint64_t ordo_shard_next_tick_ms(const struct ordo_shard *shard);
 
+/* ORDO_SLOT_COUNT rows, as they are durable. Good until the next step. */
+const struct ordo_slot_row *ordo_shard_slots(const struct ordo_shard *shard);
+
+/* The slot that is on its way from here to another store, for those who wait for it. */
+struct ordo_move_status {
+    bool is_moving;
+    uint16_t slot;
+    struct ordo_store_id target;
+    const char *phase;   /* a static word */
+    uint64_t sent_size;  /* bytes of rows */
+    size_t queued_count; /* further orders */
+};
+struct ordo_move_status ordo_shard_move_status(const struct ordo_shard *shard);
+
 /* Counters since the start, and gauges. */
 struct ordo_shard_stats {
     uint64_t ops_committed, ops_refused, ops_duplicate, turns, inputs;
     uint64_t documents, subscribers, gateways, jobs_running, recent_bytes;
-    uint64_t snapshots, truncations, ops_truncated, clients_forgotten, loads, rebases_far, commits_dropped, documents_damaged,
-        documents_erased;
+    uint64_t snapshots, truncations, ops_truncated, clients_forgotten, moves_done, moves_failed, loads, rebases_far,
+        commits_dropped, documents_damaged, documents_erased;
 };
 struct ordo_shard_stats ordo_shard_stats(const struct ordo_shard *shard);
 

@@ -44,9 +44,19 @@ static bool is_due(const struct ordo_shard *shard, const struct ordo_doc *doc, b
 }
 
 void ordo_snapshots_consider(struct ordo_shard *shard, struct ordo_doc *doc, bool is_idle) {
-    if (doc->snapshot_phase != ORDO_SNAPSHOT_NONE || !is_due(shard, doc, is_idle)) return;
+    if (doc->snapshot_phase != ORDO_SNAPSHOT_NONE || ordo_doc_rests(shard, doc) || !is_due(shard, doc, is_idle)) return;
     doc->snapshot_phase = ORDO_SNAPSHOT_QUEUED;
     push(&shard->snapshot_queued, doc);
+}
+
+void ordo_snapshots_put_off(struct ordo_shard *shard, struct ordo_doc *doc) {
+    struct ordo_snapshot_queue *queue = &shard->snapshot_queued;
+    if (doc->snapshot_phase != ORDO_SNAPSHOT_QUEUED) return;
+    struct ordo_doc **link = &queue->first;
+    while (*link != doc) link = &(*link)->next_snapshot;
+    *link = doc->next_snapshot;
+    if (*link == NULL) queue->last = link;
+    doc->snapshot_phase = ORDO_SNAPSHOT_NONE;
 }
 
 /* ---- reading */

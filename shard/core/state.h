@@ -17,6 +17,7 @@
 #include "proto/link.h"
 #include "shard/core/authors.h"
 #include "shard/core/job_impl.h"
+#include "shard/core/moves.h"
 #include "shard/core/recent.h"
 #include "shard/core/replay.h"
 #include "shard/core/shard.h"
@@ -42,6 +43,7 @@ struct ordo_peer {
     size_t waiting_size;          /* bytes of its inputs that wait for a document */
     struct ordo_audience *starved; /* audiences whose commits were dropped for want of credit, not yet told */
     uint64_t refused_session;     /* the newest session that got a LinkReset though we do not know it */
+    bool has_been_told;           /* scratch: this time */
 };
 
 enum ordo_audience_state {
@@ -121,7 +123,10 @@ struct ordo_doc {
     struct ordo_doc *next_touched;  /* with ops in the open turn */
     uint8_t *key;
     uint16_t key_size;
+    uint16_t slot;
+    struct ordo_doc *next_in_slot, **slot_link; /* in the slot's list, or that of the abandoned */
     bool is_loading;
+    bool is_abandoned;              /* its slot went elsewhere: nobody finds it, and it goes when its jobs are back */
     bool has_client_rows;           /* not all dedupe entries are in memory */
     uint32_t number;                /* never used twice */
     struct ordo_doc_state state;    /* as sequenced */
@@ -201,6 +206,7 @@ struct ordo_shard {
     uint32_t peer_count;
     uint64_t link_check_ms;
     struct ordo_table docs;
+    struct ordo_doc *abandoned;
     struct ordo_timers timers;
     uint32_t doc_number;
     uint64_t bulk_id;
@@ -218,6 +224,19 @@ struct ordo_shard {
     size_t erase_asked_count;
     struct ordo_erased *erased;         /* oldest first; until nothing reads what was before */
     size_t erased_count;
+    struct ordo_slot slots[ORDO_SLOT_COUNT];
+    struct ordo_slot_row durable_slots[ORDO_SLOT_COUNT];
+    uint32_t dirty_slot_count, given_count; /* to be written; given away and not cleared up */
+    bool undurable_slots;               /* rows of slots are on their way to the disk: written with a turn later than … */
+    uint64_t settled_slots_turn;
+    uint64_t slots_check_ms;
+    size_t held_size;                   /* bytes of Attaches that wait for slots */
+    struct ordo_placement placement;    /* the newest that was heard of */
+    struct ordo_source source;
+    uint64_t move_number;               /* moves begun in this life */
+    struct ordo_target *targets;
+    struct ordo_import *imports;
+    uint32_t import_count;
 
     const struct ordo_type *live_type;
     struct ordo_live_op *live;
@@ -240,6 +259,8 @@ const char *ordo_shard_doc_name(struct ordo_shard *shard, const struct ordo_doc 
 /* Hands the job out as soon as the document's newest op is durable. Takes it. */
 void ordo_shard_start_job(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
 uint64_t ordo_shard_draw_lineage(struct ordo_shard *shard);
+/* The same for a job about a slot, as soon as all closed turns are durable. */
+void ordo_shard_start_slot_job(struct ordo_shard *shard, struct ordo_job *job);
 
 /* ---- outbox.c: what is released when its turn is durable */
 /* The buffer that takes the next Envelope.to_gateway field for this peer; close what was appended with `end`. */
@@ -294,6 +315,16 @@ struct ordo_doc *ordo_doc_find(struct ordo_shard *shard, struct ordo_slice key);
 /* Finds it in memory, or starts to load it. */
 struct ordo_doc *ordo_doc_get(struct ordo_shard *shard, struct ordo_slice key);
 void ordo_doc_destroy(struct ordo_shard *shard, struct ordo_doc *doc);
+/* Ends its subscribers without a word and forgets the document: its slot is another shard's. */
+void ordo_doc_abandon(struct ordo_shard *shard, struct ordo_doc *doc);
+/* Its slot is being handed over: nothing is committed, inputs wait. */
+static inline bool ordo_doc_is_frozen(const struct ordo_shard *shard, const struct ordo_doc *doc) {
+    return shard->slots[doc->slot].is_frozen;
+}
+/* Its slot moves: no maintenance begins, nothing is deleted. */
+static inline bool ordo_doc_rests(const struct ordo_shard *shard, const struct ordo_doc *doc) {
+    return shard->slots[doc->slot].rests;
+}
 void ordo_doc_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
 void ordo_doc_due(struct ordo_shard *shard, struct ordo_doc *doc);
 /* Puts the document's row into the turn's batch: `state` as of a snapshot, or of now. */
@@ -419,6 +450,8 @@ void ordo_snapshots_cancel(struct ordo_shard *shard, struct ordo_doc *doc);
 /* Deletes what an interrupted snapshot or deletion left behind. */
 void ordo_snapshots_delete(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_snapshot_keys *snapshot);
 bool ordo_snapshots_have_work(const struct ordo_shard *shard);
+/* Takes back one that only waits for its turn. */
+void ordo_snapshots_put_off(struct ordo_shard *shard, struct ordo_doc *doc);
 
 /* ---- truncate.c */
 /* Looks whether enough of the log can go, or history, or dedupe entries. */
@@ -434,6 +467,8 @@ void ordo_truncations_write(struct ordo_shard *shard);
 bool ordo_truncations_have_work(const struct ordo_shard *shard);
 /* Ends one that is under way, wherever it is. */
 void ordo_truncations_cancel(struct ordo_shard *shard, struct ordo_doc *doc);
+/* Takes back one that only waits for its turn. */
+void ordo_truncations_put_off(struct ordo_shard *shard, struct ordo_doc *doc);
 /* A snapshot is not among the two newest any more: history may need it, or it goes. */
 void ordo_truncations_retire(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_snapshot_keys snapshot);
 /* What the operator asked to keep of this document's history. Good as long as the shard. */

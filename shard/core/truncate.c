@@ -68,10 +68,21 @@ static bool clients_are_due(const struct ordo_shard *shard, const struct ordo_do
 
 void ordo_truncations_consider(struct ordo_shard *shard, struct ordo_doc *doc) {
     if (doc->truncation_phase != ORDO_TRUNCATION_NONE || shard->now_ms < doc->truncation_at_ms) return;
+    if (ordo_doc_rests(shard, doc)) return;
     bool is_worth_it = limit_of(shard, doc) >= doc->horizon + shard->config.truncate_ops_min;
     if (!is_worth_it && due_base(shard, doc) == NULL && !clients_are_due(shard, doc)) return;
     doc->truncation_phase = ORDO_TRUNCATION_QUEUED;
     push(&shard->truncation_queued, doc);
+}
+
+void ordo_truncations_put_off(struct ordo_shard *shard, struct ordo_doc *doc) {
+    struct ordo_snapshot_queue *queue = &shard->truncation_queued;
+    if (doc->truncation_phase != ORDO_TRUNCATION_QUEUED) return;
+    struct ordo_doc **link = &queue->first;
+    while (*link != doc) link = &(*link)->next_truncation;
+    *link = doc->next_truncation;
+    if (*link == NULL) queue->last = link;
+    doc->truncation_phase = ORDO_TRUNCATION_NONE;
 }
 
 /* Large contents are not worth as many copies. */

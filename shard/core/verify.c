@@ -6,6 +6,7 @@
 #include "common/memory.h"
 #include "shard/core/authors.h"
 #include "shard/core/block.h"
+#include "shard/core/damage.h"
 #include "shard/core/key.h"
 #include "shard/core/replay.h"
 
@@ -310,6 +311,10 @@ static void check_document(struct verify *verify) {
     struct ordo_buffer row_memory = {0};
     uint64_t newest = 0;
     verify->counts.documents++;
+    if (ordo_damage_check(verify->view, ordo_buffer_slice(&verify->doc_key))) {
+        report(verify, 0, "a damaged table held some of it, or may have; `ordo repair` says what is left");
+        return;
+    }
     read_doc_row(verify, &replayed, &row_memory);
     check_snapshot_records(verify, &replayed, find_head(verify, &replayed), &newest);
     replayed.snapshot_seq = newest;
@@ -351,11 +356,25 @@ static bool next_document(struct verify *verify, enum ordo_cf cf, struct ordo_sl
     return found;
 }
 
+/* Documents may be lost with their names, so that no other check meets them. */
+static void check_damage(struct verify *verify) {
+    struct ordo_buffer row = {0};
+    struct ordo_reader ranges;
+    struct ordo_damage damage;
+    ordo_err err = verify->view->ops->get(verify->view, ORDO_CF_META, ordo_key_damage, &row);
+    verify->doc = (struct ordo_key){0};
+    if (!err && ordo_damage_open(ordo_buffer_slice(&row), &ranges)) report(verify, 0, "the row that names damage is damaged itself");
+    else while (!err && ordo_damage_next(&ranges, &damage))
+        report(verify, 0, "a table was damaged: documents around the place answer an error until `ordo repair`");
+    ordo_buffer_finish(&row);
+}
+
 struct ordo_verify_counts ordo_verify(struct ordo_view *view, ordo_verify_found found, void *context) {
     static const enum ordo_cf families[] = {ORDO_CF_DOCS, ORDO_CF_OPS, ORDO_CF_SNAPSHOTS, ORDO_CF_CLIENTS, ORDO_CF_HISTORY};
     struct verify verify = {.view = view, .found = found, .context = context};
     struct ordo_buffer from = {0}, candidate = {0};
     ordo_buffer_append_u8(&from, 0);
+    check_damage(&verify);
     for (;;) {
         bool has_next = false;
         for (size_t i = 0; i < sizeof families / sizeof *families; i++) {

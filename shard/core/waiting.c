@@ -89,6 +89,7 @@ static bool is_ready(struct ordo_shard *shard, struct ordo_doc *doc, const struc
 
 void ordo_doc_drain(struct ordo_shard *shard, struct ordo_doc *doc) {
     ORDO_ASSERT(!doc->is_loading);
+    if (ordo_doc_is_frozen(shard, doc)) return; /* until the slot stays, or is gone */
     /* What is handled may end subscribers, and with them inputs further on: so look from the front again each time
      * something was handled, but for inputs that were found waiting in this round: their number is kept. */
     size_t skip_count = 0;
@@ -138,21 +139,42 @@ static uint64_t subscriber_of(const Ordo__Cluster__V1__ToShard *message) {
     }
 }
 
+static void handle_stranger(struct ordo_shard *shard, struct ordo_peer *peer,
+                            const Ordo__Cluster__V1__ToShard *message) {
+    switch (message->body_case) {
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_SUBMIT:
+        ordo_answer_nack(shard, peer, message->submit->subscriber, message->submit->client_seq,
+                         ORDO__V1__NACK_CODE__NOT_OPEN, "the document is not open here: open it again", 0, 0);
+        break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY:
+        ordo_answer_history_error(shard, peer, message->history->subscriber, message->history->request, 409,
+                                  "the document is not open here: open it first");
+        break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_FORGET:
+        ordo_erase_refuse(shard, peer, message->forget, 409, "the document is not open here: open it first");
+        break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_DETACH: /* its Attach may be held */
+        if (message->detach->subscriber != 0) ordo_slots_forget_held(shard, peer, message->detach->subscriber);
+        break;
+    default: break;
+    }
+}
+
+/* Of a document whose slot is being handed over nothing changes, and nothing new is begun. */
+static bool must_wait(const struct ordo_shard *shard, const struct ordo_doc *doc,
+                      const Ordo__Cluster__V1__ToShard *message) {
+    return ordo_doc_is_frozen(shard, doc) && (message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_SUBMIT ||
+                                              message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY);
+}
+
 void ordo_doc_handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message) {
     struct ordo_subscriber *subscriber = ordo_peer_subscriber(peer, subscriber_of(message));
     if (subscriber == NULL) {
-        if (message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_SUBMIT)
-            ordo_answer_nack(shard, peer, message->submit->subscriber, message->submit->client_seq,
-                             ORDO__V1__NACK_CODE__NOT_OPEN, "the document is not open here: open it again", 0, 0);
-        if (message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY)
-            ordo_answer_history_error(shard, peer, message->history->subscriber, message->history->request, 409,
-                                      "the document is not open here: open it first");
-        if (message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_FORGET)
-            ordo_erase_refuse(shard, peer, message->forget, 409, "the document is not open here: open it first");
+        handle_stranger(shard, peer, message);
         return;
     }
     struct ordo_doc *doc = subscriber->audience->doc;
-    if (subscriber->queued_count == 0) handle_known(shard, doc, subscriber, message);
+    if (subscriber->queued_count == 0 && !must_wait(shard, doc, message)) handle_known(shard, doc, subscriber, message);
     else if (!ordo_doc_wait(shard, doc, subscriber, message))
         answer_unavailable(shard, peer, message, "too much is waiting for this document: send again", RETRY_MS);
 }

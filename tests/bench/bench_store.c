@@ -18,7 +18,7 @@
 #include "common/random.h"
 #include "shard/core/key.h"
 #include "shard/core/rows.h"
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/folder.h"
 
 enum { ROUNDS_DEFAULT = 2000, RUN_SIZE = 100, APPEND_SIZE = 128 };

@@ -65,6 +65,7 @@ static void step(struct sim *sim, uint32_t index, const struct ordo_gateway_even
             sim_log(sim, "gateway %u opens link session %016llx", index, (unsigned long long)effect.session);
             sim_link_open(sim, index, effect.session);
             break;
+        case ORDO_GATEWAY_LINK_CLOSE: break;
         case ORDO_GATEWAY_LINK_SEND:
         case ORDO_GATEWAY_SIDE_SEND:
             if (!sim_link_send_to_shard(sim, index, effect.session, effect.kind == ORDO_GATEWAY_SIDE_SEND,

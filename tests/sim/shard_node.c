@@ -329,9 +329,7 @@ static void step_inbox_item(struct sim *sim, struct sim_inbox_item *item) {
         break;
     case ORDO_SHARD_HEARD: event.heard.session = item->number; break;
     case ORDO_SHARD_DISK: event.disk.is_full = item->number != 0; break;
-    case ORDO_SHARD_TURN_END:
-    case ORDO_SHARD_DURABLE:
-    case ORDO_SHARD_TICK: break;
+    default: break;
     }
     step(sim, &event);
 }

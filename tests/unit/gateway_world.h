@@ -1,5 +1,7 @@
-/* tests/unit/gateway_world.h: a gateway's core between clients and a shard that the test plays, message by
- * message. */
+/* tests/unit/gateway_world.h: a gateway's core between clients and shards that the test plays, message by message.
+ *
+ * There is one shard, unless the gateway has a directory. Then there are several, told apart by store id, and the test
+ * plays the one that world_play picked last. */
 #ifndef ORDO_TESTS_GATEWAY_WORLD_H
 #define ORDO_TESTS_GATEWAY_WORLD_H
 
@@ -14,14 +16,13 @@
 #include "gateway/core/gateway.h"
 #include "proto/link.h"
 
-enum { WORLD_CONNS = 8, WORLD_MESSAGES = 4096, WORLD_INCARNATION = 77 };
+enum { WORLD_CONNS = 8, WORLD_SHARDS = 3, WORLD_MESSAGES = 4096, WORLD_INCARNATION = 77 };
 
-struct world {
-    struct ordo_gateway *gateway;
-    struct ordo_gateway_config config;
-    struct ordo_arena arena; /* all decoded messages live as long as the world */
-    uint64_t now_ms;
-    /* the shard's end of the link */
+/* A shard's end of the link. */
+struct world_shard {
+    struct ordo_store_id store;
+    bool has_link; /* the gateway keeps one */
+    uint32_t peer;
     uint64_t session, number_sent, credit;
     uint32_t links_opened;
     bool is_silent; /* LINK_SENDs are lost */
@@ -29,6 +30,15 @@ struct world {
     size_t to_shard_count, to_shard_read;
     Ordo__Cluster__V1__SideRequest *side[WORLD_MESSAGES];
     size_t side_count, side_read;
+};
+
+struct world {
+    struct ordo_gateway *gateway;
+    struct ordo_gateway_config config;
+    struct ordo_arena arena; /* all decoded messages live as long as the world */
+    uint64_t now_ms;
+    struct world_shard shards[WORLD_SHARDS];
+    struct world_shard *shard; /* the one that is played */
     /* the clients' */
     struct {
         Ordo__V1__ServerMessage *messages[WORLD_MESSAGES];
@@ -36,42 +46,77 @@ struct world {
         bool wants_output, is_deaf; /* deaf: its socket takes nothing */
         uint16_t close_code;
         size_t frame_count;
-    } conns[WORLD_CONNS];
+    } conns[WORLD_CONNS]; /* connections with larger numbers are nobody's */
+    size_t closed_count;
 };
 
-static inline struct ordo_slice world_store_id(void) {
-    return ordo_slice("0123456789abcdef", 16);
+static inline struct ordo_slice world_store_id(const struct world *world) {
+    return ordo_slice(world->shard->store.bytes, sizeof world->shard->store.bytes);
 }
+
+static inline struct world_shard *world_shard_of_store(struct world *world, struct ordo_store_id store) {
+    if (!world->config.has_directory) {
+        assert_true(ordo_store_id_is_none(&store));
+        return &world->shards[0];
+    }
+    for (size_t i = 0; i < WORLD_SHARDS; i++)
+        if (ordo_store_id_equal(&world->shards[i].store, &store)) return &world->shards[i];
+    fail_msg("no shard has this id");
+    return NULL;
+}
+
+static inline struct world_shard *world_shard_of_peer(struct world *world, uint32_t peer) {
+    for (size_t i = 0; i < WORLD_SHARDS; i++)
+        if (world->shards[i].has_link && world->shards[i].peer == peer) return &world->shards[i];
+    fail_msg("no shard is linked as this peer");
+    return NULL;
+}
+
+/* From now on the test speaks and hears as this shard. */
+static inline void world_play(struct world *world, size_t index) { world->shard = &world->shards[index]; }
 
 static inline void world_take_effects(struct world *world) {
     struct ordo_gateway_effect effect;
     while (ordo_gateway_take(world->gateway, &effect)) {
         switch (effect.kind) {
-        case ORDO_GATEWAY_LINK_OPEN:
-            world->session = effect.session;
-            world->number_sent = 0;
-            world->credit = ORDO_LINK_CREDIT;
-            world->links_opened++;
+        case ORDO_GATEWAY_LINK_OPEN: {
+            struct world_shard *shard = world_shard_of_store(world, effect.store);
+            shard->has_link = true;
+            shard->peer = effect.peer;
+            shard->session = effect.session;
+            shard->number_sent = 0;
+            shard->credit = ORDO_LINK_CREDIT;
+            shard->links_opened++;
             break;
+        }
+        case ORDO_GATEWAY_LINK_CLOSE: world_shard_of_peer(world, effect.peer)->has_link = false; break;
         case ORDO_GATEWAY_LINK_SEND: {
-            assert_int_equal(effect.session, world->session);
-            if (world->is_silent) break;
+            struct world_shard *shard = world_shard_of_peer(world, effect.peer);
+            assert_int_equal(effect.session, shard->session);
+            if (shard->is_silent) break;
             Ordo__Cluster__V1__Envelope *envelope =
                 ordo_message_decode(&ordo__cluster__v1__envelope__descriptor, effect.bytes, &world->arena);
             assert_non_null(envelope);
-            assert_int_equal(envelope->session, world->session);
+            assert_int_equal(envelope->session, shard->session);
             for (size_t i = 0; i < envelope->n_to_shard; i++)
-                world->to_shard[world->to_shard_count++] = envelope->to_shard[i];
-            assert_true(world->to_shard_count < WORLD_MESSAGES);
+                shard->to_shard[shard->to_shard_count++] = envelope->to_shard[i];
+            assert_true(shard->to_shard_count < WORLD_MESSAGES);
             break;
         }
-        case ORDO_GATEWAY_SIDE_SEND:
-            world->side[world->side_count++] = ordo_message_decode(
+        case ORDO_GATEWAY_SIDE_SEND: {
+            struct world_shard *shard = world_shard_of_peer(world, effect.peer);
+            shard->side[shard->side_count++] = ordo_message_decode(
                 &ordo__cluster__v1__side_request__descriptor, effect.bytes, &world->arena);
-            assert_non_null(world->side[world->side_count - 1]);
+            assert_non_null(shard->side[shard->side_count - 1]);
             break;
-        case ORDO_GATEWAY_CONN_OUTPUT: world->conns[effect.conn].wants_output = true; break;
-        case ORDO_GATEWAY_CONN_CLOSE: world->conns[effect.conn].close_code = effect.code; break;
+        }
+        case ORDO_GATEWAY_CONN_OUTPUT:
+            if (effect.conn < WORLD_CONNS) world->conns[effect.conn].wants_output = true;
+            break;
+        case ORDO_GATEWAY_CONN_CLOSE:
+            world->closed_count++;
+            if (effect.conn < WORLD_CONNS) world->conns[effect.conn].close_code = effect.code;
+            break;
         }
     }
 }
@@ -121,22 +166,24 @@ static inline void world_pass(struct world *world, uint64_t ms) {
 /* ---- the shard's part */
 
 static inline void world_link(struct world *world, enum ordo_gateway_event_kind kind) {
-    world_step(world, (struct ordo_gateway_event){.kind = kind, .session = world->session});
+    world_step(world, (struct ordo_gateway_event){
+                          .kind = kind, .peer = world->shard->peer, .session = world->shard->session});
 }
 
 static inline void shard_say_all(struct world *world, Ordo__Cluster__V1__ToGateway **messages, size_t count) {
     Ordo__Cluster__V1__Envelope envelope = ORDO__CLUSTER__V1__ENVELOPE__INIT;
-    envelope.session = world->session;
-    envelope.number = ++world->number_sent;
-    envelope.credit = world->credit;
-    envelope.shard = ordo_binary_of_slice(world_store_id());
+    envelope.session = world->shard->session;
+    envelope.number = ++world->shard->number_sent;
+    envelope.credit = world->shard->credit;
+    envelope.shard = ordo_binary_of_slice(world_store_id(world));
     envelope.incarnation = WORLD_INCARNATION;
     envelope.to_gateway = messages;
     envelope.n_to_gateway = count;
     struct ordo_buffer bytes = {0};
     ordo_message_encode(&envelope.base, &bytes);
     world_step(world, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_LINK_RECEIVED,
-                                                  .session = world->session,
+                                                  .peer = world->shard->peer,
+                                                  .session = world->shard->session,
                                                   .bytes = ordo_buffer_slice(&bytes)});
     ordo_buffer_finish(&bytes);
 }
@@ -162,7 +209,7 @@ static inline void shard_welcome(struct world *world) {
 
 /* The next message that the shard got; NULL if there is none. */
 static inline Ordo__Cluster__V1__ToShard *shard_hear(struct world *world) {
-    return world->to_shard_read < world->to_shard_count ? world->to_shard[world->to_shard_read++] : NULL;
+    return world->shard->to_shard_read < world->shard->to_shard_count ? world->shard->to_shard[world->shard->to_shard_read++] : NULL;
 }
 
 static inline Ordo__Cluster__V1__Attach *shard_hear_attach(struct world *world) {
@@ -235,13 +282,14 @@ static inline void shard_commit(struct world *world, uint32_t doc, uint64_t seq,
 }
 
 static inline void side_say(struct world *world, Ordo__Cluster__V1__SideReply reply) {
-    reply.session = world->session;
-    reply.shard = ordo_binary_of_slice(world_store_id());
+    reply.session = world->shard->session;
+    reply.shard = ordo_binary_of_slice(world_store_id(world));
     reply.incarnation = WORLD_INCARNATION;
     struct ordo_buffer bytes = {0};
     ordo_message_encode(&reply.base, &bytes);
     world_step(world, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_SIDE_RECEIVED,
-                                                  .session = world->session,
+                                                  .peer = world->shard->peer,
+                                                  .session = world->shard->session,
                                                   .bytes = ordo_buffer_slice(&bytes)});
     ordo_buffer_finish(&bytes);
 }
@@ -389,9 +437,11 @@ static inline struct world *world_create_cold(const struct ordo_gateway_config *
     world->config.name = ordo_slice_of("g1");
     world->config.seed = 42;
     world->now_ms = 1000000;
+    for (uint8_t i = 0; i < WORLD_SHARDS; i++) memset(world->shards[i].store.bytes, 'a' + i, ORDO_STORE_ID_SIZE);
+    world_play(world, 0);
     world->gateway = ordo_gateway_create(&world->config);
     world_pass(world, 1);
-    assert_int_equal(world->links_opened, 1);
+    assert_int_equal(world->shard->links_opened, world->config.has_directory ? 0 : 1);
     return world;
 }
 

@@ -11,7 +11,7 @@
 
 #include "common/assert.h"
 #include "common/hash.h"
-#include "shard/files.h"
+#include "common/files.h"
 
 /* Makes a new folder and writes its path to `path`. */
 static inline void scratch_make(char path[PATH_MAX]) {

@@ -204,7 +204,8 @@ static void backup_of_a_store_is_restored_as_another_one(void **state) {
     assert_memory_equal(restored.is.cluster_id, was.cluster_id, sizeof was.cluster_id);
     assert_memory_not_equal(restored.is.store_id, was.store_id, sizeof was.store_id);
     assert_true(restored.is.incarnation > was.incarnation && restored.is.turn == 1);
-    assert_true(restored.is.epochs[0] == was.epochs[0] + 1 && restored.is.epochs[1023] == was.epochs[1023] + 1);
+    assert_int_equal(ordo_identity_epoch(&restored.is, 0), ordo_identity_epoch(&was, 0) + 1);
+    assert_int_equal(ordo_identity_epoch(&restored.is, 1023), ordo_identity_epoch(&was, 1023) + 1);
     struct ordo_folder folder;
     assert_int_equal(ordo_folder_open(&folder, into, &fixture->problem), ORDO_OK);
     assert_string_equal(folder.note.text, "");

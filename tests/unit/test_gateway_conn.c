@@ -431,8 +431,34 @@ static void draining_says_go_away_and_closes(void **state) {
     client_greet(world, 0);
     client_open(world, 0, "a", 1, NULL);
     world_step(world, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_DRAIN});
+    assert_false(ordo_gateway_is_ready(world->gateway));
+    world_pass(world, 50);
     CLIENT_HEAR(world, 0, GO_AWAY);
     assert_int_equal(world->conns[0].close_code, 1001);
+    client_connect(world, 1); /* its SYN was faster than the closing of the listening socket */
+    CLIENT_HEAR(world, 1, GO_AWAY);
+    assert_int_equal(world->conns[1].close_code, 1001);
+    world_destroy(world);
+}
+
+/* Thousands that come back at one moment would knock over the gateways that are left. */
+static void draining_sends_connections_away_one_after_the_other(void **state) {
+    (void)state;
+    struct ordo_gateway_config config;
+    ordo_gateway_config_init(&config);
+    struct world *world = world_create_with(&config);
+    enum { COUNT = 4000 };
+    for (uint32_t i = 0; i < COUNT; i++)
+        world_step(world, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_CONN_OPENED, .conn = WORLD_CONNS + i});
+    world->closed_count = 0;
+    world_step(world, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_DRAIN});
+    size_t most = 0, before = 0;
+    for (uint64_t ms = 0; ms < config.drain_ms + 100; ms += 100, before = world->closed_count) {
+        world_live(world, 100);
+        if (world->closed_count - before > most) most = world->closed_count - before;
+    }
+    assert_int_equal(world->closed_count, COUNT);
+    assert_in_range(most, COUNT / 40, COUNT / 10);
     world_destroy(world);
 }
 
@@ -459,6 +485,7 @@ int main(void) {
         cmocka_unit_test(every_kind_of_op_reaches_the_shard_with_its_field),
         cmocka_unit_test(closed_connection_detaches_all_it_had),
         cmocka_unit_test(draining_says_go_away_and_closes),
+        cmocka_unit_test(draining_sends_connections_away_one_after_the_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ static void lost_link_is_told_submits_are_refused_and_all_resync(void **state) {
     client_open(world, 1, "b", 2, &subscribers[1]);
     shard_commit(world, 1, 2, 0, 0, 10);
     assert_int_equal(CLIENT_HEAR(world, 0, COMMITTED)->committed->server_seq, 2);
-    uint64_t session = world->session;
+    uint64_t session = world->shard->session;
 
     world_link(world, ORDO_GATEWAY_LINK_DOWN);
     Ordo__V1__ServerMessage *message = CLIENT_HEAR(world, 0, STATUS);
@@ -69,7 +69,7 @@ static void lost_link_is_told_submits_are_refused_and_all_resync(void **state) {
     assert_in_range(nack->retry_after_ms, 1, 1000);
 
     world_pass(world, 200);
-    assert_int_not_equal(world->session, session);
+    assert_int_not_equal(world->shard->session, session);
     world_link_ready(world);
     world_turn(world);
     /* The one who waits goes first, although it came second. */
@@ -191,11 +191,11 @@ static void gap_in_envelopes_ends_the_session(void **state) {
     struct world *world = world_create();
     client_greet(world, 0);
     client_open(world, 0, "a", 1, NULL);
-    world->number_sent++; /* one was lost */
+    world->shard->number_sent++; /* one was lost */
     shard_commit(world, 1, 2, 0, 0, 10);
     CLIENT_HEAR(world, 0, STATUS);
     world_pass(world, 200);
-    assert_int_equal(world->links_opened, 2);
+    assert_int_equal(world->shard->links_opened, 2);
     world_destroy(world);
 }
 
@@ -208,24 +208,24 @@ static void reset_garbage_and_another_incarnation_end_the_session(void **state) 
             SHARD_SAY(world, reset, RESET, reset);
         } else if (kind == 1) {
             world_step(world, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_LINK_RECEIVED,
-                                                          .session = world->session,
+                                                          .session = world->shard->session,
                                                           .bytes = ordo_slice("\xff\xff", 2)});
         } else {
             Ordo__Cluster__V1__Envelope envelope = ORDO__CLUSTER__V1__ENVELOPE__INIT;
-            envelope.session = world->session;
-            envelope.number = ++world->number_sent;
-            envelope.shard = ordo_binary_of_slice(world_store_id());
+            envelope.session = world->shard->session;
+            envelope.number = ++world->shard->number_sent;
+            envelope.shard = ordo_binary_of_slice(world_store_id(world));
             envelope.incarnation = WORLD_INCARNATION + 1;
             struct ordo_buffer bytes = {0};
             ordo_message_encode(&envelope.base, &bytes);
             world_step(world, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_LINK_RECEIVED,
-                                                          .session = world->session,
+                                                          .session = world->shard->session,
                                                           .bytes = ordo_buffer_slice(&bytes)});
             ordo_buffer_finish(&bytes);
         }
         assert_false(ordo_gateway_is_ready(world->gateway));
         world_pass(world, 200);
-        assert_int_equal(world->links_opened, 2);
+        assert_int_equal(world->shard->links_opened, 2);
         world_destroy(world);
     }
 }
@@ -233,17 +233,17 @@ static void reset_garbage_and_another_incarnation_end_the_session(void **state) 
 static void messages_of_an_earlier_session_are_ignored(void **state) {
     (void)state;
     struct world *world = world_create();
-    uint64_t old = world->session;
+    uint64_t old = world->shard->session;
     world_link(world, ORDO_GATEWAY_LINK_DOWN);
     world_pass(world, 200);
     world_link_ready(world);
-    uint64_t present = world->session, number = world->number_sent;
-    world->session = old;
+    uint64_t present = world->shard->session, number = world->shard->number_sent;
+    world->shard->session = old;
     shard_say_all(world, NULL, 0);
     world_link(world, ORDO_GATEWAY_LINK_DOWN);
     assert_true(ordo_gateway_is_ready(world->gateway));
-    world->session = present;
-    world->number_sent = number;
+    world->shard->session = present;
+    world->shard->number_sent = number;
     shard_say_all(world, NULL, 0);
     assert_true(ordo_gateway_is_ready(world->gateway));
     world_destroy(world);
@@ -253,11 +253,11 @@ static void silent_shard_is_lost_after_the_timeout(void **state) {
     (void)state;
     struct world *world = world_create();
     world_live(world, 20000);
-    assert_int_equal(world->links_opened, 1);
+    assert_int_equal(world->shard->links_opened, 1);
     for (int i = 0; i < 28; i++) world_pass(world, 100);
-    assert_int_equal(world->links_opened, 1);
+    assert_int_equal(world->shard->links_opened, 1);
     for (int i = 0; i < 3; i++) world_pass(world, 100);
-    assert_int_equal(world->links_opened, 2);
+    assert_int_equal(world->shard->links_opened, 2);
     world_destroy(world);
 }
 
@@ -269,23 +269,23 @@ static void shard_with_a_stalled_disk_is_excused(void **state) {
                                : ORDO__CLUSTER__V1__DISK_STATE__DISK_OK);
         world_pass(world, 100);
     }
-    assert_int_equal(world->links_opened, 1);
+    assert_int_equal(world->shard->links_opened, 1);
     /* A disk that is fine excuses nothing. */
     for (int i = 0; i < 40; i++) {
         side_beat(world, ORDO__CLUSTER__V1__DISK_STATE__DISK_OK);
         world_pass(world, 100);
     }
-    assert_int_equal(world->links_opened, 2);
+    assert_int_equal(world->shard->links_opened, 2);
     world_destroy(world);
 }
 
 static void links_are_kept_alive_from_this_side(void **state) {
     (void)state;
     struct world *world = world_create();
-    size_t side = world->side_count;
+    size_t side = world->shard->side_count;
     world_live(world, 5000);
-    assert_in_range(world->side_count - side, 9, 11);
-    assert_int_not_equal(world->side[world->side_count - 1]->heartbeat, 0);
+    assert_in_range(world->shard->side_count - side, 9, 11);
+    assert_int_not_equal(world->shard->side[world->shard->side_count - 1]->heartbeat, 0);
     world_destroy(world);
 }
 
@@ -311,7 +311,7 @@ static void submits_without_credit_are_refused_and_sockets_read_on(void **state)
     CLIENT_SAY(world, 0, 1, 0, ping, PING, ping);
     CLIENT_HEAR(world, 0, PONG);
     /* The shard has worked through it. */
-    world->credit += ORDO_LINK_CREDIT;
+    world->shard->credit += ORDO_LINK_CREDIT;
     shard_say_all(world, NULL, 0);
     submit.client_seq = 21;
     CLIENT_SAY(world, 0, 0, handle, submit, SUBMIT, submit);
@@ -338,7 +338,7 @@ static void attaches_after_a_restart_are_paced(void **state) {
     world_pass(world, 200);
     world_link_ready(world);
     world_turn(world);
-    size_t asked = world->to_shard_count - world->to_shard_read;
+    size_t asked = world->shard->to_shard_count - world->shard->to_shard_read;
     assert_int_equal(asked, WORLD_CONNS * 8); /* as many as each connection may have on its way */
     /* Each answer makes room for another, until all are there. */
     uint32_t count = 0;

@@ -30,8 +30,8 @@ static void blobs_finish(struct blobs *blobs) {
 /* Answers the fetches that have come; returns how many. */
 static size_t serve_fetches(struct world *world, const struct blobs *blobs) {
     size_t count = 0;
-    for (; world->side_read < world->side_count; world->side_read++) {
-        const Ordo__Cluster__V1__SideRequest *request = world->side[world->side_read];
+    for (; world->shard->side_read < world->shard->side_count; world->shard->side_read++) {
+        const Ordo__Cluster__V1__SideRequest *request = world->shard->side[world->shard->side_read];
         for (size_t i = 0; i < request->n_fetches; i++, count++) {
             const Ordo__Cluster__V1__Fetch *fetch = request->fetches[i];
             const struct ordo_buffer *blob = fetch->bulk == CONTENT_BULK ? &blobs->content : &blobs->ops;
@@ -52,7 +52,7 @@ static size_t serve_fetches(struct world *world, const struct blobs *blobs) {
 
 static size_t count_releases(const struct world *world) {
     size_t count = 0;
-    for (size_t i = 0; i < world->side_count; i++) count += world->side[i]->n_releases;
+    for (size_t i = 0; i < world->shard->side_count; i++) count += world->shard->side[i]->n_releases;
     return count;
 }
 

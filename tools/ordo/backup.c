@@ -19,7 +19,7 @@
 #include "common/random.h"
 #include "shard/backup_files.h"
 #include "shard/core/verify.h"
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/folder.h"
 #include "tools/ordo/command.h"
 #include "tools/ordo/backup_manifest.h"

@@ -9,26 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/files.h"
+#include "common/hex.h"
 #include "common/memory.h"
-#include "shard/files.h"
 
 enum { FORMAT = 1 };
 
 static json_t *hex_of(const uint8_t *bytes, size_t size) {
-    char text[2 * ORDO_STORE_ID_SIZE + 1] = "";
-    for (size_t i = 0; i < size; i++) snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    char text[2 * ORDO_STORE_ID_SIZE + 1];
+    ordo_hex_encode(text, bytes, size);
     return json_string(text);
 }
 
 static bool take_hex(const json_t *value, uint8_t *bytes, size_t size) {
     const char *text = json_string_value(value);
-    if (text == NULL || strlen(text) != 2 * size) return false;
-    for (size_t i = 0; i < size; i++) {
-        unsigned byte;
-        if (sscanf(text + 2 * i, "%2x", &byte) != 1) return false;
-        bytes[i] = (uint8_t)byte;
-    }
-    return true;
+    return text != NULL && ordo_hex_decode(text, bytes, size);
 }
 
 static bool take_number(const json_t *object, const char *key, uint64_t *out) {
@@ -47,7 +42,7 @@ ordo_err ordo_backup_manifest_check(const struct ordo_backup_manifest *manifest,
     }
     for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         size_t owner_count = 0;
-        for (size_t i = 0; i < manifest->store_count; i++) owner_count += stores[i].identity.epochs[slot] > 0;
+        for (size_t i = 0; i < manifest->store_count; i++) owner_count += ordo_identity_epoch(&stores[i].identity, slot) > 0;
         if (owner_count == 1) continue;
         ordo_problem_set(problem, "Slot %u is in %s of the stores: the backup is not whole.", slot,
                          owner_count == 0 ? "none" : "more than one");
@@ -57,12 +52,12 @@ ordo_err ordo_backup_manifest_check(const struct ordo_backup_manifest *manifest,
 }
 
 /* [first, last, epoch] for each stretch. */
-static json_t *slots_of(const uint64_t epochs[ORDO_SLOT_COUNT]) {
+static json_t *slots_of(const struct ordo_identity *identity) {
     json_t *slots = json_array();
     for (unsigned first = 0, end; first < ORDO_SLOT_COUNT; first = end) {
-        for (end = first + 1; end < ORDO_SLOT_COUNT && epochs[end] == epochs[first];) end++;
-        if (epochs[first] > 0)
-            json_array_append_new(slots, json_pack("[i,i,I]", (int)first, (int)end - 1, (json_int_t)epochs[first]));
+        uint64_t epoch = ordo_identity_epoch(identity, first);
+        for (end = first + 1; end < ORDO_SLOT_COUNT && ordo_identity_epoch(identity, end) == epoch;) end++;
+        if (epoch > 0) json_array_append_new(slots, json_pack("[i,i,I]", (int)first, (int)end - 1, (json_int_t)epoch));
     }
     return slots;
 }
@@ -75,7 +70,9 @@ static bool take_slots(const json_t *slots, struct ordo_identity *identity) {
         json_int_t epoch;
         if (json_unpack(stretch, "[i,i,I]", &first, &last, &epoch) != 0) return false;
         if (first < 0 || last < first || last >= ORDO_SLOT_COUNT || epoch < 1) return false;
-        for (int slot = first; slot <= last; slot++) identity->epochs[slot] = (uint64_t)epoch;
+        for (int slot = first; slot <= last; slot++) {
+            identity->slots[slot] = (struct ordo_slot_row){.state = ORDO_SLOT_OWNED, .epoch = (uint64_t)epoch};
+        }
         identity->slot_count += (size_t)(last - first + 1);
     }
     return json_is_array(slots);
@@ -87,7 +84,7 @@ static json_t *store_of(const struct ordo_backup_manifest_store *store) {
                      hex_of(identity->store_id, sizeof identity->store_id), "incarnation",
                      (json_int_t)identity->incarnation, "turn", (json_int_t)identity->turn, "term",
                      (json_int_t)identity->term, "time_ms", (json_int_t)store->time_ms, "size",
-                     (json_int_t)store->size, "slots", slots_of(identity->epochs));
+                     (json_int_t)store->size, "slots", slots_of(identity));
 }
 
 static bool take_store(const json_t *object, struct ordo_backup_manifest_store *store) {

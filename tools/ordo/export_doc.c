@@ -4,6 +4,7 @@
 
 #include "common/memory.h"
 #include "common/utf8.h"
+#include "shard/core/damage.h"
 #include "shard/core/key.h"
 #include "shard/core/replay.h"
 
@@ -184,7 +185,8 @@ static ordo_err read_clients(struct source *source) {
 
 ordo_err export_doc_write(struct ordo_view *view, struct ordo_slice doc_key, struct export_out *out, uint64_t *bad_seq) {
     struct source source = {.view = view, .doc_key = doc_key, .out = out};
-    ordo_err err = read_row(&source);
+    ordo_err err = ordo_damage_check(view, doc_key);
+    if (!err) err = read_row(&source);
     if (!err) err = find_head(&source);
     if (!err && source.head.seq == source.row.erased_seq) err = ORDO_ERR_NOT_FOUND; /* nothing yet, or nothing any more */
     if (!err) err = write_document(&source);

@@ -6,6 +6,7 @@
 #include "common/memory.h"
 #include "shard/core/authors.h"
 #include "shard/core/block.h"
+#include "shard/core/damage.h"
 #include "shard/core/key.h"
 #include "shard/core/replay.h"
 #include "shard/core/run.h"
@@ -372,10 +373,10 @@ ordo_err import_doc_exists(struct ordo_store *store, struct ordo_slice collectio
     static const enum ordo_cf families[] = {ORDO_CF_DOCS, ORDO_CF_OPS, ORDO_CF_HISTORY, ORDO_CF_CLIENTS};
     struct ordo_buffer key = {0}, end = {0};
     struct ordo_view *view = store->ops->view_open(store);
-    ordo_err err = ORDO_OK;
     *exists_out = false;
     ordo_key_doc(&key, collection, id);
     ordo_key_doc_end(&end, ordo_buffer_slice(&key));
+    ordo_err err = ordo_damage_check(view, ordo_buffer_slice(&key));
     for (size_t i = 0; !err && i < sizeof families / sizeof *families; i++) {
         struct ordo_iterator *rows =
             view->ops->iterate(view, families[i], ordo_buffer_slice(&key), ordo_buffer_slice(&end));

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "shard/files.h"
+#include "common/files.h"
 #include "shard/restore.h"
 #include "tools/ordo/command.h"
 #include "tools/ordo/backup_manifest.h"
@@ -52,11 +52,17 @@ static int choose(struct restore *restore, uint64_t id) {
 }
 
 /* The manifest has no checksum of its own; what it says must be what the stores say. */
+static bool has_the_same_slots(const struct ordo_identity *store, const struct ordo_identity *described) {
+    for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++)
+        if (ordo_identity_epoch(store, slot) != ordo_identity_epoch(described, slot)) return false;
+    return true;
+}
+
 static bool is_as_described(const struct ordo_identity *store, const struct ordo_identity *described) {
     return memcmp(store->cluster_id, described->cluster_id, sizeof store->cluster_id) == 0 &&
            memcmp(store->store_id, described->store_id, sizeof store->store_id) == 0 &&
            store->incarnation == described->incarnation && store->turn == described->turn &&
-           store->term == described->term && memcmp(store->epochs, described->epochs, sizeof store->epochs) == 0;
+           store->term == described->term && has_the_same_slots(store, described);
 }
 
 static int restore_store(struct restore *restore, const struct ordo_backup_manifest_store *store) {

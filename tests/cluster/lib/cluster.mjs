@@ -120,9 +120,9 @@ export class Cluster extends Base {
 }
 
 export class Supervised extends Base {
-  constructor({ env = {} } = {}) {
+  constructor({ env = {}, args = [] } = {}) {
     super();
-    this.env = env;
+    Object.assign(this, { env, args });
     this.up = new Program("ordo");
     this.programs.push(this.up);
     this.listen = "127.0.0.1:0";
@@ -135,7 +135,7 @@ export class Supervised extends Base {
   }
 
   async startUp() {
-    this.up.start(["up", "--data", this.data, "--listen", this.listen], { env: this.env });
+    this.up.start(["up", "--data", this.data, "--listen", this.listen, ...this.args], { env: this.env });
     this.url = (await this.up.line(/^ready (\S+)/))[1];
     this.listen = new URL(this.url).host;
   }

@@ -1,6 +1,6 @@
 #define _GNU_SOURCE /* nftw */
 
-#include "shard/files.h"
+#include "common/files.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
-/* shard/files.h: whole files and folders, written so that they are on disk on return.
+/* common/files.h: whole files and folders, written so that they are on disk on return.
  *
  * Errors: NOT_FOUND, NO_SPACE, IO; `errno` says more right after the call. Descriptors are close-on-exec. */
-#ifndef ORDO_SHARD_FILES_H
-#define ORDO_SHARD_FILES_H
+#ifndef ORDO_COMMON_FILES_H
+#define ORDO_COMMON_FILES_H
 
 #include "common/buffer.h"
 #include "common/error.h"

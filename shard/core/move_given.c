@@ -1,0 +1,84 @@
+/* What was given away is seen to its end: the target is told until it says that it owns the slot, over restarts of either
+ * side, because the row says so; and what is left of it here goes once the table shows the new owner too, so that nobody who
+ * goes by the table finds nothing. */
+#include <inttypes.h>
+
+#include "shard/core/state.h"
+
+enum { TELL_AGAIN_MS = 1000 };
+
+static bool is_untaken(const struct ordo_slot *here) {
+    return here->row.state == ORDO_SLOT_GIVEN && !here->row.is_cleared && !here->is_taken;
+}
+
+static void tell(struct ordo_shard *shard, struct ordo_target *target, uint16_t slot) {
+    struct ordo_slot *here = &shard->slots[slot];
+    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
+    Ordo__Cluster__V1__MoveGiven body = ORDO__CLUSTER__V1__MOVE_GIVEN__INIT;
+    body.move = here->row.move;
+    body.slot = slot;
+    body.epoch = here->row.epoch;
+    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_GIVEN;
+    message.move_given = &body;
+    here->told_session = target->link.session;
+    here->told_ms = shard->now_ms;
+    ordo_target_say(shard, target, &message);
+}
+
+static bool is_durable(const struct ordo_shard *shard, const struct ordo_slot *here) {
+    return !here->is_dirty && here->turn <= shard->durable_turn;
+}
+
+void ordo_given_tell(struct ordo_shard *shard, struct ordo_target *target) {
+    if (target->state != ORDO_TARGET_READY) return;
+    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT && shard->given_count > 0; slot++) {
+        const struct ordo_slot *here = &shard->slots[slot];
+        bool is_his = is_untaken(here) && ordo_store_id_equal(&here->row.other, &target->store);
+        if (!is_his || !is_durable(shard, here)) continue;
+        bool is_told = here->told_session == target->link.session && shard->now_ms < here->told_ms + TELL_AGAIN_MS;
+        if (!is_told) tell(shard, target, slot);
+    }
+}
+
+bool ordo_given_needs(const struct ordo_shard *shard, const struct ordo_target *target) {
+    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT && shard->given_count > 0; slot++) {
+        const struct ordo_slot *here = &shard->slots[slot];
+        if (is_untaken(here) && ordo_store_id_equal(&here->row.other, &target->store)) return true;
+    }
+    return false;
+}
+
+static void clear_if_known(struct ordo_shard *shard, uint16_t slot) {
+    struct ordo_slot *here = &shard->slots[slot];
+    uint64_t placed_epoch = shard->placement.slots[slot].epoch;
+    /* An epoch beyond the one that was given can only come from who took it. */
+    bool is_known = placed_epoch > here->row.epoch || (here->is_taken && placed_epoch == here->row.epoch);
+    if (!is_known || !is_durable(shard, here)) return;
+    struct ordo_slot_row row = here->row;
+    row.is_cleared = true;
+    if (here->has_order) ordo_move_end(shard, slot, true, "");
+    here->has_order = false;
+    ordo_slot_change(shard, slot, &row, true);
+}
+
+void ordo_given_taken(struct ordo_shard *shard, const struct ordo_target *target, uint16_t slot, uint64_t epoch) {
+    struct ordo_slot *here = &shard->slots[slot];
+    bool is_his = is_untaken(here) && ordo_store_id_equal(&here->row.other, &target->store);
+    if (!is_his || epoch < here->row.epoch || !is_durable(shard, here)) return;
+    here->is_taken = true;
+    ordo_shard_note(shard, ORDO_NOTE_INFO, "event=slot_taken slot=%u epoch=%" PRIu64, slot, here->row.epoch);
+    if (here->has_order) ordo_move_end(shard, slot, true, "");
+    here->has_order = false;
+    clear_if_known(shard, slot);
+}
+
+void ordo_given_tick(struct ordo_shard *shard) {
+    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT && shard->given_count > 0; slot++) {
+        const struct ordo_slot *here = &shard->slots[slot];
+        if (here->row.state != ORDO_SLOT_GIVEN || here->row.is_cleared) continue;
+        clear_if_known(shard, slot);
+        if (is_untaken(here) && is_durable(shard, here)) (void)ordo_target_get(shard, &here->row.other);
+    }
+    for (struct ordo_target *target = shard->targets; target != NULL; target = target->next)
+        ordo_given_tell(shard, target);
+}

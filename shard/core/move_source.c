@@ -1,0 +1,477 @@
+/* Giving a slot away: one at a time, the others wait (the phases are in moves.h, the protocol in docs/cluster.md).
+ *
+ * What is sent is durable here: rows as the store has them, and what turns commit meanwhile once those are. While documents
+ * of the slot have no maintenance, rows only ever come to be, under new keys; so it does not matter that each chunk is read
+ * from a view of its own, nor in which order chunks and commits arrive. Up to the row that gives the slot away any trouble
+ * just ends the move: nothing has changed here but that the slot rested for a while. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/assert.h"
+#include "common/memory.h"
+#include "shard/core/key.h"
+#include "shard/core/state.h"
+
+enum {
+    QUIET_STEPS = 6, /* maintenance of a large document may take that many times as long as any other step */
+    MOVES_BITS = 24, /* moves that one life of a store can begin, as a power of two */
+};
+
+static const uint32_t source_moves[] = {
+    [ORDO_SOURCE_NONE] = 1u << ORDO_SOURCE_LINKING,
+    [ORDO_SOURCE_LINKING] = 1u << ORDO_SOURCE_QUIETING | 1u << ORDO_SOURCE_NONE,
+    [ORDO_SOURCE_QUIETING] = 1u << ORDO_SOURCE_BEGINNING | 1u << ORDO_SOURCE_NONE,
+    [ORDO_SOURCE_BEGINNING] = 1u << ORDO_SOURCE_COPYING | 1u << ORDO_SOURCE_NONE,
+    [ORDO_SOURCE_COPYING] = 1u << ORDO_SOURCE_FREEZING | 1u << ORDO_SOURCE_NONE,
+    [ORDO_SOURCE_FREEZING] = 1u << ORDO_SOURCE_FROZEN | 1u << ORDO_SOURCE_NONE,
+    [ORDO_SOURCE_FROZEN] = 1u << ORDO_SOURCE_GIVING | 1u << ORDO_SOURCE_NONE,
+    [ORDO_SOURCE_GIVING] = 1u << ORDO_SOURCE_NONE,
+};
+
+static void source_move(struct ordo_shard *shard, enum ordo_source_phase next) {
+    struct ordo_source *source = &shard->source;
+    ORDO_ASSERT(source_moves[source->phase] & 1u << next);
+    source->phase = next;
+    source->progress_ms = shard->now_ms;
+}
+
+bool ordo_source_is_busy(const struct ordo_shard *shard) { return shard->source.phase != ORDO_SOURCE_NONE; }
+
+static struct ordo_slot *slot_of(struct ordo_shard *shard) { return &shard->slots[shard->source.order.slot]; }
+
+/* ---- orders */
+
+void ordo_move_end(struct ordo_shard *shard, uint16_t slot, bool is_done, const char *reason) {
+    struct ordo_shard_effects *effects = shard->effects;
+    if (effects->move_end_count == effects->move_end_capacity) {
+        effects->move_end_capacity = effects->move_end_capacity ? 2 * effects->move_end_capacity : 4;
+        effects->move_ends =
+            ordo_realloc(effects->move_ends, effects->move_end_capacity * sizeof *effects->move_ends);
+    }
+    struct ordo_move_end *end = &effects->move_ends[effects->move_end_count++];
+    *end = (struct ordo_move_end){.slot = slot, .is_done = is_done};
+    snprintf(end->reason, sizeof end->reason, "%s", reason);
+    if (is_done) shard->stats.moves_done++;
+    else shard->stats.moves_failed++;
+}
+
+/* A slot that is here no more: the order may be an old one, of before a restart. */
+static void order_of_given(struct ordo_shard *shard, uint16_t slot, const struct ordo_store_id *target) {
+    struct ordo_slot *here = &shard->slots[slot];
+    bool is_there = here->row.state == ORDO_SLOT_GIVEN && ordo_store_id_equal(&here->row.other, target);
+    if (!is_there) ordo_move_end(shard, slot, false, "this shard does not have the slot");
+    else if (here->row.is_cleared || here->is_taken) ordo_move_end(shard, slot, true, "");
+    else here->has_order = true; /* given and not yet taken */
+}
+
+static struct ordo_move_order *find_waiting(struct ordo_source *source, uint16_t slot) {
+    for (size_t i = 0; i < source->waiting_count; i++)
+        if (source->waiting[i].slot == slot) return &source->waiting[i];
+    return NULL;
+}
+
+static void push_waiting(struct ordo_source *source, const struct ordo_move_order *order) {
+    if (source->waiting_count == source->waiting_capacity) {
+        source->waiting_capacity = source->waiting_capacity ? 2 * source->waiting_capacity : 16;
+        source->waiting = ordo_realloc(source->waiting, source->waiting_capacity * sizeof *source->waiting);
+    }
+    source->waiting[source->waiting_count++] = *order;
+}
+
+static void remove_waiting(struct ordo_source *source, struct ordo_move_order *order) {
+    size_t left = (size_t)(source->waiting + --source->waiting_count - order);
+    memmove(order, order + 1, left * sizeof *order);
+}
+
+static bool is_under_way(const struct ordo_source *source, uint16_t slot) {
+    return source->phase != ORDO_SOURCE_NONE && source->order.slot == slot;
+}
+
+void ordo_source_order(struct ordo_shard *shard, uint16_t slot, const struct ordo_store_id *target) {
+    struct ordo_source *source = &shard->source;
+    ORDO_ASSERT(slot < ORDO_SLOT_COUNT);
+    const struct ordo_move_order order = {.slot = slot, .target = *target};
+    const struct ordo_move_order *known = is_under_way(source, slot) ? &source->order : find_waiting(source, slot);
+    bool is_here = memcmp(target->bytes, shard->config.store_id, sizeof target->bytes) == 0;
+    if (known != NULL) {
+        if (!ordo_store_id_equal(&known->target, target))
+            ordo_move_end(shard, slot, false, "the slot is on its way to another shard: cancel that first");
+    } else if (shard->slots[slot].row.state != ORDO_SLOT_OWNED) order_of_given(shard, slot, target);
+    else if (is_here) ordo_move_end(shard, slot, true, "");
+    else push_waiting(source, &order);
+}
+
+/* ---- the end of a move, one way or another */
+
+static void forget_chunks(struct ordo_source *source) {
+    while (source->first != NULL) {
+        struct ordo_move_chunk *chunk = source->first;
+        source->first = chunk->next;
+        ordo_buffer_finish(&chunk->rows);
+        free(chunk);
+    }
+    source->last = &source->first;
+    source->tail_size = 0;
+}
+
+static void say_move(struct ordo_shard *shard, int kind) {
+    struct ordo_source *source = &shard->source;
+    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
+    Ordo__Cluster__V1__MoveFreeze freeze = ORDO__CLUSTER__V1__MOVE_FREEZE__INIT;
+    Ordo__Cluster__V1__MoveDrop drop = ORDO__CLUSTER__V1__MOVE_DROP__INIT;
+    freeze.move = drop.move = source->move;
+    message.body_case = kind;
+    if (kind == ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE) message.move_freeze = &freeze;
+    else message.move_drop = &drop;
+    ordo_target_say(shard, source->target, &message);
+}
+
+/* The slot stays here. */
+static void drop(struct ordo_shard *shard, const char *reason) {
+    struct ordo_source *source = &shard->source;
+    ORDO_ASSERT(source->phase < ORDO_SOURCE_GIVING);
+    uint16_t slot = source->order.slot;
+    ordo_shard_note(shard, ORDO_NOTE_WARN, "event=move_ended slot=%u move=%" PRIx64 " reason=\"%s\"", slot,
+                    source->move, reason);
+    bool has_begun = source->phase >= ORDO_SOURCE_BEGINNING;
+    if (has_begun && source->target->state == ORDO_TARGET_READY)
+        say_move(shard, ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP);
+    source_move(shard, ORDO_SOURCE_NONE);
+    forget_chunks(source);
+    ordo_slot_resume(shard, slot);
+    ordo_move_end(shard, slot, false, reason);
+}
+
+void ordo_source_cancel(struct ordo_shard *shard, uint16_t slot) {
+    struct ordo_source *source = &shard->source;
+    struct ordo_move_order *order = find_waiting(source, slot);
+    if (order != NULL) {
+        remove_waiting(source, order);
+        ordo_move_end(shard, slot, false, "cancelled");
+    } else if (is_under_way(source, slot) && source->phase < ORDO_SOURCE_GIVING) {
+        drop(shard, "cancelled");
+    }
+}
+
+void ordo_source_finish(struct ordo_shard *shard) {
+    forget_chunks(&shard->source);
+    ordo_buffer_finish(&shard->source.next_key);
+    free(shard->source.waiting);
+}
+
+/* ---- the beginning */
+
+/* Orders whose slot is not ours any more, or not yet durably so, do not hold up the others. */
+static void start_next(struct ordo_shard *shard) {
+    struct ordo_source *source = &shard->source;
+    for (size_t i = 0; i < source->waiting_count && source->phase == ORDO_SOURCE_NONE;) {
+        struct ordo_move_order order = source->waiting[i];
+        struct ordo_slot *here = &shard->slots[order.slot];
+        if (here->row.state == ORDO_SLOT_OWNED && here->turn > shard->durable_turn) {
+            i++;
+            continue;
+        }
+        remove_waiting(source, &source->waiting[i]);
+        if (here->row.state != ORDO_SLOT_OWNED) {
+            order_of_given(shard, order.slot, &order.target);
+            continue;
+        }
+        source->order = order;
+        source->move = shard->config.incarnation << MOVES_BITS | ++shard->move_number;
+        source->is_reading = source->is_read_whole = source->has_ours = source->has_theirs = false;
+        source->next_cf = ORDO_CF_META + 1;
+        ordo_buffer_clear(&source->next_key);
+        source->sent_size = 0;
+        source_move(shard, ORDO_SOURCE_LINKING);
+        source->target = ordo_target_get(shard, &order.target);
+        if (source->target->state == ORDO_TARGET_READY) ordo_source_linked(shard, source->target);
+    }
+}
+
+void ordo_source_linked(struct ordo_shard *shard, struct ordo_target *target) {
+    struct ordo_source *source = &shard->source;
+    if (source->phase != ORDO_SOURCE_LINKING || source->target != target) return;
+    slot_of(shard)->rests = true;
+    source_move(shard, ORDO_SOURCE_QUIETING);
+}
+
+/* Whether no maintenance of the slot is under way; what only waits for its turn is put off. */
+static bool is_quiet(struct ordo_shard *shard) {
+    for (struct ordo_doc *doc = slot_of(shard)->docs; doc != NULL; doc = doc->next_in_slot) {
+        bool is_at_work = doc->snapshot_phase > ORDO_SNAPSHOT_QUEUED || doc->truncation_phase > ORDO_TRUNCATION_QUEUED ||
+                          doc->erase_count > 0;
+        if (is_at_work) return false;
+    }
+    for (struct ordo_doc *doc = slot_of(shard)->docs; doc != NULL; doc = doc->next_in_slot) {
+        ordo_snapshots_put_off(shard, doc);
+        ordo_truncations_put_off(shard, doc);
+    }
+    return true;
+}
+
+static void begin(struct ordo_shard *shard) {
+    struct ordo_source *source = &shard->source;
+    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
+    Ordo__Cluster__V1__MoveBegin body = ORDO__CLUSTER__V1__MOVE_BEGIN__INIT;
+    body.move = source->move;
+    body.slot = source->order.slot;
+    body.epoch = slot_of(shard)->row.epoch;
+    body.cluster = ordo_binary_of_slice(ordo_slice(shard->config.cluster_id, sizeof shard->config.cluster_id));
+    body.source = ordo_binary_of_slice(ordo_slice(shard->config.store_id, sizeof shard->config.store_id));
+    body.source_incarnation = shard->config.incarnation;
+    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN;
+    message.move_begin = &body;
+    source_move(shard, ORDO_SOURCE_BEGINNING);
+    ordo_target_say(shard, source->target, &message);
+}
+
+/* ---- rows on their way */
+
+static void push_chunk(struct ordo_source *source, uint64_t turn, struct ordo_buffer *rows) {
+    struct ordo_move_chunk *chunk = ordo_alloc(sizeof *chunk);
+    chunk->turn = turn;
+    chunk->rows = *rows;
+    *rows = (struct ordo_buffer){0};
+    *source->last = chunk;
+    source->last = &chunk->next;
+    if (turn != 0) source->tail_size += chunk->rows.size;
+}
+
+static void read_on(struct ordo_shard *shard) {
+    struct ordo_source *source = &shard->source;
+    uint64_t elapsed_ms = shard->now_ms - source->credit_ms;
+    source->credit_ms = shard->now_ms;
+    source->credit += elapsed_ms * shard->config.move_rate / 1000;
+    if (source->credit > shard->config.move_chunk_size) source->credit = shard->config.move_chunk_size;
+    if (source->is_reading || source->is_read_whole || source->first != NULL) return;
+    if (source->credit < shard->config.move_chunk_size / 2) return;
+    source->credit = 0;
+    struct ordo_job *job = ordo_job_create(ORDO_JOB_COPY, ordo_buffer_slice(&source->next_key));
+    job->copy.move = source->move;
+    job->copy.slot = source->order.slot;
+    job->copy.cf = (enum ordo_cf)source->next_cf;
+    job->copy.size_max = shard->config.move_chunk_size;
+    source->is_reading = true;
+    ordo_shard_start_slot_job(shard, job);
+}
+
+static void copy_done(struct ordo_shard *shard, struct ordo_job *job) {
+    struct ordo_source *source = &shard->source;
+    source->is_reading = false;
+    source->progress_ms = shard->now_ms;
+    if (job->err) {
+        drop(shard, job->message);
+        return;
+    }
+    source->next_cf = (uint8_t)job->copy.cf;
+    source->is_read_whole = job->copy.is_end;
+    ordo_buffer_clear(&source->next_key);
+    ordo_buffer_append_slice(&source->next_key, ordo_buffer_slice(&job->copy.next_key));
+    if (job->copy.rows.size > 0) push_chunk(source, 0, &job->copy.rows);
+}
+
+static bool may_send(const struct ordo_shard *shard, const struct ordo_move_chunk *chunk) {
+    uint64_t unread_size = ordo_target_unread_size(shard->source.target);
+#ifndef ORDO_BREAK_MOVE_TAIL
+    if (chunk->turn > shard->durable_turn) return false;
+#endif
+    if (unread_size == 0) return true; /* however large it is */
+    return unread_size + chunk->rows.size <= shard->config.move_window_size &&
+           ordo_link_has_credit(&shard->source.target->link, chunk->rows.size);
+}
+
+static void send_chunks(struct ordo_shard *shard) {
+    struct ordo_source *source = &shard->source;
+    while (source->first != NULL && may_send(shard, source->first)) {
+        struct ordo_move_chunk *chunk = source->first;
+        Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
+        Ordo__Cluster__V1__MoveRows body = ORDO__CLUSTER__V1__MOVE_ROWS__INIT;
+        body.move = source->move;
+        body.rows = ordo_binary_of_slice(ordo_buffer_slice(&chunk->rows));
+        message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ROWS;
+        message.move_rows = &body;
+        ordo_target_say(shard, source->target, &message);
+        source->sent_size += chunk->rows.size;
+        if (chunk->turn != 0) source->tail_size -= chunk->rows.size;
+        source->first = chunk->next;
+        if (source->first == NULL) source->last = &source->first;
+        ordo_buffer_finish(&chunk->rows);
+        free(chunk);
+    }
+}
+
+/* What the turn that was just put together commits to documents of the slot. */
+static void keep_tail(struct ordo_shard *shard) {
+    struct ordo_source *source = &shard->source;
+    struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&shard->effects->batch.records));
+    struct ordo_buffer rows = {0};
+    for (struct ordo_batch_item item; ordo_batch_next(&reader, &item);) {
+        struct ordo_reader key = ordo_reader(item.key);
+        uint16_t slot;
+        if (item.cf == ORDO_CF_META || !ordo_take_u16_be(&key, &slot) || slot != source->order.slot) continue;
+        ORDO_ASSERT(item.kind == ORDO_BATCH_PUT); /* what deletes is maintenance, and that rests */
+        ordo_buffer_append_u8(&rows, (uint8_t)item.cf);
+        ordo_buffer_append_sized(&rows, item.key);
+        ordo_buffer_append_sized(&rows, item.value);
+    }
+    if (rows.size > 0) push_chunk(source, shard->turn, &rows);
+    ordo_buffer_finish(&rows);
+}
+
+/* ---- handing over */
+
+static void freeze(struct ordo_shard *shard) {
+    struct ordo_source *source = &shard->source;
+    ordo_slot_freeze(shard, source->order.slot);
+    source->frozen_ms = shard->now_ms;
+    source->freeze_turn = shard->turn;
+    for (const struct ordo_doc *doc = slot_of(shard)->docs; doc != NULL; doc = doc->next_in_slot)
+        if (doc->turn_first_seq != 0) source->freeze_turn = UINT64_MAX; /* the open turn has commits of its own */
+    source_move(shard, ORDO_SOURCE_FREEZING);
+}
+
+static void ask_for_count(struct ordo_shard *shard) {
+    struct ordo_job *job = ordo_job_create(ORDO_JOB_COUNT, ordo_slice(NULL, 0));
+    job->count.move = shard->source.move;
+    job->count.slot = shard->source.order.slot;
+    job->is_urgent = true; /* editors wait */
+    say_move(shard, ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE);
+    source_move(shard, ORDO_SOURCE_FROZEN);
+    ordo_shard_start_slot_job(shard, job);
+}
+
+static void give(struct ordo_shard *shard) {
+    struct ordo_source *source = &shard->source;
+    struct ordo_slot *here = slot_of(shard);
+    const struct ordo_slot_row row = {.state = ORDO_SLOT_GIVEN, .epoch = here->row.epoch + 1,
+                                      .other = source->order.target, .move = source->move};
+    source_move(shard, ORDO_SOURCE_GIVING);
+    here->is_taken = false;
+    here->has_order = true;
+    here->told_session = 0;
+    ordo_slot_change(shard, source->order.slot, &row, false);
+    ordo_slot_evict(shard, source->order.slot); /* said once the row is durable, like all that a turn says */
+}
+
+static void compare(struct ordo_shard *shard) {
+    const struct ordo_source *source = &shard->source;
+    if (source->phase != ORDO_SOURCE_FROZEN || !source->has_ours || !source->has_theirs) return;
+    bool is_equal = source->ours.documents == source->theirs.documents && source->ours.heads == source->theirs.heads;
+    if (is_equal) give(shard);
+    else drop(shard, "the target does not have the same documents and heads");
+}
+
+void ordo_source_given(struct ordo_shard *shard, uint16_t slot) {
+    struct ordo_source *source = &shard->source;
+    if (!is_under_way(source, slot) || source->phase != ORDO_SOURCE_GIVING) return;
+    ordo_shard_note(shard, ORDO_NOTE_INFO, "event=slot_given slot=%u epoch=%" PRIu64 " move=%" PRIx64, slot,
+                    shard->slots[slot].row.epoch, source->move);
+    struct ordo_target *target = source->target;
+    source_move(shard, ORDO_SOURCE_NONE);
+    forget_chunks(source);
+    ordo_given_tell(shard, target);
+}
+
+void ordo_source_pump(struct ordo_shard *shard) {
+    struct ordo_source *source = &shard->source;
+    if (source->phase != ORDO_SOURCE_COPYING && source->phase != ORDO_SOURCE_FREEZING) return;
+    send_chunks(shard);
+    if (source->phase == ORDO_SOURCE_COPYING) read_on(shard);
+    bool waits_for_disk = source->first != NULL && source->first->turn > shard->durable_turn;
+    bool is_level = source->is_read_whole && (source->first == NULL || waits_for_disk);
+    if (source->phase == ORDO_SOURCE_COPYING && is_level) freeze(shard);
+    bool is_all_sent = source->phase == ORDO_SOURCE_FREEZING && source->first == NULL;
+    if (is_all_sent && source->freeze_turn <= shard->durable_turn) ask_for_count(shard);
+}
+
+/* ---- events */
+
+void ordo_source_unlinked(struct ordo_shard *shard, const struct ordo_target *target, const char *reason) {
+    const struct ordo_source *source = &shard->source;
+    bool is_dropped = source->phase != ORDO_SOURCE_NONE && source->phase != ORDO_SOURCE_GIVING;
+    if (is_dropped && source->target == target) drop(shard, reason);
+}
+
+static void refused(struct ordo_shard *shard, const Ordo__Cluster__V1__MoveRefused *refused) {
+    char reason[160];
+    if (refused->move != shard->source.move || shard->source.phase >= ORDO_SOURCE_GIVING) return;
+    snprintf(reason, sizeof reason, "the target refuses: %.*s", (int)(refused->reason.len < 120 ? refused->reason.len : 120),
+             (const char *)refused->reason.data);
+    for (char *at = reason; *at != '\0'; at++)
+        if (*at < ' ' || *at == '"') *at = '\''; /* it goes into a line of the log */
+    drop(shard, reason);
+}
+
+static void frozen(struct ordo_shard *shard, const Ordo__Cluster__V1__MoveFrozen *frozen) {
+    struct ordo_source *source = &shard->source;
+    if (source->phase != ORDO_SOURCE_FROZEN || frozen->move != source->move) return;
+    source->theirs = (struct ordo_slot_count){.documents = frozen->documents, .heads = frozen->heads};
+    source->has_theirs = true;
+    compare(shard);
+}
+
+void ordo_source_told(struct ordo_shard *shard, struct ordo_target *target,
+                      const Ordo__Cluster__V1__ToGateway *message) {
+    struct ordo_source *source = &shard->source;
+    if (source->phase == ORDO_SOURCE_NONE || source->target != target) return;
+    switch (message->body_case) {
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_READY:
+        if (source->phase != ORDO_SOURCE_BEGINNING || message->move_ready->move != source->move) break;
+        source->credit = shard->config.move_chunk_size;
+        source->credit_ms = shard->now_ms;
+        source_move(shard, ORDO_SOURCE_COPYING);
+        break;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_FROZEN: frozen(shard, message->move_frozen); break;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_REFUSED: refused(shard, message->move_refused); break;
+    default: break; /* not for us */
+    }
+}
+
+void ordo_source_job_done(struct ordo_shard *shard, struct ordo_job *job) {
+    struct ordo_source *source = &shard->source;
+    bool is_copy = job->kind == ORDO_JOB_COPY;
+    uint64_t move = is_copy ? job->copy.move : job->count.move;
+    bool is_ours = source->phase != ORDO_SOURCE_NONE && source->phase != ORDO_SOURCE_GIVING && move == source->move;
+    if (is_ours && is_copy) {
+        copy_done(shard, job);
+        ordo_source_pump(shard);
+    } else if (is_ours && job->err) {
+        drop(shard, job->message);
+    } else if (is_ours) {
+        source->ours = job->count.count;
+        source->has_ours = true;
+        compare(shard);
+    }
+    ordo_job_destroy(job);
+}
+
+void ordo_source_turn_end(struct ordo_shard *shard) {
+    struct ordo_source *source = &shard->source;
+    if (source->phase == ORDO_SOURCE_NONE) start_next(shard);
+    if (source->phase == ORDO_SOURCE_QUIETING && is_quiet(shard)) begin(shard);
+}
+
+void ordo_source_turn_written(struct ordo_shard *shard) {
+    struct ordo_source *source = &shard->source;
+    if (source->phase != ORDO_SOURCE_COPYING && source->phase != ORDO_SOURCE_FREEZING) return;
+    if (shard->effects->turn != 0) keep_tail(shard);
+    if (source->freeze_turn == UINT64_MAX) source->freeze_turn = shard->turn;
+    if (source->tail_size > shard->config.move_tail_size_max) drop(shard, "the target is too slow for what is being committed");
+    else ordo_source_pump(shard);
+}
+
+void ordo_source_durable(struct ordo_shard *shard) { ordo_source_pump(shard); }
+
+void ordo_source_tick(struct ordo_shard *shard) {
+    const struct ordo_source *source = &shard->source;
+    if (source->phase == ORDO_SOURCE_NONE || source->phase == ORDO_SOURCE_GIVING) return;
+    uint64_t step_ms = shard->config.move_step_ms;
+    if (source->phase == ORDO_SOURCE_QUIETING) step_ms *= QUIET_STEPS;
+    bool is_frozen = source->phase == ORDO_SOURCE_FREEZING || source->phase == ORDO_SOURCE_FROZEN;
+    if (is_frozen && shard->now_ms >= source->frozen_ms + shard->config.move_freeze_ms)
+        drop(shard, "the handover took longer than editors should wait");
+    else if (shard->now_ms >= source->progress_ms + step_ms)
+        drop(shard, "the target, or the maintenance of the slot, took too long");
+    else ordo_source_pump(shard);
+}

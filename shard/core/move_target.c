@@ -1,0 +1,385 @@
+/* Taking slots over: each by the session of the shard that gives it.
+ *
+ *   CLEARING (the row IMPORTING, and everything else of the slot deleted, on their way to the disk) -> TAKING (rows come, and
+ *   go to disk in the background) -> SYNCING (the row IMPORTED in a turn's synced batch, with the last rows) -> COUNTING (a
+ *   job counts what is on disk) -> READY (the other shard decides) -> OWNING (the row OWNED on its way) -> ours
+ *
+ * Until the row IMPORTED is written, the end of the session ends the import. From then on only the other shard can say what
+ * became of it: this one keeps what it has, over restarts too, until it is told (or sees in the table) whose the slot is. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/assert.h"
+#include "common/memory.h"
+#include "shard/core/key.h"
+#include "shard/core/state.h"
+
+enum { IMPORTS_AT_ONCE_MAX = 4 };
+
+enum import_phase {
+    IMPORT_CLEARING,
+    IMPORT_TAKING,
+    IMPORT_SYNCING,
+    IMPORT_COUNTING,
+    IMPORT_READY,
+    IMPORT_OWNING,
+};
+
+static const uint32_t import_moves[] = {
+    [IMPORT_CLEARING] = 1u << IMPORT_TAKING,
+    [IMPORT_TAKING] = 1u << IMPORT_SYNCING,
+    [IMPORT_SYNCING] = 1u << IMPORT_COUNTING,
+    [IMPORT_COUNTING] = 1u << IMPORT_READY,
+    [IMPORT_READY] = 1u << IMPORT_OWNING,
+    [IMPORT_OWNING] = 0,
+};
+
+struct ordo_import {
+    struct ordo_import *next;
+    uint16_t slot;
+    uint64_t move;
+    struct ordo_peer *peer;  /* the other shard; NULL: its session is over */
+    enum import_phase phase;
+    struct ordo_batch rows;  /* that came in the open turn */
+};
+
+static void import_move(struct ordo_import *import, enum import_phase next) {
+    ORDO_ASSERT(import_moves[import->phase] & 1u << next);
+    import->phase = next;
+}
+
+static struct ordo_import *import_create(struct ordo_shard *shard, uint16_t slot, uint64_t move,
+                                         enum import_phase phase) {
+    ORDO_ASSERT(shard->slots[slot].import == NULL);
+    struct ordo_import *import = ordo_alloc(sizeof *import);
+    *import = (struct ordo_import){.next = shard->imports, .slot = slot, .move = move, .phase = phase};
+    shard->imports = import;
+    shard->slots[slot].import = import;
+    shard->import_count++;
+    return import;
+}
+
+static void import_destroy(struct ordo_shard *shard, struct ordo_import *import) {
+    if (import == NULL) return;
+    struct ordo_import **link = &shard->imports;
+    while (*link != import) link = &(*link)->next;
+    *link = import->next;
+    shard->slots[import->slot].import = NULL;
+    shard->import_count--;
+    ordo_batch_finish(&import->rows);
+    free(import);
+}
+
+void ordo_imports_finish(struct ordo_shard *shard) {
+    while (shard->imports != NULL) import_destroy(shard, shard->imports);
+}
+
+/* The one that this shard is doing for `peer`; NULL: it is over. */
+static struct ordo_import *find(struct ordo_shard *shard, const struct ordo_peer *peer, uint64_t move) {
+    struct ordo_import *import = shard->imports;
+    while (import != NULL && (import->peer != peer || import->move != move)) import = import->next;
+    return import;
+}
+
+/* ---- answers */
+
+static void refuse(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t move, const char *reason) {
+    Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
+    Ordo__Cluster__V1__MoveRefused body = ORDO__CLUSTER__V1__MOVE_REFUSED__INIT;
+    body.move = move;
+    body.reason = ordo_binary_of_slice(ordo_slice_of(reason));
+    message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_REFUSED;
+    message.move_refused = &body;
+    ordo_answer(shard, peer, &message);
+}
+
+static void answer_ready(struct ordo_shard *shard, const struct ordo_import *import) {
+    Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
+    Ordo__Cluster__V1__MoveReady body = ORDO__CLUSTER__V1__MOVE_READY__INIT;
+    body.move = import->move;
+    message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_READY;
+    message.move_ready = &body;
+    ordo_answer(shard, import->peer, &message);
+}
+
+static void answer_frozen(struct ordo_shard *shard, const struct ordo_import *import,
+                          const struct ordo_slot_count *count) {
+    Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
+    Ordo__Cluster__V1__MoveFrozen body = ORDO__CLUSTER__V1__MOVE_FROZEN__INIT;
+    body.move = import->move;
+    body.documents = count->documents;
+    body.heads = count->heads;
+    message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_FROZEN;
+    message.move_frozen = &body;
+    ordo_answer(shard, import->peer, &message);
+}
+
+static void answer_taken(struct ordo_shard *shard, struct ordo_peer *peer, uint16_t slot) {
+    Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
+    Ordo__Cluster__V1__MoveTaken body = ORDO__CLUSTER__V1__MOVE_TAKEN__INIT;
+    body.slot = slot;
+    body.epoch = shard->slots[slot].row.epoch;
+    message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_TAKEN;
+    message.move_taken = &body;
+    ordo_answer(shard, peer, &message);
+}
+
+/* ---- the end without the slot */
+
+/* It is, or stays, the slot of `place`; what came of it goes. */
+static void give_up(struct ordo_shard *shard, uint16_t slot, const struct ordo_slot_place *place, const char *reason) {
+    const struct ordo_slot_row row = {
+        .state = ORDO_SLOT_GIVEN, .epoch = place->epoch, .other = place->store, .is_cleared = true};
+    ordo_shard_note(shard, ORDO_NOTE_INFO, "event=import_ended slot=%u reason=\"%s\"", slot, reason);
+    import_destroy(shard, shard->slots[slot].import);
+    ordo_slot_change(shard, slot, &row, true);
+    ordo_slot_refuse_held(shard, slot);
+}
+
+static void give_back(struct ordo_shard *shard, uint16_t slot, const char *reason) {
+    const struct ordo_slot_row *row = &shard->slots[slot].row;
+    const struct ordo_slot_place place = {.epoch = row->epoch, .store = row->other};
+    give_up(shard, slot, &place, reason);
+}
+
+static void fail(struct ordo_shard *shard, struct ordo_import *import, const char *reason) {
+    if (import->peer != NULL) refuse(shard, import->peer, import->move, reason);
+    give_back(shard, import->slot, reason);
+}
+
+/* ---- the beginning */
+
+/* Why this slot cannot be taken over; NULL: it can. Whoever says that he owns it is believed, unless something here is
+ * newer: moves of one store are numbered in the order of their beginnings, so a message that was long on its way is not
+ * taken for the newest. */
+static const char *what_forbids(const struct ordo_shard *shard, const struct ordo_slot *here,
+                                const Ordo__Cluster__V1__MoveBegin *begin) {
+    const struct ordo_slot_row *row = &here->row;
+    bool is_same = memcmp(row->other.bytes, begin->source.data, sizeof row->other.bytes) == 0;
+    switch (row->state) {
+    case ORDO_SLOT_NONE: break;
+    case ORDO_SLOT_OWNED: return "this shard owns the slot already";
+    case ORDO_SLOT_GIVEN:
+        if (begin->epoch < row->epoch) return "the slot has had another owner since";
+        break;
+    case ORDO_SLOT_IMPORTING:
+    case ORDO_SLOT_IMPORTED:
+        if (begin->epoch < row->epoch) return "the slot has had another owner since";
+        if (is_same && begin->move <= row->move) return "a later move of the slot has begun";
+        if (!is_same && begin->epoch == row->epoch) return "two shards claim the slot with the same epoch";
+        break;
+    }
+    if (begin->epoch < shard->placement.slots[begin->slot].epoch) return "the table names a later owner of the slot";
+    if (here->import == NULL && shard->import_count >= IMPORTS_AT_ONCE_MAX) return "this shard takes over others just now";
+    if (shard->disk_is_full) return "the disk of this shard is full";
+    return NULL;
+}
+
+static const char *what_is_wrong(const struct ordo_shard *shard, const Ordo__Cluster__V1__MoveBegin *begin) {
+    if (begin->move == 0 || begin->epoch == 0 || begin->slot >= ORDO_SLOT_COUNT ||
+        begin->source.len != ORDO_STORE_ID_SIZE || begin->source_incarnation == 0)
+        return "the move is not described as it should be";
+    if (begin->cluster.len != ORDO_CLUSTER_ID_SIZE ||
+        memcmp(begin->cluster.data, shard->config.cluster_id, ORDO_CLUSTER_ID_SIZE) != 0)
+        return "this shard is of another cluster";
+    if (memcmp(begin->source.data, shard->config.store_id, ORDO_STORE_ID_SIZE) == 0) return "it is this shard's own";
+    return what_forbids(shard, &shard->slots[begin->slot], begin);
+}
+
+static void begin(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MoveBegin *begin) {
+    const char *wrong = what_is_wrong(shard, begin);
+    if (wrong != NULL) {
+        refuse(shard, peer, begin->move, wrong);
+        return;
+    }
+    uint16_t slot = (uint16_t)begin->slot;
+    struct ordo_slot *here = &shard->slots[slot];
+    struct ordo_slot_row row = {.state = ORDO_SLOT_IMPORTING, .epoch = begin->epoch, .move = begin->move,
+                                .incarnation = begin->source_incarnation};
+    memcpy(row.other.bytes, begin->source.data, sizeof row.other.bytes);
+    if (here->has_order) ordo_move_end(shard, slot, true, ""); /* who gives it back had it */
+    here->has_order = false;
+    import_destroy(shard, here->import);
+    import_create(shard, slot, begin->move, IMPORT_CLEARING)->peer = peer;
+#ifdef ORDO_BREAK_MOVE_LEFTOVERS
+    ordo_slot_change(shard, slot, &row, false);
+#else
+    ordo_slot_change(shard, slot, &row, true);
+#endif
+    ordo_shard_note(shard, ORDO_NOTE_INFO, "event=import_began slot=%u move=%" PRIx64, slot, begin->move);
+}
+
+/* ---- rows */
+
+static bool take_row(struct ordo_reader *reader, uint16_t slot, struct ordo_batch *rows) {
+    uint8_t cf;
+    struct ordo_slice key, value;
+    struct ordo_key parsed;
+    if (!ordo_take_u8(reader, &cf) || !ordo_take_sized(reader, &key) || !ordo_take_sized(reader, &value)) return false;
+    if (cf <= ORDO_CF_META || cf >= ORDO_CF_COUNT || !ordo_key_parse(key, &parsed) || parsed.slot != slot) return false;
+    ordo_batch_put(rows, (enum ordo_cf)cf, key, value);
+    return true;
+}
+
+static void take_rows(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MoveRows *message) {
+    struct ordo_import *import = find(shard, peer, message->move);
+    if (import == NULL || import->phase != IMPORT_TAKING) return; /* it has ended here; the other shard knows or will */
+    struct ordo_reader reader = ordo_reader(ordo_slice_of_binary(message->rows));
+    while (ordo_reader_left(&reader) > 0) {
+        if (take_row(&reader, import->slot, &import->rows)) continue;
+        fail(shard, import, "what came is not a row of the slot");
+        return;
+    }
+}
+
+static void append_rows(struct ordo_batch *to, struct ordo_batch *rows) {
+    ordo_buffer_append_slice(&to->records, ordo_buffer_slice(&rows->records));
+    to->count += rows->count;
+    ordo_batch_clear(rows);
+}
+
+void ordo_imports_turn_end(struct ordo_shard *shard) {
+    for (struct ordo_import *import = shard->imports; import != NULL; import = import->next) {
+        /* The last rows go with the row that says that all are there: a turn's background is written behind its batch. */
+#ifdef ORDO_BREAK_MOVE_SYNC
+        append_rows(&shard->effects->background, &import->rows);
+#else
+        append_rows(import->phase == IMPORT_SYNCING ? &shard->effects->batch : &shard->effects->background, &import->rows);
+#endif
+        bool has_news = import->peer != NULL && import->peer->link.credit_given != import->peer->link.credit_told;
+        if (has_news) ordo_outbox_send_now(shard, import->peer, ordo_slice(NULL, 0)); /* so that the next rows come soon */
+    }
+}
+
+/* ---- handing over */
+
+static void count(struct ordo_shard *shard, struct ordo_import *import) {
+    struct ordo_job *job = ordo_job_create(ORDO_JOB_COUNT, ordo_slice(NULL, 0));
+    job->count.is_import = true;
+    job->count.move = import->move;
+    job->count.slot = import->slot;
+    job->is_urgent = true; /* editors wait */
+    import_move(import, IMPORT_COUNTING);
+    ordo_shard_start_slot_job(shard, job);
+}
+
+static void freeze(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MoveFreeze *message) {
+    struct ordo_import *import = find(shard, peer, message->move);
+    if (import == NULL || import->phase != IMPORT_TAKING) return;
+    struct ordo_slot_row row = shard->slots[import->slot].row;
+    row.state = ORDO_SLOT_IMPORTED;
+    import_move(import, IMPORT_SYNCING);
+    ordo_slot_change(shard, import->slot, &row, false);
+}
+
+void ordo_import_job_done(struct ordo_shard *shard, struct ordo_job *job) {
+    struct ordo_import *import = shard->slots[job->count.slot].import;
+    bool is_ours = import != NULL && import->move == job->count.move && import->phase == IMPORT_COUNTING;
+    if (is_ours && job->err) {
+        fail(shard, import, job->message);
+    } else if (is_ours) {
+        import_move(import, IMPORT_READY);
+        if (import->peer != NULL) answer_frozen(shard, import, &job->count.count);
+    }
+    ordo_job_destroy(job);
+}
+
+static void own(struct ordo_shard *shard, uint16_t slot) {
+    struct ordo_slot *here = &shard->slots[slot];
+    const struct ordo_slot_row row = {.state = ORDO_SLOT_OWNED, .epoch = here->row.epoch + 1};
+    if (here->import == NULL) import_create(shard, slot, here->row.move, IMPORT_OWNING);
+    here->import->phase = IMPORT_OWNING; /* from any phase behind SYNCING: the other shard has decided */
+    ordo_slot_change(shard, slot, &row, false);
+}
+
+static void given(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MoveGiven *given) {
+    if (given->slot >= ORDO_SLOT_COUNT) return;
+    uint16_t slot = (uint16_t)given->slot;
+    struct ordo_slot *here = &shard->slots[slot];
+    const struct ordo_slot_row *row = &here->row;
+    bool is_this = row->state == ORDO_SLOT_IMPORTED && row->move == given->move && row->epoch + 1 == given->epoch;
+    bool was_taken = row->state != ORDO_SLOT_NONE && row->epoch >= given->epoch; /* and perhaps given on since */
+    if (is_this) {
+        own(shard, slot);
+        here->import->peer = peer;
+    } else if (was_taken && here->import != NULL && here->import->phase == IMPORT_OWNING) {
+        here->import->peer = peer; /* told once it is durable */
+    } else if (was_taken) {
+        answer_taken(shard, peer, slot);
+    } else {
+        ordo_shard_note(shard, ORDO_NOTE_ERROR,
+                        "event=gift_not_here slot=%u epoch=%" PRIu64 " move=%" PRIx64
+                        " reason=\"the slot was given to this store, which does not hold it\"",
+                        slot, given->epoch, given->move);
+    }
+}
+
+void ordo_import_row_durable(struct ordo_shard *shard, uint16_t slot) {
+    struct ordo_import *import = shard->slots[slot].import;
+    if (import == NULL) return;
+    switch (import->phase) {
+    case IMPORT_CLEARING:
+        import_move(import, IMPORT_TAKING);
+        answer_ready(shard, import);
+        break;
+    case IMPORT_SYNCING: count(shard, import); break;
+    case IMPORT_OWNING:
+        ordo_shard_note(shard, ORDO_NOTE_INFO, "event=slot_owned slot=%u epoch=%" PRIu64, slot,
+                        shard->slots[slot].row.epoch);
+        if (import->peer != NULL) answer_taken(shard, import->peer, slot);
+        import_destroy(shard, import);
+        break;
+    case IMPORT_TAKING:
+    case IMPORT_COUNTING:
+    case IMPORT_READY: break;
+    }
+}
+
+static void drop(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MoveDrop *message) {
+    struct ordo_import *import = find(shard, peer, message->move);
+    if (import != NULL && import->phase != IMPORT_OWNING)
+        give_back(shard, import->slot, "the other shard keeps the slot");
+}
+
+void ordo_import_handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message) {
+    switch (message->body_case) {
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN: begin(shard, peer, message->move_begin); break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ROWS: take_rows(shard, peer, message->move_rows); break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE: freeze(shard, peer, message->move_freeze); break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_GIVEN: given(shard, peer, message->move_given); break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP: drop(shard, peer, message->move_drop); break;
+    default: ORDO_ASSERT(false); /* peer.c sends nothing else here */
+    }
+}
+
+/* ---- what else may happen */
+
+void ordo_imports_session_ended(struct ordo_shard *shard, struct ordo_peer *peer) {
+    for (struct ordo_import *import = shard->imports, *next; import != NULL; import = next) {
+        next = import->next;
+        if (import->peer != peer) continue;
+        import->peer = NULL;
+        if (import->phase < IMPORT_SYNCING) give_back(shard, import->slot, "the session with the other shard ended");
+    }
+}
+
+void ordo_imports_disk_full(struct ordo_shard *shard) {
+    for (struct ordo_import *import = shard->imports, *next; import != NULL; import = next) {
+        next = import->next;
+        if (import->phase < IMPORT_SYNCING) fail(shard, import, "the disk of this shard is full");
+    }
+}
+
+void ordo_import_placed(struct ordo_shard *shard, uint16_t slot) {
+    const struct ordo_slot_row *row = &shard->slots[slot].row;
+    const struct ordo_slot_place *place = &shard->placement.slots[slot];
+    bool may_be_ours = row->state == ORDO_SLOT_IMPORTING || row->state == ORDO_SLOT_IMPORTED;
+    if (!may_be_ours || place->epoch <= row->epoch) return;
+    bool is_us = memcmp(place->store.bytes, shard->config.store_id, sizeof place->store.bytes) == 0;
+    /* Only the owner raises the epoch, by giving the slot away; and had he begun another move to here before he gave it, the
+     * row would say so. */
+    bool is_given = is_us && row->state == ORDO_SLOT_IMPORTED && place->epoch == row->epoch + 1;
+    if (is_given) own(shard, slot);
+    else if (!is_us) give_up(shard, slot, place, "the slot has another owner");
+}

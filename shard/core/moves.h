@@ -1,0 +1,183 @@
+/* shard/core/moves.h: slots, and how they go from one shard to another (docs/cluster.md). For the core's own files.
+ *
+ * Files: slots.c (what this store is to each slot, who may attach), move_source.c (gives a slot away), move_given.c (sees to
+ * it that what was given is taken, then clears up), target_link.c (links to stores that take slots), move_target.c (takes
+ * slots over), job_move.c (reading a slot, counting it). */
+#ifndef ORDO_SHARD_CORE_MOVES_H
+#define ORDO_SHARD_CORE_MOVES_H
+
+#include "common/placement.h"
+#include "proto/link.h"
+#include "shard/core/job_impl.h"
+#include "shard/core/rows.h"
+#include "shard/core/shard.h"
+
+struct ordo_doc;
+struct ordo_peer;
+struct ordo_import;
+
+/* ---- slots */
+
+/* An Attach that waits for the slot to become ours. */
+struct ordo_held {
+    struct ordo_held *next;
+    struct ordo_peer *peer;
+    uint64_t subscriber;
+    size_t size;
+    uint8_t message[]; /* an encoded ToShard */
+};
+
+struct ordo_slot {
+    struct ordo_slot_row row;  /* as decided; durable once `turn` is */
+    uint64_t turn;             /* the turn that it is (or will be) written with */
+    bool is_dirty;             /* the open turn has to write it … */
+    bool clears;               /* … and to delete everything of the slot */
+    bool rests;                /* no maintenance of its documents begins */
+    bool is_frozen;            /* inputs of its documents wait */
+    bool is_taken;             /* GIVEN: the other store has said that it owns it */
+    bool has_order;            /* GIVEN: somebody waits for `move_ends` */
+    uint64_t told_session, told_ms; /* GIVEN: when MoveGiven was said last, and over which session */
+    struct ordo_import *import;     /* IMPORTING, IMPORTED, or OWNED in an undurable turn; NULL: no move is under way */
+    struct ordo_held *held, **held_last;
+    uint64_t held_ms;          /* since when */
+    struct ordo_doc *docs;     /* that are in memory */
+};
+
+/* ---- giving */
+
+enum ordo_source_phase {
+    ORDO_SOURCE_NONE,
+    ORDO_SOURCE_LINKING,   /* waits for the link */
+    ORDO_SOURCE_QUIETING,  /* … for maintenance of the slot to come to rest */
+    ORDO_SOURCE_BEGINNING, /* … for MoveReady */
+    ORDO_SOURCE_COPYING,   /* rows are read and sent, and commits once they are durable */
+    ORDO_SOURCE_FREEZING,  /* inputs wait; so does it, until the last commits are durable and sent */
+    ORDO_SOURCE_FROZEN,    /* MoveFreeze is said; waits for MoveFrozen and for our own count */
+    ORDO_SOURCE_GIVING,    /* the row that gives it away is on its way to the disk: no way back */
+};
+
+/* Rows that wait to be sent. */
+struct ordo_move_chunk {
+    struct ordo_move_chunk *next;
+    uint64_t turn; /* committed with this one: not before it is durable; 0: read from the store */
+    struct ordo_buffer rows;
+};
+
+struct ordo_move_order {
+    uint16_t slot;
+    struct ordo_store_id target;
+};
+
+/* The slot that is being given away. */
+struct ordo_source {
+    enum ordo_source_phase phase;
+    struct ordo_move_order order;
+    struct ordo_target *target;
+    uint64_t move;
+    uint64_t progress_ms, frozen_ms; /* when something moved on last; when the slot was frozen */
+    struct ordo_move_chunk *first, **last;
+    size_t tail_size;                /* bytes of commits among these */
+    bool is_reading, is_read_whole;
+    uint8_t next_cf;                 /* where reading goes on … */
+    struct ordo_buffer next_key;     /* … empty: at the first key of the slot */
+    uint64_t credit, credit_ms;      /* bytes that may be read now */
+    uint64_t freeze_turn;            /* has the last commits; UINT64_MAX: the open turn has them */
+    bool has_ours, has_theirs;
+    struct ordo_slot_count ours, theirs;
+    uint64_t sent_size;
+    struct ordo_move_order *waiting; /* further orders, the oldest first */
+    size_t waiting_count, waiting_capacity;
+};
+
+enum ordo_target_state {
+    ORDO_TARGET_RESTING,
+    ORDO_TARGET_OPENING,  /* waits for TARGET_UP */
+    ORDO_TARGET_GREETING, /* … for LinkWelcome */
+    ORDO_TARGET_READY,
+};
+
+/* The link to one store that takes slots: this shard has the gateway's part. */
+struct ordo_target {
+    struct ordo_target *next;
+    struct ordo_store_id store;
+    enum ordo_target_state state;
+    struct ordo_link link;
+    uint64_t incarnation;      /* of the other shard, since it welcomed us */
+    uint64_t welcomed_session; /* the newest that it did */
+    uint64_t opened_ms, needed_ms;
+};
+
+/* ---- slots.c */
+/* NULL: it owns all. */
+void ordo_slots_init(struct ordo_shard *shard, const struct ordo_slot_row *rows);
+void ordo_slots_finish(struct ordo_shard *shard);
+/* Decides: the open turn writes the row, and deletes all else of the slot with `clears`. */
+void ordo_slot_change(struct ordo_shard *shard, uint16_t slot, const struct ordo_slot_row *row, bool clears);
+/* Whether an Attach may go on; if not, it was answered or is held until it may. */
+bool ordo_slots_admit(struct ordo_shard *shard, struct ordo_peer *peer, uint16_t slot,
+                      const Ordo__Cluster__V1__ToShard *message);
+/* Held Attaches: serves them, or refuses them; forgets one, or all of a session. */
+void ordo_slot_release_held(struct ordo_shard *shard, uint16_t slot);
+void ordo_slot_refuse_held(struct ordo_shard *shard, uint16_t slot);
+void ordo_slots_forget_held(struct ordo_shard *shard, const struct ordo_peer *peer, uint64_t subscriber); /* 0: all */
+/* Everybody who has a document of the slot open is told who serves it now, and nothing of it stays in memory. */
+void ordo_slot_evict(struct ordo_shard *shard, uint16_t slot);
+void ordo_slot_freeze(struct ordo_shard *shard, uint16_t slot);
+/* Inputs and maintenance of the slot's documents go on. */
+void ordo_slot_resume(struct ordo_shard *shard, uint16_t slot);
+bool ordo_slots_are_dirty(const struct ordo_shard *shard);
+void ordo_slots_turn_end(struct ordo_shard *shard, uint64_t turn);
+void ordo_slots_durable(struct ordo_shard *shard);
+void ordo_slots_tick(struct ordo_shard *shard);
+void ordo_slots_placement(struct ordo_shard *shard, const struct ordo_placement *placement);
+
+/* ---- move_source.c */
+void ordo_source_order(struct ordo_shard *shard, uint16_t slot, const struct ordo_store_id *target);
+void ordo_source_cancel(struct ordo_shard *shard, uint16_t slot);
+void ordo_source_finish(struct ordo_shard *shard);
+void ordo_source_linked(struct ordo_shard *shard, struct ordo_target *target);
+void ordo_source_unlinked(struct ordo_shard *shard, const struct ordo_target *target, const char *reason);
+void ordo_source_told(struct ordo_shard *shard, struct ordo_target *target, const Ordo__Cluster__V1__ToGateway *message);
+/* Reads on, sends what may be sent, and takes the next step if it can. */
+void ordo_source_pump(struct ordo_shard *shard);
+void ordo_source_job_done(struct ordo_shard *shard, struct ordo_job *job); /* takes it */
+/* Before the turn's batch is put together, and once it is. */
+void ordo_source_turn_end(struct ordo_shard *shard);
+void ordo_source_turn_written(struct ordo_shard *shard);
+void ordo_source_durable(struct ordo_shard *shard);
+void ordo_source_given(struct ordo_shard *shard, uint16_t slot); /* durably */
+void ordo_source_tick(struct ordo_shard *shard);
+bool ordo_source_is_busy(const struct ordo_shard *shard);
+void ordo_move_end(struct ordo_shard *shard, uint16_t slot, bool is_done, const char *reason);
+
+/* ---- move_given.c */
+void ordo_given_taken(struct ordo_shard *shard, const struct ordo_target *target, uint16_t slot, uint64_t epoch);
+void ordo_given_tick(struct ordo_shard *shard);
+void ordo_given_tell(struct ordo_shard *shard, struct ordo_target *target);
+bool ordo_given_needs(const struct ordo_shard *shard, const struct ordo_target *target);
+
+/* ---- target_link.c */
+/* The link to this store; asks for one if there is none. */
+struct ordo_target *ordo_target_get(struct ordo_shard *shard, const struct ordo_store_id *store);
+/* At once: what is said to another shard never waits for a turn, so it must be durable already. READY only. */
+void ordo_target_say(struct ordo_shard *shard, struct ordo_target *target, const Ordo__Cluster__V1__ToShard *message);
+/* Bytes that were sent and that the target has not worked through, as far as it told. */
+uint64_t ordo_target_unread_size(const struct ordo_target *target);
+void ordo_targets_up(struct ordo_shard *shard, uint64_t session);
+void ordo_targets_down(struct ordo_shard *shard, uint64_t session);
+void ordo_targets_received(struct ordo_shard *shard, uint64_t session, struct ordo_slice message);
+void ordo_targets_tick(struct ordo_shard *shard);
+void ordo_targets_finish(struct ordo_shard *shard);
+
+/* ---- move_target.c */
+void ordo_import_handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message);
+void ordo_imports_session_ended(struct ordo_shard *shard, struct ordo_peer *peer);
+void ordo_imports_disk_full(struct ordo_shard *shard);
+void ordo_imports_turn_end(struct ordo_shard *shard);
+void ordo_import_row_durable(struct ordo_shard *shard, uint16_t slot);
+void ordo_import_job_done(struct ordo_shard *shard, struct ordo_job *job); /* takes it */
+/* The table may know what became of a slot that is here and not ours yet. */
+void ordo_import_placed(struct ordo_shard *shard, uint16_t slot);
+void ordo_imports_finish(struct ordo_shard *shard);
+
+#endif
