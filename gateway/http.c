@@ -2,7 +2,23 @@
 
 #include <stdio.h>
 
-enum { HEADERS_SIZE_MAX = 512 };
+enum { HEADERS_SIZE_MAX = 2048, PIECE_SIZE = 16 * 1024 };
+
+/* A page gets everything from here and nothing from elsewhere: no inline scripts or styles, no frames around it. 'self' covers
+ * the WebSocket of the same address. */
+#define PAGE_POLICY                                                                                                    \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "                 \
+    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+static const struct {
+    const char *name, *value;
+} file_headers[] = {
+    {"content-security-policy:", PAGE_POLICY},
+    {"x-content-type-options:", "nosniff"},
+    {"referrer-policy:", "no-referrer"},
+    {"cross-origin-opener-policy:", "same-origin"},
+    {"cache-control:", "no-cache"}, /* kept, but asked for again: the ETag makes that cheap, and nobody sees an old page */
+};
 
 struct metric {
     const char *name, *kind;
@@ -56,7 +72,53 @@ static int answer(struct lws *wsi, unsigned code, const char *content_type, stru
     return written < 0 || lws_http_transaction_completed(wsi) ? -1 : 0;
 }
 
-int ordo_http_answer(struct lws *wsi, struct ordo_slice path, const struct ordo_gateway *gateway) {
+/* ---- files */
+
+static bool add_header(struct lws *wsi, const char *name, const char *value, uint8_t **at, uint8_t *end) {
+    return lws_add_http_header_by_name(wsi, (const unsigned char *)name, (const unsigned char *)value,
+                                       (int)strlen(value), at, end) == 0;
+}
+
+static bool write_file_headers(struct lws *wsi, unsigned code, const struct ordo_site_file *file) {
+    uint8_t headers[LWS_PRE + HEADERS_SIZE_MAX], *start = headers + LWS_PRE, *at = start;
+    uint8_t *end = headers + sizeof headers;
+    lws_filepos_t size = code == 304 ? 0 : file->bytes.size;
+    bool ok = lws_add_http_common_headers(wsi, code, file->type, size, &at, end) == 0 &&
+              add_header(wsi, "etag:", file->etag, &at, end);
+    for (size_t i = 0; ok && i < sizeof file_headers / sizeof *file_headers; i++)
+        ok = add_header(wsi, file_headers[i].name, file_headers[i].value, &at, end);
+    return ok && lws_finalize_write_http_header(wsi, start, &at, end) == 0;
+}
+
+static int answer_file(struct lws *wsi, const struct ordo_site_file *file, struct ordo_http_answer *rest) {
+    char known[sizeof file->etag] = "";
+    (void)lws_hdr_copy(wsi, known, sizeof known, WSI_TOKEN_HTTP_IF_NONE_MATCH); /* longer: then it is none of ours */
+    bool is_known = strcmp(known, file->etag) == 0;
+    if (!write_file_headers(wsi, is_known ? 304 : 200, file)) return 1;
+    if (is_known || file->bytes.size == 0) return lws_http_transaction_completed(wsi) ? -1 : 0;
+    *rest = (struct ordo_http_answer){.file = file};
+    lws_callback_on_writable(wsi);
+    return 0;
+}
+
+int ordo_http_go_on(struct lws *wsi, struct ordo_http_answer *rest) {
+    if (rest->file == NULL) return 0;
+    uint8_t piece[LWS_PRE + PIECE_SIZE];
+    size_t left = rest->file->bytes.size - rest->sent, size = left < PIECE_SIZE ? left : PIECE_SIZE;
+    memcpy(piece + LWS_PRE, rest->file->bytes.data + rest->sent, size);
+    bool is_last = size == left;
+    if (lws_write(wsi, piece + LWS_PRE, size, is_last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < (int)size) return -1;
+    rest->sent += size;
+    if (is_last) {
+        rest->file = NULL;
+        return lws_http_transaction_completed(wsi) ? -1 : 0;
+    }
+    lws_callback_on_writable(wsi);
+    return 0;
+}
+
+int ordo_http_answer(struct lws *wsi, struct ordo_slice path, const struct ordo_gateway *gateway,
+                     const struct ordo_site *site, struct ordo_http_answer *rest) {
     if (ordo_slice_equal(path, ordo_slice_of("/healthz")))
         return answer(wsi, 200, "text/plain", ordo_slice_of("ok\n"));
     if (ordo_slice_equal(path, ordo_slice_of("/readyz"))) {
@@ -71,5 +133,7 @@ int ordo_http_answer(struct lws *wsi, struct ordo_slice path, const struct ordo_
         ordo_buffer_finish(&body);
         return result;
     }
+    const struct ordo_site_file *file = ordo_site_find(site, path);
+    if (file != NULL) return answer_file(wsi, file, rest);
     return answer(wsi, 404, "text/plain", ordo_slice_of("not found; WebSockets are served at /v1/ws\n"));
 }

@@ -9,6 +9,7 @@
 #include "common/random.h"
 #include "common/sched.h"
 #include "gateway/options.h"
+#include "gateway/site.h"
 #include "gateway/wire_lws.h"
 #include "gateway/wire_zmq.h"
 
@@ -19,6 +20,7 @@ enum { EXIT_USAGE = 2 };
 
 struct process {
     struct ordo_options options;
+    struct ordo_site *site; /* NULL: none is served */
     struct ordo_turn turn;
     struct ev_loop *loop;
     void *zmq;
@@ -148,6 +150,17 @@ static void watch(struct process *process) {
     ev_signal_start(loop, &process->stop[1]);
 }
 
+static bool load_site(struct process *process) {
+    char fault[ORDO_SITE_FAULT_SIZE];
+    if (process->options.site_folder == NULL) return true;
+    if (ordo_site_load(&process->site, process->options.site_folder, fault) != ORDO_OK) {
+        log_error("event=static_failed reason=\"%s\"", fault);
+        return false;
+    }
+    process->options.site = process->site;
+    return true;
+}
+
 static bool start(struct process *process) {
     signal(SIGPIPE, SIG_IGN);
     process->loop = ev_default_loop(0);
@@ -169,9 +182,12 @@ static bool start(struct process *process) {
 /* The mirror of the start; safe on a half-started process. */
 static void finish(struct process *process) {
     ordo_wire_lws_destroy(process->clients);
-    ordo_wire_zmq_finish(&process->link);
-    zmq_ctx_term(process->zmq);
-    ordo_gateway_destroy(process->turn.core);
+    if (process->zmq != NULL) {
+        ordo_wire_zmq_finish(&process->link);
+        zmq_ctx_term(process->zmq);
+        ordo_gateway_destroy(process->turn.core);
+    }
+    ordo_site_destroy(process->site);
 }
 
 int main(int argc, char **argv) {
@@ -184,7 +200,7 @@ int main(int argc, char **argv) {
     }
     ordo_log_init("gateway", process.options.log_level);
     ordo_sched_take_short_slices();
-    bool is_started = start(&process);
+    bool is_started = load_site(&process) && start(&process);
     if (is_started) ev_run(process.loop, 0);
     finish(&process);
     return is_started && !process.has_failed ? EXIT_SUCCESS : EXIT_FAILURE;

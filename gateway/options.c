@@ -19,6 +19,7 @@ const char ordo_options_help[] =
     "  --insecure-listen-anywhere let everybody who can reach HOST read and write everything: there are no "
     "keys yet,\n"
     "                             so without this only loopback addresses are listened on\n"
+    "  --static DIR               serve the files of DIR, read once at the start: DIR/index.html is the page /\n"
     "  --name NAME                shown to clients and in the shard's logs (gateway)\n"
     "  --log-level LEVEL          error, warn, info or debug (info)\n"
     "  --ping-interval-ms MS      a client silent for so long is pinged, one silent twice as long is closed "
@@ -121,6 +122,10 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
             return set_number(name, value, numbers[i].min, numbers[i].max, numbers[i].out, fault);
     if (strcmp(name, "--name") == 0) {
         options->name = value;
+        return true;
+    }
+    if (strcmp(name, "--static") == 0) {
+        options->site_folder = value;
         return true;
     }
     if (strcmp(name, "--listen") == 0) {

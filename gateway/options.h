@@ -5,6 +5,8 @@
 #include "common/log.h"
 #include "gateway/core/gateway.h"
 
+struct ordo_site;
+
 struct ordo_options {
     char host[256];                        /* as given, without brackets */
     char address[64];                      /* numeric */
@@ -15,6 +17,8 @@ struct ordo_options {
     uint32_t ping_interval_ms; /* a client that says nothing for so long is pinged, for so long again: it is
                                   dead */
     uint32_t connections_max;
+    const char *site_folder;      /* NULL: no files are served */
+    const struct ordo_site *site; /* what was read of it: set by main */
     struct ordo_gateway_config core;
 };
 

@@ -291,10 +291,6 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
         /* The protocol that the client asked for; without one it may be a browser on a wrong page. */
         return in != NULL && strcmp(in, "ordo.v1") == 0 ? 0 : -1;
-    case LWS_CALLBACK_HTTP: {
-        char path[PATH_SIZE_MAX];
-        return ordo_http_answer(wsi, ordo_slice(path, copy_path(wsi, path)), wire->turn->core);
-    }
     case LWS_CALLBACK_ESTABLISHED: return open_connection(wire, wsi, session);
     case LWS_CALLBACK_CLOSED:
         /* Also told of what never was a connection: a request without subprotocol that we refused. */
@@ -305,6 +301,20 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: begin_close(wire, socket); return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE: return writeable(wire, socket, session->conn_next - 1);
     default: return lws_callback_http_dummy(wsi, reason, user, in, size);
+    }
+}
+
+/* Requests that are no WebSocket, or not yet. */
+static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size) {
+    struct lws_context *context = lws_get_context(wsi);
+    struct ordo_wire_lws *wire = context ? lws_context_user(context) : NULL;
+    char path[PATH_SIZE_MAX];
+    switch (reason) {
+    case LWS_CALLBACK_HTTP:
+        return ordo_http_answer(wsi, ordo_slice(path, copy_path(wsi, path)), wire->turn->core, wire->options->site,
+                                user);
+    case LWS_CALLBACK_HTTP_WRITEABLE: return ordo_http_go_on(wsi, user);
+    default: return callback(wsi, reason, NULL, in, size);
     }
 }
 
@@ -335,7 +345,11 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
     gateway_list_init(&wire->silence);
     gateway_list_init(&wire->closing);
     memset(ordo_buffer_reserve(&wire->frame, LWS_PRE), 0, LWS_PRE);
-    wire->protocols[0] = (struct lws_protocols){.name = "http", .callback = callback};
+    wire->protocols[0] = (struct lws_protocols){
+        .name = "http",
+        .callback = http_callback,
+        .per_session_data_size = sizeof(struct ordo_http_answer),
+    };
     wire->protocols[1] = (struct lws_protocols){
         .name = "ordo.v1",
         .callback = callback,

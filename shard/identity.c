@@ -3,6 +3,7 @@
 #include "common/random.h"
 #include "shard/core/key.h"
 #include "shard/core/rows.h"
+#include "shard/core/slot_rows.h"
 #include "shard/core/value.h"
 
 enum { ROW_VERSION = 1 };
@@ -39,7 +40,7 @@ static void put_slot(struct ordo_batch *batch, unsigned slot, const struct ordo_
 /* Notes and writes that it owns the slot. */
 static void own(struct ordo_batch *batch, struct ordo_identity *identity, unsigned slot, uint64_t epoch) {
     identity->slot_count += identity->slots[slot].state != ORDO_SLOT_OWNED;
-    identity->slots[slot] = (struct ordo_slot_row){.state = ORDO_SLOT_OWNED, .epoch = epoch};
+    identity->slots[slot] = (struct ordo_slot_row){.state = ORDO_SLOT_OWNED, .epoch = epoch, .turn = identity->turn};
     put_slot(batch, slot, &identity->slots[slot]);
 }
 
@@ -131,27 +132,9 @@ static ordo_err get_turn(struct ordo_view *view, struct ordo_identity *out) {
     return err;
 }
 
-/* With `tolerates`, rows that do not read are as if they were not there. */
 static ordo_err read_slots(struct ordo_view *view, struct ordo_identity *out, bool tolerates) {
-    struct ordo_iterator *iterator = view->ops->iterate(view, ORDO_CF_META, ordo_key_slots, ordo_slice(NULL, 0));
-    ordo_err err = ORDO_OK;
-    while (!err && iterator->ops->next(iterator)) {
-        struct ordo_slice key = iterator->ops->key(iterator);
-        struct ordo_slot_row row;
-        uint16_t slot;
-        if (!ordo_slice_starts_with(key, ordo_key_slots)) break;
-        if (!ordo_key_parse_slot(key, &slot)) err = ORDO_ERR_CORRUPT;
-        if (!err) err = ordo_slot_row_decode(key, iterator->ops->value(iterator), &row);
-        if (err && tolerates) {
-            err = ORDO_OK;
-            continue;
-        }
-        if (err) break;
-        out->slots[slot] = row;
-        out->slot_count += row.state == ORDO_SLOT_OWNED;
-    }
-    if (!err) err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
+    ordo_err err = ordo_slot_rows_read(view, tolerates, out->slots);
+    for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) out->slot_count += ordo_identity_epoch(out, slot) > 0;
     return err;
 }
 
@@ -208,6 +191,16 @@ static bool has_all(const struct ordo_identity *identity) {
     return true;
 }
 
+/* Deletions are not among what a repair takes over, so rows of a slot that is elsewhere may have come back. */
+static void delete_slot(struct ordo_batch *batch, unsigned slot) {
+    struct ordo_buffer lower = {0}, upper = {0};
+    ordo_key_slot_range(&lower, &upper, (uint16_t)slot);
+    for (int cf = ORDO_CF_META + 1; cf < ORDO_CF_COUNT; cf++)
+        ordo_batch_delete_range(batch, (enum ordo_cf)cf, ordo_buffer_slice(&lower), ordo_buffer_slice(&upper));
+    ordo_buffer_finish(&lower);
+    ordo_buffer_finish(&upper);
+}
+
 ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *has_cluster,
                                struct ordo_problem *problem) {
     struct ordo_identity identity = {0};
@@ -217,6 +210,7 @@ ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *ha
     ordo_random_bytes(identity.store_id, sizeof identity.store_id);
     if (get_number(view, KEY_INCARNATION, &identity.incarnation)) identity.incarnation = 0;
     if (get_turn(view, &identity)) identity.term = 0;
+    if (turn > identity.turn) identity.turn = turn;
     identity.incarnation++;
     struct ordo_batch batch = {0};
     put_ids(&batch, &identity);
@@ -225,6 +219,7 @@ ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *ha
     for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         uint64_t epoch = ordo_identity_epoch(&identity, slot);
         if (epoch > 0 || is_whole) own(&batch, &identity, slot, (epoch > 0 ? epoch : 1) + 1);
+        else if (identity.slots[slot].state == ORDO_SLOT_GIVEN && identity.slots[slot].is_cleared) delete_slot(&batch, slot);
     }
     store->ops->view_close(view);
     if (read_err) {

@@ -215,11 +215,19 @@ static struct ordo_iterator *memory_iterate(struct ordo_view *base, enum ordo_cf
 
 static const struct ordo_view_ops view_ops = {.get = memory_get, .iterate = memory_iterate};
 
-static struct ordo_view *memory_view_open(struct ordo_store *base) {
+static struct ordo_view *view_of(const struct version *version) {
     struct view_memory *view = ordo_alloc(sizeof *view);
     view->base.ops = &view_ops;
-    view->version = version_acquire(newest((struct store_memory *)base));
+    view->version = version_acquire(version);
     return &view->base;
+}
+
+static struct ordo_view *memory_view_open(struct ordo_store *base) {
+    return view_of(newest((const struct store_memory *)base));
+}
+
+struct ordo_view *ordo_store_memory_view_durable(struct ordo_store *base) {
+    return view_of(&((const struct store_memory *)base)->durable);
 }
 
 static void memory_view_close(struct ordo_view *base) {

@@ -19,6 +19,9 @@ ORDO_MUST_USE ordo_err ordo_store_memory_sync(struct ordo_store *store);
 /* Batches written and not yet durable. */
 size_t ordo_store_memory_unsynced_count(const struct ordo_store *store);
 
+/* A view of what a crash would leave, whatever it keeps. Close it like any other. */
+struct ordo_view *ordo_store_memory_view_durable(struct ordo_store *store);
+
 /* Power is cut: batches that were not synced are gone. With `keep_some`, a random number of the oldest of them (also
  * none, also all) survives, whole batches in order, as a log with a torn tail leaves them. What survives is durable
  * from now on, pending faults and failures are over: the store is as if opened anew. Views stay as they were. */

@@ -182,15 +182,17 @@ fuzz_result() { # STATUS FUZZER
     return "$1"
 }
 
-# The folders of Node tests bring a `run` of their own, which installs what their lock file names. A node_modules that was
-# there stays, one that it makes goes.
+# The folders of Node tests, and the TypeScript client, bring a `run` of their own, which installs what their lock file names.
+# A node_modules (or a build) that was there stays, one that it makes goes.
 stage_node() {
     [ -x "$work/release/bin/ordo" ] || build release "${release_options[@]}" || return 0
-    local folder name status log
-    for folder in "$root"/tests/*/; do
+    local folder name status log made
+    for folder in "$root"/tests/*/ "$root"/client/js/; do
         [ -f "$folder/package.json" ] || continue
         name=$(basename "$folder")
-        [ -d "${folder}node_modules" ] || made_modules+=("${folder}node_modules")
+        for made in node_modules dist demo/dist; do
+            [ -d "$folder$made" ] || made_modules+=("$folder$made")
+        done
         status=0
         ORDO_BIN="$work/release/bin" step "node $name" "${folder}run" ${long:+--long} || status=$?
         log="$work/node-$name.log"

@@ -6,8 +6,8 @@
 
 enum { CHANGE_TIMEOUT_MS = 5000 };
 
-static ordo_err decide_and_try(struct ordo_directory *directory, const struct ordo_directory_view *view, ordo_attempt_decide *decide,
-                               void *wish, struct ordo_problem *problem) {
+static ordo_err decide_and_try(struct ordo_directory *directory, const struct ordo_directory_view *view,
+                               ordo_attempt_decide *decide, void *wish, struct ordo_problem *problem) {
     struct ordo_cluster *cluster;
     ordo_err err = ordo_cluster_decode(view, &cluster, problem);
     if (err) return err;
@@ -20,7 +20,8 @@ static ordo_err decide_and_try(struct ordo_directory *directory, const struct or
     return err;
 }
 
-ordo_err ordo_attempt(struct ordo_directory *directory, ordo_attempt_decide *decide, void *wish, struct ordo_problem *problem) {
+ordo_err ordo_attempt(struct ordo_directory *directory, ordo_attempt_decide *decide, void *wish,
+                      struct ordo_problem *problem) {
     uint64_t end_ms = ordo_clock_monotonic_ms() + CHANGE_TIMEOUT_MS, now_ms;
     ordo_err err = ORDO_ERR_CONFLICT;
     while (err == ORDO_ERR_CONFLICT && (now_ms = ordo_clock_monotonic_ms()) < end_ms) {
@@ -64,13 +65,16 @@ ordo_err ordo_attempt_check_name(const char *name, struct ordo_problem *problem)
 
 ordo_err ordo_attempt_check_text(const char *what, const char *text, struct ordo_problem *problem) {
     if (ordo_cluster_text_is_valid(text)) return ORDO_OK;
-    ordo_problem_set(problem, "The %s does not fit into the directory: it is not UTF-8, has control characters or is longer"
-                              " than %d bytes.", what, ORDO_CLUSTER_TEXT_SIZE_MAX);
+    ordo_problem_set(problem,
+                     "The %s does not fit into the directory: it is not UTF-8, has control characters or is longer"
+                     " than %d bytes.",
+                     what, ORDO_CLUSTER_TEXT_SIZE_MAX);
     return ORDO_ERR_INVALID;
 }
 
 /* A store that is there and does not read must not be taken for absent. */
-ordo_err ordo_attempt_find_store(struct ordo_attempt *attempt, const struct ordo_store_id *id, const struct ordo_cluster_store **out) {
+ordo_err ordo_attempt_find_store(struct ordo_attempt *attempt, const struct ordo_store_id *id,
+                                 const struct ordo_cluster_store **out) {
     char key[ORDO_CLUSTER_KEY_SIZE];
     ordo_cluster_key_store(key, id);
     *out = ordo_cluster_store(attempt->cluster, id);
@@ -80,7 +84,8 @@ ordo_err ordo_attempt_find_store(struct ordo_attempt *attempt, const struct ordo
 }
 
 /* The same, and an absent one is an error. */
-ordo_err ordo_attempt_need_store(struct ordo_attempt *attempt, const struct ordo_store_id *id, const struct ordo_cluster_store **out) {
+ordo_err ordo_attempt_need_store(struct ordo_attempt *attempt, const struct ordo_store_id *id,
+                                 const struct ordo_cluster_store **out) {
     ordo_err err = ordo_attempt_find_store(attempt, id, out);
     if (err || *out != NULL) return err;
     return ordo_attempt_fails(attempt, ORDO_ERR_NOT_FOUND, "The directory knows no such store.");
@@ -89,7 +94,8 @@ ordo_err ordo_attempt_need_store(struct ordo_attempt *attempt, const struct ordo
 ordo_err ordo_attempt_check_format(struct ordo_attempt *attempt, const struct ordo_cluster_store *store) {
     uint32_t level = attempt->cluster->table.format_level;
     if (!attempt->cluster->has_table || ordo_cluster_reads_format(store, level)) return ORDO_OK;
-    ordo_problem_set(attempt->problem, "The cluster's format level is %" PRIu32 ", and this program reads %" PRIu32 " to %" PRIu32 ".",
+    ordo_problem_set(attempt->problem,
+                     "The cluster's format level is %" PRIu32 ", and this program reads %" PRIu32 " to %" PRIu32 ".",
                      level, store->reads_format_min, store->reads_format_max);
     return ORDO_ERR_INVALID;
 }

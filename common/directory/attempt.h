@@ -1,5 +1,5 @@
-/* common/directory/attempt.h: one change of a cluster's keys: decided on the ground of a view, tried, and decided anew if others
- * were faster. Shared by cluster_change.c and cluster_orders.c alone. */
+/* common/directory/attempt.h: one change of a cluster's keys: decided on the ground of a view, tried, and decided anew
+ * if others were faster. Shared by cluster_change.c and cluster_orders.c alone. */
 #ifndef ORDO_DIRECTORY_ATTEMPT_H
 #define ORDO_DIRECTORY_ATTEMPT_H
 

@@ -68,13 +68,16 @@ ordo_err ordo_cluster_decode(const struct ordo_directory_view *view, struct ordo
     const struct ordo_directory_item *table = ordo_directory_find(view, ORDO_KEY_TABLE);
     const char *wrong = table ? ordo_cluster_table_decode(table->value, &cluster->table) : NULL;
     if (wrong != NULL) {
-        ordo_problem_set(problem, "The router table in the directory does not read: it %s. Nothing is changed until it is put"
-                                  " right, or deleted and built anew from what the stores say.", wrong);
+        ordo_problem_set(problem,
+                         "The router table in the directory does not read: it %s. Nothing is changed until it is put"
+                         " right, or deleted and built anew from what the stores say.",
+                         wrong);
         ordo_cluster_destroy(cluster);
         return ORDO_ERR_CORRUPT;
     }
     cluster->has_table = table != NULL;
-    cluster->stores = decode_list(cluster, view, "stores/", sizeof *cluster->stores, decode_store, &cluster->store_count);
+    cluster->stores =
+        decode_list(cluster, view, "stores/", sizeof *cluster->stores, decode_store, &cluster->store_count);
     cluster->live = decode_list(cluster, view, "live/", sizeof *cluster->live, decode_live, &cluster->live_count);
     cluster->gateways =
         decode_list(cluster, view, "gateways/", sizeof *cluster->gateways, decode_gateway, &cluster->gateway_count);
@@ -97,7 +100,8 @@ void ordo_cluster_destroy(struct ordo_cluster *cluster) {
 
 /* ---- looking up */
 
-const struct ordo_cluster_store *ordo_cluster_store(const struct ordo_cluster *cluster, const struct ordo_store_id *id) {
+const struct ordo_cluster_store *ordo_cluster_store(const struct ordo_cluster *cluster,
+                                                    const struct ordo_store_id *id) {
     for (size_t i = 0; i < cluster->store_count; i++) {
         if (ordo_store_id_equal(&cluster->stores[i].id, id)) return &cluster->stores[i];
     }

@@ -8,9 +8,9 @@
  *     hold/<name>        leased: while there is one, no move is begun
  *     balancer, balance  leased: who balances; whether balancing is switched off
  *
- * Values are JSON objects (docs/cluster.md); members that are not known are ignored. What does not read is named in `garbled`, never
- * taken for absent: a change of such a key is refused (cluster_change.h). A table that does not read makes the whole view
- * unreadable, because without it nobody can say what a store may do. */
+ * Values are JSON objects (docs/directory.md); members that are not known are ignored. What does not read is named in
+ * `garbled`, never taken for absent: a change of such a key is refused (cluster_change.h). A table that does not read
+ * makes the whole view unreadable, because without it nobody can say what a store may do. */
 #ifndef ORDO_DIRECTORY_CLUSTER_H
 #define ORDO_DIRECTORY_CLUSTER_H
 
@@ -59,8 +59,8 @@ struct ordo_cluster_live {
     struct ordo_process_id process;
     char name[ORDO_CLUSTER_NAME_SIZE_MAX + 1];
     char host[ORDO_CLUSTER_TEXT_SIZE_MAX + 1];
-    /* Where the store's folder is, so that two processes that name the same place cannot both have it (they lock it): machine,
-     * device and inode, made by ordo_cluster_place. "" is like no other. */
+    /* Where the store's folder is, so that two processes that name the same place cannot both have it (they lock it):
+     * machine, device and inode, made by ordo_cluster_place. "" is like no other. */
     char place[ORDO_CLUSTER_TEXT_SIZE_MAX + 1];
     char data_endpoint[ORDO_CLUSTER_TEXT_SIZE_MAX + 1]; /* "": claimed, not served yet */
     char side_endpoint[ORDO_CLUSTER_TEXT_SIZE_MAX + 1];
@@ -101,7 +101,8 @@ struct ordo_cluster {
     struct ordo_problem garbled; /* … and the first of them, in a sentence */
 };
 
-/* CORRUPT: the table does not read, `problem` says why; nothing is written to `out`. Free it with destroy (NULL is fine). */
+/* CORRUPT: the table does not read, `problem` says why; nothing is written to `out`. Free it with destroy (NULL is
+ * fine). */
 ORDO_MUST_USE ordo_err ordo_cluster_decode(const struct ordo_directory_view *view, struct ordo_cluster **out,
                                            struct ordo_problem *problem);
 void ordo_cluster_destroy(struct ordo_cluster *cluster);
@@ -112,11 +113,12 @@ const struct ordo_cluster_live *ordo_cluster_live(const struct ordo_cluster *clu
 const struct ordo_cluster_move *ordo_cluster_move(const struct ordo_cluster *cluster, uint16_t slot);
 /* Whether the store can read what is written at this level. */
 bool ordo_cluster_reads_format(const struct ordo_cluster_store *store, uint32_t format_level);
-/* The store by its name or by the beginning (4 digits at least) of its id, as people write it; NULL: none, or several. */
+/* The store by its name or by the beginning (4 digits at least) of its id, as people write it; NULL: none, or
+ * several. */
 const struct ordo_cluster_store *ordo_cluster_store_called(const struct ordo_cluster *cluster, const char *text);
 
-/* ---- keys and values, one by one: for cluster_change.c and the tests. An encoder appends JSON text; a decoder reads what stands
- * under a key, hostile or not, and answers NULL or what is wrong with it. */
+/* ---- keys and values, one by one: for cluster_change.c and the tests. An encoder appends JSON text; a decoder reads
+ * what stands under a key, hostile or not, and answers NULL or what is wrong with it. */
 
 #define ORDO_CLUSTER_KEY_SIZE (ORDO_DIRECTORY_KEY_SIZE_MAX + 1)
 #define ORDO_KEY_TABLE "table"
@@ -129,7 +131,8 @@ void ordo_cluster_key_move(char out[ORDO_CLUSTER_KEY_SIZE], uint16_t slot);
 void ordo_cluster_key_hold(char out[ORDO_CLUSTER_KEY_SIZE], const char *name);
 /* Names of stores, gateways and holds: 1..ORDO_CLUSTER_NAME_SIZE_MAX of A-Z a-z 0-9 . _ - */
 bool ordo_cluster_name_is_valid(const char *name);
-/* All other texts: UTF-8 without control characters (they would end up in logs and terminals), ORDO_CLUSTER_TEXT_SIZE_MAX bytes. */
+/* All other texts: UTF-8 without control characters (they would end up in logs and terminals),
+ * ORDO_CLUSTER_TEXT_SIZE_MAX bytes. */
 bool ordo_cluster_text_is_valid(const char *text);
 
 void ordo_cluster_table_encode(struct ordo_buffer *out, const struct ordo_cluster_table *table);

@@ -32,7 +32,8 @@ static void put_live(struct ordo_attempt *attempt, const struct ordo_cluster_liv
     ordo_attempt_put_leased(attempt, key, &value);
 }
 
-static ordo_err find_live(struct ordo_attempt *attempt, const struct ordo_store_id *id, const struct ordo_cluster_live **out) {
+static ordo_err find_live(struct ordo_attempt *attempt, const struct ordo_store_id *id,
+                          const struct ordo_cluster_live **out) {
     char key[ORDO_CLUSTER_KEY_SIZE];
     ordo_cluster_key_live(key, id);
     *out = ordo_cluster_live(attempt->cluster, id);
@@ -44,7 +45,8 @@ static ordo_err find_live(struct ordo_attempt *attempt, const struct ordo_store_
 /* ---- the table */
 
 static ordo_err decide_create(struct ordo_attempt *attempt) {
-    if (attempt->cluster->has_table) return ordo_attempt_fails(attempt, ORDO_ERR_EXISTS, "The directory holds a cluster already.");
+    if (attempt->cluster->has_table)
+        return ordo_attempt_fails(attempt, ORDO_ERR_EXISTS, "The directory holds a cluster already.");
     struct ordo_cluster_table table = {.cluster = *(const struct ordo_cluster_id *)attempt->wish,
                                        .format_level = ORDO_CLUSTER_FORMAT_LEVEL};
     put_table(attempt, &table);
@@ -71,7 +73,8 @@ static bool owns_all(const struct ordo_cluster_table *table, const struct ordo_s
 
 static ordo_err decide_found(struct ordo_attempt *attempt) {
     struct found_wish *wish = attempt->wish;
-    if (!attempt->cluster->has_table) return ordo_attempt_fails(attempt, ORDO_ERR_NOT_FOUND, "The directory holds no cluster.");
+    if (!attempt->cluster->has_table)
+        return ordo_attempt_fails(attempt, ORDO_ERR_NOT_FOUND, "The directory holds no cluster.");
     struct ordo_cluster_table table = attempt->cluster->table;
     wish->cluster = table.cluster;
     if (ordo_store_id_equal(&table.founder, wish->store) && owns_all(&table, wish->store)) return ORDO_OK;
@@ -117,7 +120,8 @@ static ordo_err check_cluster(struct ordo_attempt *attempt, const struct ordo_cl
     char mine[2 * ORDO_CLUSTER_ID_SIZE + 1], theirs[sizeof mine];
     ordo_hex_encode(mine, cluster->bytes, sizeof cluster->bytes);
     ordo_hex_encode(theirs, table->cluster.bytes, sizeof table->cluster.bytes);
-    ordo_problem_set(attempt->problem, "The directory is of the cluster %s, and this store of the cluster %s.", theirs, mine);
+    ordo_problem_set(attempt->problem, "The directory is of the cluster %s, and this store of the cluster %s.", theirs,
+                     mine);
     return ORDO_ERR_INVALID;
 }
 
@@ -148,11 +152,13 @@ ordo_err ordo_cluster_raise(struct ordo_directory *directory, const struct ordo_
 
 static ordo_err decide_format(struct ordo_attempt *attempt) {
     uint32_t level = *(const uint32_t *)attempt->wish;
-    if (!attempt->cluster->has_table) return ordo_attempt_fails(attempt, ORDO_ERR_NOT_FOUND, "The directory holds no cluster.");
+    if (!attempt->cluster->has_table)
+        return ordo_attempt_fails(attempt, ORDO_ERR_NOT_FOUND, "The directory holds no cluster.");
     struct ordo_cluster_table table = attempt->cluster->table;
     if (level == table.format_level) return ORDO_OK;
     if (level < table.format_level) {
-        ordo_problem_set(attempt->problem, "The format level is %" PRIu32 " already, and never goes down.", table.format_level);
+        ordo_problem_set(attempt->problem, "The format level is %" PRIu32 " already, and never goes down.",
+                         table.format_level);
         return ORDO_ERR_INVALID;
     }
     if (attempt->cluster->garbled_count > 0) {
@@ -165,9 +171,12 @@ static ordo_err decide_format(struct ordo_attempt *attempt) {
         ordo_cluster_key_store(key, &store->id);
         if (store->is_forgotten) continue;
         if (!ordo_cluster_reads_format(store, level)) {
-            ordo_problem_set(attempt->problem, "The store %s cannot read the format level %" PRIu32 ".", store->name, level);
+            ordo_problem_set(attempt->problem, "The store %s cannot read the format level %" PRIu32 ".", store->name,
+                             level);
             return ORDO_ERR_INVALID;
         }
+        /* So that none is claimed by an older program meanwhile; beyond some 60 stores that is not asked of all of
+         * them. */
         if (attempt->changes->count + 1 < ORDO_DIRECTORY_CHANGES_MAX) ordo_directory_check(attempt->changes, key);
     }
     table.format_level = level;
@@ -175,7 +184,8 @@ static ordo_err decide_format(struct ordo_attempt *attempt) {
     return ORDO_OK;
 }
 
-ordo_err ordo_cluster_set_format(struct ordo_directory *directory, uint32_t format_level, struct ordo_problem *problem) {
+ordo_err ordo_cluster_set_format(struct ordo_directory *directory, uint32_t format_level,
+                                 struct ordo_problem *problem) {
     return ordo_attempt(directory, decide_format, &format_level, problem);
 }
 
@@ -193,18 +203,23 @@ static ordo_err check_not_elsewhere(struct ordo_attempt *attempt, const struct c
     ordo_err err = find_live(attempt, &wish->live->id, &live);
     if (err || live == NULL || ordo_process_id_equal(&live->process, &wish->live->process)) return err;
     if (live->place[0] != '\0' && strcmp(live->place, wish->live->place) == 0) return ORDO_OK;
-    ordo_problem_set(attempt->problem, "The store is served at another place (%.63s on %.120s): this folder is a copy of it, or it was"
-                                       " moved here and its former process was heard of a moment ago.", live->name, live->host);
+    ordo_problem_set(attempt->problem,
+                     "The store is served at another place (%.63s on %.120s): this folder is a copy of it, or it was"
+                     " moved here and its former process was heard of a moment ago.",
+                     live->name, live->host);
     return ORDO_ERR_LOCKED;
 }
 
 static ordo_err check_incarnation(struct ordo_attempt *attempt, const struct claim_wish *wish,
                                   const struct ordo_cluster_store *known) {
     bool is_ours = ordo_process_id_equal(&known->process, &wish->live->process); /* of an earlier try */
-    if (known->incarnation < wish->live->incarnation || (is_ours && known->incarnation == wish->live->incarnation)) return ORDO_OK;
-    ordo_problem_set(attempt->problem, "The store was started %" PRIu64 " times, says the directory, and this folder knows of %" PRIu64
-                     ": it is a copy, or was rolled back. If its other life is gone for good: ordo adopt --rolled-back.",
-                     known->incarnation, wish->live->incarnation);
+    if (known->incarnation < wish->live->incarnation || (is_ours && known->incarnation == wish->live->incarnation))
+        return ORDO_OK;
+    ordo_problem_set(
+        attempt->problem,
+        "The store was started %" PRIu64 " times, says the directory, and this folder knows of %" PRIu64
+        ": it is a copy, or was rolled back. If its other life is gone for good: ordo adopt --rolled-back.",
+        known->incarnation, wish->live->incarnation);
     return ORDO_ERR_EXISTS;
 }
 
@@ -218,7 +233,8 @@ static ordo_err decide_claim(struct ordo_attempt *attempt) {
     if (!err) err = check_not_elsewhere(attempt, wish);
     if (!err && known != NULL) err = check_incarnation(attempt, wish, known);
     if (err) return err;
-    if (known != NULL && known->is_forgotten) return ordo_attempt_fails(attempt, ORDO_ERR_INVALID, "This store was forgotten.");
+    if (known != NULL && known->is_forgotten)
+        return ordo_attempt_fails(attempt, ORDO_ERR_INVALID, "This store was forgotten.");
     store.incarnation = wish->live->incarnation;
     store.process = wish->live->process;
     store.is_draining = known != NULL && known->is_draining;
@@ -249,7 +265,8 @@ ordo_err ordo_cluster_claim_store(struct ordo_directory *directory, const struct
     return err ? err : ordo_attempt(directory, decide_claim, &wish, problem);
 }
 
-/* Whether the newest claim of the store is this process's; then `*known_out` is what stands under live/. */
+/* Whether the newest claim of the store is this process's; then `*known_out` is what stands under live/. An older claim
+ * than ours is no claim at all: the directory forgot, or was put back from a backup. */
 static ordo_err check_claimed(struct ordo_attempt *attempt, const struct ordo_cluster_live *live,
                               const struct ordo_cluster_live **known_out) {
     char key[ORDO_CLUSTER_KEY_SIZE];
@@ -257,6 +274,10 @@ static ordo_err check_claimed(struct ordo_attempt *attempt, const struct ordo_cl
     ordo_err err = ordo_attempt_need_store(attempt, &live->id, &store);
     if (!err) err = find_live(attempt, &live->id, known_out);
     if (err) return err;
+    if (store->incarnation < live->incarnation) {
+        return ordo_attempt_fails(attempt, ORDO_ERR_NOT_FOUND,
+                                  "The directory does not know of this store's claim any more.");
+    }
     if (store->incarnation != live->incarnation || !ordo_process_id_equal(&store->process, &live->process)) {
         return ordo_attempt_fails(attempt, ORDO_ERR_LOCKED, "The store was claimed by another process since.");
     }
@@ -311,8 +332,8 @@ static ordo_err decide_draining(struct ordo_attempt *attempt) {
     return ORDO_OK;
 }
 
-ordo_err ordo_cluster_set_draining(struct ordo_directory *directory, const struct ordo_store_id *store, bool is_draining,
-                                   struct ordo_problem *problem) {
+ordo_err ordo_cluster_set_draining(struct ordo_directory *directory, const struct ordo_store_id *store,
+                                   bool is_draining, struct ordo_problem *problem) {
     struct flag_wish wish = {store, is_draining};
     return ordo_attempt(directory, decide_draining, &wish, problem);
 }
@@ -325,7 +346,8 @@ static ordo_err decide_forget(struct ordo_attempt *attempt) {
     if (err || known->is_forgotten) return err;
     err = find_live(attempt, &known->id, &live);
     if (err) return err;
-    if (live != NULL) return ordo_attempt_fails(attempt, ORDO_ERR_LOCKED, "The store is served by a process: stop that first.");
+    if (live != NULL)
+        return ordo_attempt_fails(attempt, ORDO_ERR_LOCKED, "The store is served by a process: stop that first.");
     struct ordo_cluster_store store = *known;
     store.is_forgotten = true;
     put_store(attempt, &store);

@@ -1,4 +1,5 @@
-/* The values of a directory's keys, encoder and decoder side by side. What decodes is in bounds and consistent with its key. */
+/* The values of a directory's keys, encoder and decoder side by side. What decodes is in bounds and consistent with its
+ * key. */
 #include "common/directory/cluster.h"
 
 #include <jansson.h>
@@ -10,7 +11,8 @@
 #include "common/utf8.h"
 
 enum { ID_SIZE = 16, DIGITS = 2 * ID_SIZE };
-_Static_assert(ORDO_STORE_ID_SIZE == ID_SIZE && ORDO_CLUSTER_ID_SIZE == ID_SIZE && sizeof(struct ordo_process_id) == ID_SIZE,
+_Static_assert(ORDO_STORE_ID_SIZE == ID_SIZE && ORDO_CLUSTER_ID_SIZE == ID_SIZE &&
+                   sizeof(struct ordo_process_id) == ID_SIZE,
                "all ids are of one size");
 
 static const char not_an_object[] = "is not a JSON object";
@@ -124,7 +126,9 @@ void ordo_cluster_key_store(char out[ORDO_CLUSTER_KEY_SIZE], const struct ordo_s
 void ordo_cluster_key_live(char out[ORDO_CLUSTER_KEY_SIZE], const struct ordo_store_id *id) {
     key_of_id(out, "live/", id);
 }
-void ordo_cluster_key_gateway(char out[ORDO_CLUSTER_KEY_SIZE], const char *name) { key_of_name(out, "gateways/", name); }
+void ordo_cluster_key_gateway(char out[ORDO_CLUSTER_KEY_SIZE], const char *name) {
+    key_of_name(out, "gateways/", name);
+}
 void ordo_cluster_key_hold(char out[ORDO_CLUSTER_KEY_SIZE], const char *name) { key_of_name(out, "hold/", name); }
 void ordo_cluster_key_move(char out[ORDO_CLUSTER_KEY_SIZE], uint16_t slot) {
     ORDO_ASSERT(slot < ORDO_SLOT_COUNT);
@@ -222,8 +226,8 @@ const char *ordo_cluster_table_decode(struct ordo_slice value, struct ordo_clust
 /* ---- stores */
 
 void ordo_cluster_store_encode(struct ordo_buffer *out, const struct ordo_cluster_store *store) {
-    append(out, json_pack("{s:I, s:o, s:s, s:I, s:I, s:b, s:b}", "incarnation", (json_int_t)store->incarnation, "process",
-                          id_json(store->process.bytes), "name", store->name, "reads_format_min",
+    append(out, json_pack("{s:I, s:o, s:s, s:I, s:I, s:b, s:b}", "incarnation", (json_int_t)store->incarnation,
+                          "process", id_json(store->process.bytes), "name", store->name, "reads_format_min",
                           (json_int_t)store->reads_format_min, "reads_format_max", (json_int_t)store->reads_format_max,
                           "draining", store->is_draining, "forgotten", store->is_forgotten));
 }
@@ -238,7 +242,8 @@ static const char *take_store(const json_t *object, struct ordo_cluster_store *o
         return "does not say which formats it reads";
     }
     if (!take_flag(object, "draining", &out->is_draining)) return "has a \"draining\" that is neither true nor false";
-    if (!take_flag(object, "forgotten", &out->is_forgotten)) return "has a \"forgotten\" that is neither true nor false";
+    if (!take_flag(object, "forgotten", &out->is_forgotten))
+        return "has a \"forgotten\" that is neither true nor false";
     return NULL;
 }
 
@@ -254,9 +259,9 @@ const char *ordo_cluster_store_decode(const struct ordo_directory_item *item, st
 /* ---- live */
 
 void ordo_cluster_live_encode(struct ordo_buffer *out, const struct ordo_cluster_live *live) {
-    append(out, json_pack("{s:I, s:o, s:s, s:s, s:s, s:s, s:s}", "incarnation", (json_int_t)live->incarnation, "process",
-                          id_json(live->process.bytes), "name", live->name, "host", live->host, "place", live->place,
-                          "data", live->data_endpoint, "side", live->side_endpoint));
+    append(out, json_pack("{s:I, s:o, s:s, s:s, s:s, s:s, s:s}", "incarnation", (json_int_t)live->incarnation,
+                          "process", id_json(live->process.bytes), "name", live->name, "host", live->host, "place",
+                          live->place, "data", live->data_endpoint, "side", live->side_endpoint));
 }
 
 static const char *take_live(const json_t *object, struct ordo_cluster_live *out) {
@@ -365,7 +370,9 @@ void ordo_cluster_balancer_encode(struct ordo_buffer *out, const struct ordo_pro
 const char *ordo_cluster_balancer_decode(struct ordo_slice value, struct ordo_process_id *out) {
     *out = (struct ordo_process_id){0};
     json_t *object = object_of(value);
-    const char *wrong = object == NULL ? not_an_object : !take_id(object, "process", out->bytes) ? "has no process" : NULL;
+    const char *wrong = object == NULL                            ? not_an_object
+                        : !take_id(object, "process", out->bytes) ? "has no process"
+                                                                  : NULL;
     json_decref(object);
     return wrong;
 }

@@ -34,7 +34,8 @@ static const char *balancer_process(const struct ordo_directory_item *item, stru
 }
 
 /* The item if it is this process's or nobody's (then NULL). LOCKED: it is another's. */
-static ordo_err find_own(struct ordo_attempt *attempt, const struct own_wish *wish, const struct ordo_directory_item **out) {
+static ordo_err find_own(struct ordo_attempt *attempt, const struct own_wish *wish,
+                         const struct ordo_directory_item **out) {
     struct ordo_process_id process;
     *out = ordo_directory_find(attempt->view, wish->key);
     if (*out == NULL) return ORDO_OK;
@@ -153,20 +154,23 @@ static ordo_err decide_order(struct ordo_attempt *attempt) {
     ordo_err err = ordo_attempt_need_store(attempt, wish->target, &target);
     if (!err) err = ordo_attempt_check_format(attempt, target);
     if (err) return err;
-    if (target->is_forgotten) return ordo_attempt_fails(attempt, ORDO_ERR_INVALID, "That store was forgotten: nothing can go to it.");
+    if (target->is_forgotten)
+        return ordo_attempt_fails(attempt, ORDO_ERR_INVALID, "That store was forgotten: nothing can go to it.");
     for (size_t i = 0; i < wish->slot_count; i++) {
         ordo_cluster_key_move(key, wish->slots[i]);
         if (is_among(wish->slots, i, wish->slots[i])) continue; /* people write what they like */
         bool is_ordered = ordo_directory_find(attempt->view, key) != NULL; /* one that does not read, too */
         bool is_there = ordo_store_id_equal(&table->placement.slots[wish->slots[i]].store, wish->target);
         if (!is_there && !(is_ordered && wish->is_by_balancer)) order_move(attempt, wish, wish->slots[i]);
-        if (is_there && is_ordered && !wish->is_by_balancer) ordo_directory_delete(attempt->changes, key); /* it shall stay */
+        if (is_there && is_ordered && !wish->is_by_balancer)
+            ordo_directory_delete(attempt->changes, key); /* it shall stay */
     }
     return ORDO_OK;
 }
 
 ordo_err ordo_cluster_order_moves(struct ordo_directory *directory, const uint16_t *slots, size_t slot_count,
-                                  const struct ordo_store_id *target, bool is_by_balancer, struct ordo_problem *problem) {
+                                  const struct ordo_store_id *target, bool is_by_balancer,
+                                  struct ordo_problem *problem) {
     ordo_err err = ORDO_OK;
     for (size_t begin = 0; !err && begin < slot_count; begin += ORDO_DIRECTORY_CHANGES_MAX) {
         size_t count = slot_count - begin;

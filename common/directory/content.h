@@ -1,10 +1,10 @@
 /* common/directory/content.h: what stands in a directory: a sorted map from key to value, and views of it.
  *
- * A content is changed by its one owner. A view is a copy of it at one moment that nobody changes any more, so any number of
- * threads may read one and hold on to it. Pure.
+ * A content is changed by its one owner. A view is a copy of it at one moment that nobody changes any more, so any
+ * number of threads may read one and hold on to it. Pure.
  *
- * Limits: keys are 1..ORDO_DIRECTORY_KEY_SIZE_MAX printable ASCII characters without blanks; ORDO_DIRECTORY_VALUE_SIZE_MAX
- * bytes per value; ORDO_DIRECTORY_SIZE_MAX bytes of keys and values in all. */
+ * Limits: keys are 1..ORDO_DIRECTORY_KEY_SIZE_MAX printable ASCII characters without blanks;
+ * ORDO_DIRECTORY_VALUE_SIZE_MAX bytes per value; ORDO_DIRECTORY_SIZE_MAX bytes of keys and values in all. */
 #ifndef ORDO_DIRECTORY_CONTENT_H
 #define ORDO_DIRECTORY_CONTENT_H
 
@@ -53,7 +53,8 @@ struct ordo_directory_content {
 
 void ordo_directory_content_finish(struct ordo_directory_content *content); /* leaves an empty one */
 bool ordo_directory_key_is_valid(const char *key);
-const struct ordo_directory_item *ordo_directory_content_find(const struct ordo_directory_content *content, const char *key);
+const struct ordo_directory_item *ordo_directory_content_find(const struct ordo_directory_content *content,
+                                                              const char *key);
 /* Copies. TOO_LARGE, INVALID (the key): nothing was done. */
 ORDO_MUST_USE ordo_err ordo_directory_content_put(struct ordo_directory_content *content, const char *key,
                                                   struct ordo_slice value, uint64_t lease);
@@ -64,6 +65,7 @@ bool ordo_directory_content_end_lease(struct ordo_directory_content *content, ui
 
 /* A view with one holder; `reason` NULL or "": the directory is there. */
 const struct ordo_directory_view *ordo_directory_view_create(const struct ordo_directory_content *content,
-                                                             uint64_t generation, uint64_t away_since_ms, const char *reason);
+                                                             uint64_t generation, uint64_t away_since_ms,
+                                                             const char *reason);
 
 #endif

@@ -24,7 +24,8 @@ static bool take_item(struct ordo_reader *reader, struct ordo_directory_content 
     char key[ORDO_DIRECTORY_KEY_SIZE_MAX + 1];
     struct ordo_slice name, value;
     uint64_t lease;
-    if (!ordo_take_sized(reader, &name) || !ordo_take_sized(reader, &value) || !ordo_take_u64_le(reader, &lease)) return false;
+    if (!ordo_take_sized(reader, &name) || !ordo_take_sized(reader, &value) || !ordo_take_u64_le(reader, &lease))
+        return false;
     if (name.size == 0 || name.size >= sizeof key || memchr(name.data, '\0', name.size) != NULL) return false;
     snprintf(key, sizeof key, "%.*s", (int)name.size, (const char *)name.data);
     if (out->count > 0 && strcmp(out->items[out->count - 1].key, key) >= 0) return false;

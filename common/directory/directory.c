@@ -1,3 +1,5 @@
+#define _GNU_SOURCE /* pthread_cond_clockwait */
+
 #include "common/directory/directory.h"
 
 #include <stdio.h>
@@ -19,11 +21,7 @@ void ordo_directory_init(struct ordo_directory *directory, const struct ordo_dir
     if (directory->options.lease_ttl_ms == 0) directory->options.lease_ttl_ms = ORDO_DIRECTORY_LEASE_TTL_MS;
     if (directory->options.timeout_ms == 0) directory->options.timeout_ms = ORDO_DIRECTORY_TIMEOUT_MS;
     pthread_mutex_init(&directory->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&directory->published, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&directory->published, NULL);
     directory->view = ordo_directory_view_create(&nothing, 0, ordo_clock_wall_ms(), "The directory was not read yet.");
     directory->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     ORDO_ASSERT(directory->event_fd >= 0);
@@ -119,7 +117,7 @@ static bool wait_for(struct ordo_directory *directory, uint64_t generation, uint
     if (end.tv_nsec >= 1000000000) end.tv_sec++, end.tv_nsec -= 1000000000;
     pthread_mutex_lock(&directory->mutex);
     bool is_there = is_past(directory->view, generation, revision);
-    while (!is_there && pthread_cond_timedwait(&directory->published, &directory->mutex, &end) == 0) {
+    while (!is_there && pthread_cond_clockwait(&directory->published, &directory->mutex, CLOCK_MONOTONIC, &end) == 0) {
         is_there = is_past(directory->view, generation, revision);
     }
     pthread_mutex_unlock(&directory->mutex);

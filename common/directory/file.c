@@ -4,10 +4,12 @@
  *     PATH/content   all keys and values (content_codec.h); replaced as a whole, so it is always an old or a new one
  *     PATH/leases/   a small file per holder (lease_file.h)
  *
- * The content alone says what there is. A leased key stands in it until somebody finds the lease over, ends it and takes the
- * key out, under the lock; so no two processes see it differently. Nobody has to be there for that: whoever comes next does it.
+ * The content alone says what there is. A leased key stands in it until somebody finds the lease over, ends it and
+ * takes the key out, under the lock; so no two processes see it differently. Nobody has to be there for that: whoever
+ * comes next does it.
  *
- * A process that is stopped while it has the lock holds up all changes (they are answered UNAVAILABLE), but no view and no lease. */
+ * A process that is stopped while it has the lock holds up all changes (they are answered UNAVAILABLE), but no view and
+ * no lease. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -53,7 +55,8 @@ static struct directory_file *file_of(struct ordo_directory *directory) { return
 /* The lock file may have been removed together with all else; then another one counts. */
 static bool is_at(int fd, const char *path) {
     struct stat mine, there;
-    return fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+    return fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino &&
+           mine.st_dev == there.st_dev;
 }
 
 /* A descriptor whose closing lets go of the lock; -1: not within `timeout_ms`, or `*err` says why not. */
@@ -80,13 +83,15 @@ static int lock_folder(const struct directory_file *file, uint32_t timeout_ms, o
 /* ---- reading */
 
 /* What stands in the file; no file: nothing does. `status` tells this file from others. */
-static ordo_err read_content(const struct directory_file *file, struct ordo_directory_content *out, struct stat *status) {
+static ordo_err read_content(const struct directory_file *file, struct ordo_directory_content *out,
+                             struct stat *status) {
     struct ordo_buffer bytes = {0};
     *status = (struct stat){0};
     ordo_err err = ordo_file_read(file->content_path, &bytes);
     if (err == ORDO_ERR_NOT_FOUND) {
         struct stat folder;
-        if (stat(file->path, &folder) == 0) err = ORDO_OK; /* else its disk may be missing, and with it more than one file */
+        if (stat(file->path, &folder) == 0)
+            err = ORDO_OK; /* else its disk may be missing, and with it more than one file */
     } else if (err == ORDO_OK) {
         err = ordo_directory_content_decode(ordo_buffer_slice(&bytes), out);
         if (stat(file->content_path, status) != 0) *status = (struct stat){0};
@@ -97,7 +102,8 @@ static ordo_err read_content(const struct directory_file *file, struct ordo_dire
 
 static void describe(const struct directory_file *file, ordo_err err, struct ordo_problem *problem) {
     if (err == ORDO_ERR_CORRUPT) {
-        ordo_problem_set(problem, "The file %s is damaged. Remove it, and what it said is built anew from what the stores say.",
+        ordo_problem_set(problem,
+                         "The file %s is damaged. Remove it, and what it said is built anew from what the stores say.",
                          file->content_path);
     } else if (err == ORDO_ERR_VERSION) {
         ordo_problem_set(problem, "The file %s was written by another version.", file->content_path);
@@ -134,8 +140,8 @@ static uint64_t find_lease_over(const struct directory_file *file, const struct 
     return 0;
 }
 
-/* Takes out what goes with leases that are over; whether there was any. Each is ended before its keys go: its holder must not
- * find it good again. */
+/* Takes out what goes with leases that are over; whether there was any. Each is ended before its keys go: its holder
+ * must not find it good again. */
 static bool end_leases(const struct directory_file *file, struct ordo_directory_content *content) {
     bool has_ended = false;
     for (uint64_t lease; (lease = find_lease_over(file, content)) != 0; has_ended = true) {
@@ -169,7 +175,8 @@ static ordo_err apply(struct directory_file *file, const struct ordo_directory_c
         case ORDO_DIRECTORY_DELETE: ordo_directory_content_delete(content, key); break;
         case ORDO_DIRECTORY_PUT_LEASED: err = hold_lease(file, &lease); /* fall through */
         case ORDO_DIRECTORY_PUT:
-            if (!err) err = ordo_directory_content_put(content, key, ordo_buffer_slice(&changes->items[i].value), lease);
+            if (!err)
+                err = ordo_directory_content_put(content, key, ordo_buffer_slice(&changes->items[i].value), lease);
             break;
         }
         if (err) return err;
@@ -200,7 +207,8 @@ static ordo_err change_locked(struct directory_file *file, const struct ordo_dir
     if (err == ORDO_ERR_CONFLICT) {
         ordo_problem_set(problem, "The directory was changed by somebody else meanwhile.");
     } else if (err == ORDO_ERR_TOO_LARGE) {
-        ordo_problem_set(problem, "The directory %s is full: it holds %u MiB at most.", file->path, ORDO_DIRECTORY_SIZE_MAX >> 20);
+        ordo_problem_set(problem, "The directory %s is full: it holds %u MiB at most.", file->path,
+                         ORDO_DIRECTORY_SIZE_MAX >> 20);
     } else if (err) {
         describe(file, err, problem);
     } else {
@@ -222,7 +230,8 @@ static ordo_err file_change(struct ordo_directory *directory, const struct ordo_
         close(lock);
     } else if (err) {
         describe(file, err, problem);
-        if (err == ORDO_ERR_NOT_FOUND) err = ORDO_ERR_UNAVAILABLE; /* the folder's folder: a disk that is not there yet */
+        if (err == ORDO_ERR_NOT_FOUND)
+            err = ORDO_ERR_UNAVAILABLE; /* the folder's folder: a disk that is not there yet */
     } else {
         ordo_problem_set(problem, "The lock of the directory %s is held by a process that does not go on.", file->path);
         err = ORDO_ERR_UNAVAILABLE;
@@ -238,8 +247,8 @@ static bool is_same_file(const struct stat *a, const struct stat *b) {
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* Takes what is over out of the content that was just read. Not while somebody else changes something: he does it himself, and there
- * is a next time. Under the mutex. */
+/* Takes what is over out of the content that was just read. Not while somebody else changes something: he does it
+ * himself, and there is a next time. Under the mutex. */
 static void sweep(struct directory_file *file, struct ordo_directory_content *content, struct stat *status) {
     struct ordo_directory_content swept = {0};
     struct stat swept_status;
@@ -310,12 +319,14 @@ static bool is_stop_wanted(const struct directory_file *file) {
 
 static void *run(void *context) {
     struct directory_file *file = context;
-    int watch_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC); /* -1: then looking has to do, as it also has if news get lost */
+    int watch_fd =
+        inotify_init1(IN_NONBLOCK | IN_CLOEXEC); /* -1: then looking has to do, as it also has if news get lost */
     uint64_t renew_ms = 0;
     bool is_changed = true;
     while (!is_stop_wanted(file)) {
         renew(file, ordo_clock_monotonic_ms(), &renew_ms);
-        bool is_free = pthread_mutex_trylock(&file->mutex) == 0; /* else a change is under way, and the lease must not wait */
+        bool is_free =
+            pthread_mutex_trylock(&file->mutex) == 0; /* else a change is under way, and the lease must not wait */
         if (is_free) {
             watch(file, watch_fd);
             is_changed |= drain(watch_fd) || watch_fd < 0;
@@ -325,7 +336,8 @@ static void *run(void *context) {
         }
         uint64_t now_ms = ordo_clock_monotonic_ms(), wait_ms = renew_ms > now_ms ? renew_ms - now_ms : 0;
         uint64_t most_ms = is_free ? LOOK_MS : RETRY_MS;
-        struct pollfd waits[] = {{.fd = file->stop_fd, .events = POLLIN}, {.fd = is_free ? watch_fd : -1, .events = POLLIN}};
+        struct pollfd waits[] = {{.fd = file->stop_fd, .events = POLLIN},
+                                 {.fd = is_free ? watch_fd : -1, .events = POLLIN}};
         poll(waits, 2, (int)(wait_ms < most_ms ? wait_ms : most_ms));
     }
     if (watch_fd >= 0) close(watch_fd);

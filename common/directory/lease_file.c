@@ -94,7 +94,8 @@ ordo_err ordo_lease_take(struct ordo_lease_file *lease, const char *folder, uint
     }
     if (mkdir(folder, 0755) != 0 && errno != EEXIST) return ordo_file_error();
     lease->fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (lease->fd >= 0 && write_record(lease->fd, boot_ms() + ttl_ms) && rename(temporary, lease->path) == 0) return ORDO_OK;
+    if (lease->fd >= 0 && write_record(lease->fd, boot_ms() + ttl_ms) && rename(temporary, lease->path) == 0)
+        return ORDO_OK;
     ordo_err err = ordo_file_error();
     if (lease->fd >= 0) unlink(temporary);
     forget(lease);
@@ -146,6 +147,7 @@ static void end_if_lapsed(const char *folder, const char *name) {
 
 void ordo_lease_end_lapsed(const char *folder) {
     DIR *entries = opendir(folder);
-    for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) end_if_lapsed(folder, entry->d_name);
+    for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;)
+        end_if_lapsed(folder, entry->d_name);
     if (entries != NULL) closedir(entries);
 }

@@ -2,8 +2,9 @@
  *
  * The file says until when the lease holds, by a clock that nobody sets and that runs on while the machine sleeps
  * (CLOCK_BOOTTIME), and in which boot. Renewing takes no lock and no sync, so neither a stopped process nor a slow disk
- * costs anybody his lease. Ending one is a decision, not a reading of clocks: whoever finds it lapsed removes the file, under the
- * directory's lock, and what the holder writes afterwards goes to a file that has no name; that is how it finds out. */
+ * costs anybody his lease. Ending one is a decision, not a reading of clocks: whoever finds it lapsed removes the file,
+ * under the directory's lock, and what the holder writes afterwards goes to a file that has no name; that is how it
+ * finds out. */
 #ifndef ORDO_DIRECTORY_LEASE_FILE_H
 #define ORDO_DIRECTORY_LEASE_FILE_H
 
@@ -23,7 +24,8 @@ struct ordo_lease_file {
     char path[PATH_MAX];
 };
 
-/* Makes a lease in `folder` (made if it is not there). `lease` holds none before. Under the directory's lock. Errors as of files.h. */
+/* Makes a lease in `folder` (made if it is not there). `lease` holds none before. Under the directory's lock. Errors as
+ * of files.h. */
 ORDO_MUST_USE ordo_err ordo_lease_take(struct ordo_lease_file *lease, const char *folder, uint32_t ttl_ms);
 /* Whether it is still held. Whether it lapsed does not matter as long as nobody has ended it. */
 bool ordo_lease_is_held(const struct ordo_lease_file *lease);

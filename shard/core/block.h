@@ -10,7 +10,8 @@
  * and an op whose base is below the horizon is refused before anybody asks that.
  *
  * A block is a value like others: version in front, checksum over key and bytes behind (value.h). Its layout is in
- * block_form.h. Whatever the bytes are, reading stays within them and within ORDO_BLOCK_MEMORY_MAX.
+ * block_form.h. Whatever the bytes are, reading stays within them and within ORDO_BLOCK_MEMORY_MAX,
+ * or, of a single op, ORDO_BLOCK_OP_SIZE_MAX.
  * Threads: no shared state; the owner of a builder or block uses it from one thread at a time. Compressing a full
  * block takes 10 to 25 ms, one of pasted texts half a second: work for a helper thread. */
 #ifndef ORDO_SHARD_CORE_BLOCK_H
@@ -28,10 +29,11 @@
  * compression) bounds the same for ops that are large. */
 #define ORDO_BLOCK_OPS_MAX (64u * 1024)
 #define ORDO_BLOCK_SIZE_MAX (1024u * 1024)
-/* One op, encoded; far above what a client may submit, as rebasing can make an op longer. It may exceed
- * ORDO_BLOCK_SIZE_MAX, in a block of its own. */
-#define ORDO_BLOCK_OP_SIZE_MAX (4u * 1024 * 1024)
-/* All columns uncompressed. A value that claims more is damaged, and nothing is allocated for it. */
+/* An op that exceeds ORDO_BLOCK_SIZE_MAX has a block of its own. Clients cannot submit as much, but rebasing makes ops longer,
+ * and nothing bounds by how much: to delete a document of 64 Mi code points into which others typed meanwhile, here and there,
+ * takes two spans, of four bytes and more, around each of their insertions. */
+#define ORDO_BLOCK_OP_SIZE_MAX (512u * 1024 * 1024)
+/* All columns uncompressed, of a block of several ops. One that claims more is damaged, and nothing is allocated for it. */
 #define ORDO_BLOCK_MEMORY_MAX (16u * 1024 * 1024)
 
 /* --- making one ------------------------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 #include "shard/core/damage.h"
 
+#include "shard/core/key.h"
 #include "shard/core/value.h"
 
 enum { ROW_VERSION = 1 };
@@ -32,12 +33,20 @@ bool ordo_damage_next(struct ordo_reader *ranges, struct ordo_damage *out) {
     return ordo_take_sized(ranges, &out->low) && ordo_take_sized(ranges, &out->high);
 }
 
-bool ordo_damage_holds(const struct ordo_damage *damage, struct ordo_slice doc_key) {
-    bool is_behind_low = damage->low.size == 0 || ordo_slice_compare(damage->low, doc_key) <= 0;
-    return is_behind_low && (damage->high.size == 0 || ordo_slice_compare(doc_key, damage->high) <= 0);
+bool ordo_damage_touches(const struct ordo_damage *damage, struct ordo_slice lower, struct ordo_slice upper) {
+    bool begins_before_end = damage->low.size == 0 || ordo_slice_compare(damage->low, upper) < 0;
+    return begins_before_end && (damage->high.size == 0 || ordo_slice_compare(lower, damage->high) <= 0);
 }
 
-ordo_err ordo_damage_check(struct ordo_view *view, struct ordo_slice doc_key) {
+bool ordo_damage_holds(const struct ordo_damage *damage, struct ordo_slice doc_key) {
+    struct ordo_buffer behind = {0};
+    ordo_key_doc_end(&behind, doc_key);
+    bool holds = ordo_damage_touches(damage, doc_key, ordo_buffer_slice(&behind));
+    ordo_buffer_finish(&behind);
+    return holds;
+}
+
+ordo_err ordo_damage_check_range(struct ordo_view *view, struct ordo_slice lower, struct ordo_slice upper) {
     struct ordo_buffer row = {0};
     struct ordo_reader ranges;
     struct ordo_damage damage;
@@ -45,8 +54,16 @@ ordo_err ordo_damage_check(struct ordo_view *view, struct ordo_slice doc_key) {
     if (err == ORDO_ERR_NOT_FOUND) return ORDO_OK;
     if (!err && ordo_damage_open(ordo_buffer_slice(&row), &ranges)) err = ORDO_ERR_CORRUPT;
     while (!err && ordo_reader_left(&ranges) > 0) {
-        if (!ordo_damage_next(&ranges, &damage) || ordo_damage_holds(&damage, doc_key)) err = ORDO_ERR_CORRUPT;
+        if (!ordo_damage_next(&ranges, &damage) || ordo_damage_touches(&damage, lower, upper)) err = ORDO_ERR_CORRUPT;
     }
     ordo_buffer_finish(&row);
+    return err;
+}
+
+ordo_err ordo_damage_check(struct ordo_view *view, struct ordo_slice doc_key) {
+    struct ordo_buffer behind = {0};
+    ordo_key_doc_end(&behind, doc_key);
+    ordo_err err = ordo_damage_check_range(view, doc_key, ordo_buffer_slice(&behind));
+    ordo_buffer_finish(&behind);
     return err;
 }

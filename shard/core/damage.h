@@ -25,7 +25,12 @@ ORDO_MUST_USE ordo_err ordo_damage_open(struct ordo_slice row, struct ordo_reade
 bool ordo_damage_next(struct ordo_reader *ranges, struct ordo_damage *out);
 bool ordo_damage_holds(const struct ordo_damage *damage, struct ordo_slice doc_key);
 
+/* Whether it may concern documents from `lower` on and below `upper`. */
+bool ordo_damage_touches(const struct ordo_damage *damage, struct ordo_slice lower, struct ordo_slice upper);
+
 /* CORRUPT: the document is in one of the ranges, or the row does not read. IO: the view could not be read. */
 ORDO_MUST_USE ordo_err ordo_damage_check(struct ordo_view *view, struct ordo_slice doc_key);
+/* The same for any document from `lower` on and below `upper`. */
+ORDO_MUST_USE ordo_err ordo_damage_check_range(struct ordo_view *view, struct ordo_slice lower, struct ordo_slice upper);
 
 #endif

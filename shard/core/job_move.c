@@ -1,22 +1,27 @@
 /* Reading a slot that moves, chunk by chunk, and counting what there is of it. */
 #include "common/hash.h"
+#include "shard/core/damage.h"
 #include "shard/core/job_impl.h"
 #include "shard/core/key.h"
 
 /* ---- reading */
 
-/* A repaired store knows of documents only that they may be lost. Elsewhere nobody would know, and they would be new. */
-static ordo_err look_for_quarantine(struct ordo_job *job, struct ordo_view *view) {
+/* A store that lost rows knows of some documents only that they may be lost. Elsewhere nobody would know, and they would
+ * be served shorter than they were, or as new ones. */
+static void look_for_losses(struct ordo_job *job, struct ordo_view *view) {
     struct ordo_buffer value = {0}, lower = {0}, upper = {0};
-    ordo_err err = view->ops->get(view, ORDO_CF_META, ordo_key_quarantine, &value);
     ordo_key_slot_range(&lower, &upper, job->copy.slot);
+    ordo_err err = view->ops->get(view, ORDO_CF_META, ordo_key_quarantine, &value);
     bool is_touched = !err && ordo_quarantine_touches(ordo_buffer_slice(&value), ordo_buffer_slice(&lower),
                                                       ordo_buffer_slice(&upper));
+    if (err && err != ORDO_ERR_NOT_FOUND) ordo_job_fail(job, err, "the store's own rows cannot be read", 0);
+    else if (is_touched)
+        ordo_job_fail(job, ORDO_ERR_CORRUPT, "the store was repaired, and documents of the slot may be among those lost", 0);
+    else if ((err = ordo_damage_check_range(view, ordo_buffer_slice(&lower), ordo_buffer_slice(&upper))))
+        ordo_job_fail(job, err, "a damaged table held documents of the slot: `ordo repair` comes first", 0);
     ordo_buffer_finish(&value);
     ordo_buffer_finish(&lower);
     ordo_buffer_finish(&upper);
-    if (is_touched) return ORDO_ERR_CORRUPT;
-    return err == ORDO_ERR_NOT_FOUND ? ORDO_OK : err;
 }
 
 /* Rows from `from` on, until the chunk is full (then next_key says where to go on) or the column family ends. */
@@ -45,11 +50,10 @@ void ordo_job_run_copy(struct ordo_job *job, struct ordo_view *view) {
     struct ordo_slice from = ordo_buffer_slice(&job->doc_key);
     bool is_first = copy->cf == ORDO_CF_META + 1 && from.size == 0;
     ordo_key_slot_range(&lower, &upper, copy->slot);
-    ordo_err err = is_first ? look_for_quarantine(job, view) : ORDO_OK;
-    if (err) ordo_job_fail(job, err, "the store was repaired, and documents of the slot may be among those that were lost", 0);
-    while (!err) {
+    if (is_first) look_for_losses(job, view);
+    while (!job->err) {
         if (from.size == 0) from = ordo_buffer_slice(&lower);
-        err = copy_rows(job, view, from, ordo_buffer_slice(&upper));
+        ordo_err err = copy_rows(job, view, from, ordo_buffer_slice(&upper));
         if (err) ordo_job_fail(job, err, "the slot cannot be read", 0);
         if (err || copy->next_key.size > 0) break;
         copy->is_end = copy->cf + 1 == ORDO_CF_COUNT;

@@ -26,7 +26,7 @@ static void tell(struct ordo_shard *shard, struct ordo_target *target, uint16_t 
 }
 
 static bool is_durable(const struct ordo_shard *shard, const struct ordo_slot *here) {
-    return !here->is_dirty && here->turn <= shard->durable_turn;
+    return !here->is_dirty && here->row.turn <= shard->durable_turn;
 }
 
 void ordo_given_tell(struct ordo_shard *shard, struct ordo_target *target) {

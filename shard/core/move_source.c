@@ -1,4 +1,4 @@
-/* Giving a slot away: one at a time, the others wait (the phases are in moves.h, the protocol in docs/cluster.md).
+/* Giving a slot away, one at a time (the phases are in moves.h, the protocol in docs/cluster.md).
  *
  * What is sent is durable here: rows as the store has them, and what turns commit meanwhile once those are. While documents
  * of the slot have no maintenance, rows only ever come to be, under new keys; so it does not matter that each chunk is read
@@ -40,69 +40,14 @@ bool ordo_source_is_busy(const struct ordo_shard *shard) { return shard->source.
 
 static struct ordo_slot *slot_of(struct ordo_shard *shard) { return &shard->slots[shard->source.order.slot]; }
 
-/* ---- orders */
-
-void ordo_move_end(struct ordo_shard *shard, uint16_t slot, bool is_done, const char *reason) {
-    struct ordo_shard_effects *effects = shard->effects;
-    if (effects->move_end_count == effects->move_end_capacity) {
-        effects->move_end_capacity = effects->move_end_capacity ? 2 * effects->move_end_capacity : 4;
-        effects->move_ends =
-            ordo_realloc(effects->move_ends, effects->move_end_capacity * sizeof *effects->move_ends);
-    }
-    struct ordo_move_end *end = &effects->move_ends[effects->move_end_count++];
-    *end = (struct ordo_move_end){.slot = slot, .is_done = is_done};
-    snprintf(end->reason, sizeof end->reason, "%s", reason);
-    if (is_done) shard->stats.moves_done++;
-    else shard->stats.moves_failed++;
-}
-
-/* A slot that is here no more: the order may be an old one, of before a restart. */
-static void order_of_given(struct ordo_shard *shard, uint16_t slot, const struct ordo_store_id *target) {
-    struct ordo_slot *here = &shard->slots[slot];
-    bool is_there = here->row.state == ORDO_SLOT_GIVEN && ordo_store_id_equal(&here->row.other, target);
-    if (!is_there) ordo_move_end(shard, slot, false, "this shard does not have the slot");
-    else if (here->row.is_cleared || here->is_taken) ordo_move_end(shard, slot, true, "");
-    else here->has_order = true; /* given and not yet taken */
-}
-
-static struct ordo_move_order *find_waiting(struct ordo_source *source, uint16_t slot) {
-    for (size_t i = 0; i < source->waiting_count; i++)
-        if (source->waiting[i].slot == slot) return &source->waiting[i];
-    return NULL;
-}
-
-static void push_waiting(struct ordo_source *source, const struct ordo_move_order *order) {
-    if (source->waiting_count == source->waiting_capacity) {
-        source->waiting_capacity = source->waiting_capacity ? 2 * source->waiting_capacity : 16;
-        source->waiting = ordo_realloc(source->waiting, source->waiting_capacity * sizeof *source->waiting);
-    }
-    source->waiting[source->waiting_count++] = *order;
-}
-
-static void remove_waiting(struct ordo_source *source, struct ordo_move_order *order) {
-    size_t left = (size_t)(source->waiting + --source->waiting_count - order);
-    memmove(order, order + 1, left * sizeof *order);
-}
-
-static bool is_under_way(const struct ordo_source *source, uint16_t slot) {
-    return source->phase != ORDO_SOURCE_NONE && source->order.slot == slot;
-}
-
-void ordo_source_order(struct ordo_shard *shard, uint16_t slot, const struct ordo_store_id *target) {
-    struct ordo_source *source = &shard->source;
-    ORDO_ASSERT(slot < ORDO_SLOT_COUNT);
-    const struct ordo_move_order order = {.slot = slot, .target = *target};
-    const struct ordo_move_order *known = is_under_way(source, slot) ? &source->order : find_waiting(source, slot);
-    bool is_here = memcmp(target->bytes, shard->config.store_id, sizeof target->bytes) == 0;
-    if (known != NULL) {
-        if (!ordo_store_id_equal(&known->target, target))
-            ordo_move_end(shard, slot, false, "the slot is on its way to another shard: cancel that first");
-    } else if (shard->slots[slot].row.state != ORDO_SLOT_OWNED) order_of_given(shard, slot, target);
-    else if (is_here) ordo_move_end(shard, slot, true, "");
-    else push_waiting(source, &order);
-}
-
 /* ---- the end of a move, one way or another */
+
+bool ordo_source_may_give(const struct ordo_shard *shard, uint16_t slot, uint64_t move) {
+    const struct ordo_source *source = &shard->source;
+    bool is_active = source->phase != ORDO_SOURCE_NONE && source->order.slot == slot && source->move == move;
+    const struct ordo_slot_row *row = &shard->slots[slot].row;
+    return is_active || (row->state == ORDO_SLOT_GIVEN && row->move == move);
+}
 
 static void forget_chunks(struct ordo_source *source) {
     while (source->first != NULL) {
@@ -115,20 +60,17 @@ static void forget_chunks(struct ordo_source *source) {
     source->tail_size = 0;
 }
 
-static void say_move(struct ordo_shard *shard, int kind) {
-    struct ordo_source *source = &shard->source;
+static void say_drop(struct ordo_shard *shard) {
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
-    Ordo__Cluster__V1__MoveFreeze freeze = ORDO__CLUSTER__V1__MOVE_FREEZE__INIT;
-    Ordo__Cluster__V1__MoveDrop drop = ORDO__CLUSTER__V1__MOVE_DROP__INIT;
-    freeze.move = drop.move = source->move;
-    message.body_case = kind;
-    if (kind == ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE) message.move_freeze = &freeze;
-    else message.move_drop = &drop;
-    ordo_target_say(shard, source->target, &message);
+    Ordo__Cluster__V1__MoveDrop body = ORDO__CLUSTER__V1__MOVE_DROP__INIT;
+    body.move = shard->source.move;
+    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP;
+    message.move_drop = &body;
+    ordo_target_say(shard, shard->source.target, &message);
 }
 
 /* The slot stays here. */
-static void drop(struct ordo_shard *shard, const char *reason) {
+void ordo_source_drop(struct ordo_shard *shard, const char *reason) {
     struct ordo_source *source = &shard->source;
     ORDO_ASSERT(source->phase < ORDO_SOURCE_GIVING);
     uint16_t slot = source->order.slot;
@@ -136,57 +78,31 @@ static void drop(struct ordo_shard *shard, const char *reason) {
                     source->move, reason);
     bool has_begun = source->phase >= ORDO_SOURCE_BEGINNING;
     if (has_begun && source->target->state == ORDO_TARGET_READY)
-        say_move(shard, ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP);
+        say_drop(shard);
     source_move(shard, ORDO_SOURCE_NONE);
     forget_chunks(source);
     ordo_slot_resume(shard, slot);
     ordo_move_end(shard, slot, false, reason);
 }
 
-void ordo_source_cancel(struct ordo_shard *shard, uint16_t slot) {
-    struct ordo_source *source = &shard->source;
-    struct ordo_move_order *order = find_waiting(source, slot);
-    if (order != NULL) {
-        remove_waiting(source, order);
-        ordo_move_end(shard, slot, false, "cancelled");
-    } else if (is_under_way(source, slot) && source->phase < ORDO_SOURCE_GIVING) {
-        drop(shard, "cancelled");
-    }
-}
-
 void ordo_source_finish(struct ordo_shard *shard) {
     forget_chunks(&shard->source);
     ordo_buffer_finish(&shard->source.next_key);
-    free(shard->source.waiting);
 }
 
 /* ---- the beginning */
 
-/* Orders whose slot is not ours any more, or not yet durably so, do not hold up the others. */
-static void start_next(struct ordo_shard *shard) {
+void ordo_source_begin(struct ordo_shard *shard, const struct ordo_move_order *order) {
     struct ordo_source *source = &shard->source;
-    for (size_t i = 0; i < source->waiting_count && source->phase == ORDO_SOURCE_NONE;) {
-        struct ordo_move_order order = source->waiting[i];
-        struct ordo_slot *here = &shard->slots[order.slot];
-        if (here->row.state == ORDO_SLOT_OWNED && here->turn > shard->durable_turn) {
-            i++;
-            continue;
-        }
-        remove_waiting(source, &source->waiting[i]);
-        if (here->row.state != ORDO_SLOT_OWNED) {
-            order_of_given(shard, order.slot, &order.target);
-            continue;
-        }
-        source->order = order;
-        source->move = shard->config.incarnation << MOVES_BITS | ++shard->move_number;
-        source->is_reading = source->is_read_whole = source->has_ours = source->has_theirs = false;
-        source->next_cf = ORDO_CF_META + 1;
-        ordo_buffer_clear(&source->next_key);
-        source->sent_size = 0;
-        source_move(shard, ORDO_SOURCE_LINKING);
-        source->target = ordo_target_get(shard, &order.target);
-        if (source->target->state == ORDO_TARGET_READY) ordo_source_linked(shard, source->target);
-    }
+    source->order = *order;
+    source->move = shard->config.incarnation << MOVES_BITS | ++shard->move_number;
+    source->is_reading = source->is_read_whole = source->has_ours = source->has_theirs = false;
+    source->next_cf = ORDO_CF_META + 1;
+    ordo_buffer_clear(&source->next_key);
+    source->sent_size = 0;
+    source_move(shard, ORDO_SOURCE_LINKING);
+    source->target = ordo_target_get(shard, &order->target);
+    if (source->target->state == ORDO_TARGET_READY) ordo_source_linked(shard, source->target);
 }
 
 void ordo_source_linked(struct ordo_shard *shard, struct ordo_target *target) {
@@ -261,7 +177,7 @@ static void copy_done(struct ordo_shard *shard, struct ordo_job *job) {
     source->is_reading = false;
     source->progress_ms = shard->now_ms;
     if (job->err) {
-        drop(shard, job->message);
+        ordo_source_drop(shard, job->message);
         return;
     }
     source->next_cf = (uint8_t)job->copy.cf;
@@ -293,6 +209,7 @@ static void send_chunks(struct ordo_shard *shard) {
         message.move_rows = &body;
         ordo_target_say(shard, source->target, &message);
         source->sent_size += chunk->rows.size;
+        source->progress_ms = shard->now_ms;
         if (chunk->turn != 0) source->tail_size -= chunk->rows.size;
         source->first = chunk->next;
         if (source->first == NULL) source->last = &source->first;
@@ -331,12 +248,27 @@ static void freeze(struct ordo_shard *shard) {
     source_move(shard, ORDO_SOURCE_FREEZING);
 }
 
+/* With what the target may load while it counts, so that editors do not wait for that too. */
+static void say_freeze(struct ordo_shard *shard) {
+    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
+    Ordo__Cluster__V1__MoveFreeze body = ORDO__CLUSTER__V1__MOVE_FREEZE__INIT;
+    ProtobufCBinaryData open[ORDO_MOVE_OPEN_MAX];
+    body.move = shard->source.move;
+    body.open = open;
+    for (const struct ordo_doc *doc = slot_of(shard)->docs; doc != NULL; doc = doc->next_in_slot)
+        if (doc->audiences != NULL && body.n_open < ORDO_MOVE_OPEN_MAX)
+            open[body.n_open++] = ordo_binary_of_slice(ordo_doc_key(doc));
+    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE;
+    message.move_freeze = &body;
+    ordo_target_say(shard, shard->source.target, &message);
+}
+
 static void ask_for_count(struct ordo_shard *shard) {
     struct ordo_job *job = ordo_job_create(ORDO_JOB_COUNT, ordo_slice(NULL, 0));
     job->count.move = shard->source.move;
     job->count.slot = shard->source.order.slot;
     job->is_urgent = true; /* editors wait */
-    say_move(shard, ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE);
+    say_freeze(shard);
     source_move(shard, ORDO_SOURCE_FROZEN);
     ordo_shard_start_slot_job(shard, job);
 }
@@ -359,12 +291,12 @@ static void compare(struct ordo_shard *shard) {
     if (source->phase != ORDO_SOURCE_FROZEN || !source->has_ours || !source->has_theirs) return;
     bool is_equal = source->ours.documents == source->theirs.documents && source->ours.heads == source->theirs.heads;
     if (is_equal) give(shard);
-    else drop(shard, "the target does not have the same documents and heads");
+    else ordo_source_drop(shard, "the target does not have the same documents and heads");
 }
 
 void ordo_source_given(struct ordo_shard *shard, uint16_t slot) {
     struct ordo_source *source = &shard->source;
-    if (!is_under_way(source, slot) || source->phase != ORDO_SOURCE_GIVING) return;
+    if (source->phase != ORDO_SOURCE_GIVING || source->order.slot != slot) return;
     ordo_shard_note(shard, ORDO_NOTE_INFO, "event=slot_given slot=%u epoch=%" PRIu64 " move=%" PRIx64, slot,
                     shard->slots[slot].row.epoch, source->move);
     struct ordo_target *target = source->target;
@@ -390,7 +322,7 @@ void ordo_source_pump(struct ordo_shard *shard) {
 void ordo_source_unlinked(struct ordo_shard *shard, const struct ordo_target *target, const char *reason) {
     const struct ordo_source *source = &shard->source;
     bool is_dropped = source->phase != ORDO_SOURCE_NONE && source->phase != ORDO_SOURCE_GIVING;
-    if (is_dropped && source->target == target) drop(shard, reason);
+    if (is_dropped && source->target == target) ordo_source_drop(shard, reason);
 }
 
 static void refused(struct ordo_shard *shard, const Ordo__Cluster__V1__MoveRefused *refused) {
@@ -400,7 +332,7 @@ static void refused(struct ordo_shard *shard, const Ordo__Cluster__V1__MoveRefus
              (const char *)refused->reason.data);
     for (char *at = reason; *at != '\0'; at++)
         if (*at < ' ' || *at == '"') *at = '\''; /* it goes into a line of the log */
-    drop(shard, reason);
+    ordo_source_drop(shard, reason);
 }
 
 static void frozen(struct ordo_shard *shard, const Ordo__Cluster__V1__MoveFrozen *frozen) {
@@ -437,7 +369,7 @@ void ordo_source_job_done(struct ordo_shard *shard, struct ordo_job *job) {
         copy_done(shard, job);
         ordo_source_pump(shard);
     } else if (is_ours && job->err) {
-        drop(shard, job->message);
+        ordo_source_drop(shard, job->message);
     } else if (is_ours) {
         source->ours = job->count.count;
         source->has_ours = true;
@@ -448,7 +380,7 @@ void ordo_source_job_done(struct ordo_shard *shard, struct ordo_job *job) {
 
 void ordo_source_turn_end(struct ordo_shard *shard) {
     struct ordo_source *source = &shard->source;
-    if (source->phase == ORDO_SOURCE_NONE) start_next(shard);
+    if (source->phase == ORDO_SOURCE_NONE) ordo_orders_begin_next(shard);
     if (source->phase == ORDO_SOURCE_QUIETING && is_quiet(shard)) begin(shard);
 }
 
@@ -457,7 +389,7 @@ void ordo_source_turn_written(struct ordo_shard *shard) {
     if (source->phase != ORDO_SOURCE_COPYING && source->phase != ORDO_SOURCE_FREEZING) return;
     if (shard->effects->turn != 0) keep_tail(shard);
     if (source->freeze_turn == UINT64_MAX) source->freeze_turn = shard->turn;
-    if (source->tail_size > shard->config.move_tail_size_max) drop(shard, "the target is too slow for what is being committed");
+    if (source->tail_size > shard->config.move_tail_size_max) ordo_source_drop(shard, "the target is too slow for what is being committed");
     else ordo_source_pump(shard);
 }
 
@@ -470,8 +402,8 @@ void ordo_source_tick(struct ordo_shard *shard) {
     if (source->phase == ORDO_SOURCE_QUIETING) step_ms *= QUIET_STEPS;
     bool is_frozen = source->phase == ORDO_SOURCE_FREEZING || source->phase == ORDO_SOURCE_FROZEN;
     if (is_frozen && shard->now_ms >= source->frozen_ms + shard->config.move_freeze_ms)
-        drop(shard, "the handover took longer than editors should wait");
+        ordo_source_drop(shard, "the handover took longer than editors should wait");
     else if (shard->now_ms >= source->progress_ms + step_ms)
-        drop(shard, "the target, or the maintenance of the slot, took too long");
+        ordo_source_drop(shard, "the target, or the maintenance of the slot, took too long");
     else ordo_source_pump(shard);
 }

@@ -15,8 +15,6 @@
 #include "shard/core/key.h"
 #include "shard/core/state.h"
 
-enum { IMPORTS_AT_ONCE_MAX = 4 };
-
 enum import_phase {
     IMPORT_CLEARING,
     IMPORT_TAKING,
@@ -42,6 +40,7 @@ struct ordo_import {
     struct ordo_peer *peer;  /* the other shard; NULL: its session is over */
     enum import_phase phase;
     struct ordo_batch rows;  /* that came in the open turn */
+    struct ordo_buffer open; /* sized keys of documents that are to be loaded */
 };
 
 static void import_move(struct ordo_import *import, enum import_phase next) {
@@ -68,6 +67,7 @@ static void import_destroy(struct ordo_shard *shard, struct ordo_import *import)
     shard->slots[import->slot].import = NULL;
     shard->import_count--;
     ordo_batch_finish(&import->rows);
+    ordo_buffer_finish(&import->open);
     free(import);
 }
 
@@ -133,11 +133,12 @@ static void give_up(struct ordo_shard *shard, uint16_t slot, const struct ordo_s
         .state = ORDO_SLOT_GIVEN, .epoch = place->epoch, .other = place->store, .is_cleared = true};
     ordo_shard_note(shard, ORDO_NOTE_INFO, "event=import_ended slot=%u reason=\"%s\"", slot, reason);
     import_destroy(shard, shard->slots[slot].import);
+    ordo_slot_evict(shard, slot); /* what was loaded ahead */
     ordo_slot_change(shard, slot, &row, true);
     ordo_slot_refuse_held(shard, slot);
 }
 
-static void give_back(struct ordo_shard *shard, uint16_t slot, const char *reason) {
+void ordo_import_give_back(struct ordo_shard *shard, uint16_t slot, const char *reason) {
     const struct ordo_slot_row *row = &shard->slots[slot].row;
     const struct ordo_slot_place place = {.epoch = row->epoch, .store = row->other};
     give_up(shard, slot, &place, reason);
@@ -145,7 +146,7 @@ static void give_back(struct ordo_shard *shard, uint16_t slot, const char *reaso
 
 static void fail(struct ordo_shard *shard, struct ordo_import *import, const char *reason) {
     if (import->peer != NULL) refuse(shard, import->peer, import->move, reason);
-    give_back(shard, import->slot, reason);
+    ordo_import_give_back(shard, import->slot, reason);
 }
 
 /* ---- the beginning */
@@ -171,7 +172,7 @@ static const char *what_forbids(const struct ordo_shard *shard, const struct ord
         break;
     }
     if (begin->epoch < shard->placement.slots[begin->slot].epoch) return "the table names a later owner of the slot";
-    if (here->import == NULL && shard->import_count >= IMPORTS_AT_ONCE_MAX) return "this shard takes over others just now";
+    if (here->import == NULL && shard->import_count >= ORDO_IMPORTS_MAX) return "this shard takes over others just now";
     if (shard->disk_is_full) return "the disk of this shard is full";
     return NULL;
 }
@@ -201,6 +202,8 @@ static void begin(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__
     if (here->has_order) ordo_move_end(shard, slot, true, ""); /* who gives it back had it */
     here->has_order = false;
     import_destroy(shard, here->import);
+    ordo_slot_evict(shard, slot); /* what was loaded ahead for an earlier move */
+    here->rests = true;
     import_create(shard, slot, begin->move, IMPORT_CLEARING)->peer = peer;
 #ifdef ORDO_BREAK_MOVE_LEFTOVERS
     ordo_slot_change(shard, slot, &row, false);
@@ -264,11 +267,24 @@ static void count(struct ordo_shard *shard, struct ordo_import *import) {
     ordo_shard_start_slot_job(shard, job);
 }
 
+/* Documents that will be attached as soon as the slot is ours. Should it not become ours, they are forgotten again. */
+static void load_ahead(struct ordo_shard *shard, struct ordo_import *import) {
+    struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&import->open));
+    struct ordo_slice doc_key;
+    struct ordo_key key;
+    while (ordo_take_sized(&reader, &doc_key))
+        if (ordo_key_parse(doc_key, &key) && key.slot == import->slot && key.rest.size == 0)
+            (void)ordo_doc_get(shard, doc_key);
+    ordo_buffer_finish(&import->open);
+}
+
 static void freeze(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MoveFreeze *message) {
     struct ordo_import *import = find(shard, peer, message->move);
     if (import == NULL || import->phase != IMPORT_TAKING) return;
     struct ordo_slot_row row = shard->slots[import->slot].row;
     row.state = ORDO_SLOT_IMPORTED;
+    for (size_t i = 0; i < message->n_open && i < ORDO_MOVE_OPEN_MAX; i++)
+        ordo_buffer_append_sized(&import->open, ordo_slice_of_binary(message->open[i]));
     import_move(import, IMPORT_SYNCING);
     ordo_slot_change(shard, import->slot, &row, false);
 }
@@ -323,12 +339,16 @@ void ordo_import_row_durable(struct ordo_shard *shard, uint16_t slot) {
         import_move(import, IMPORT_TAKING);
         answer_ready(shard, import);
         break;
-    case IMPORT_SYNCING: count(shard, import); break;
+    case IMPORT_SYNCING:
+        count(shard, import);
+        load_ahead(shard, import);
+        break;
     case IMPORT_OWNING:
         ordo_shard_note(shard, ORDO_NOTE_INFO, "event=slot_owned slot=%u epoch=%" PRIu64, slot,
                         shard->slots[slot].row.epoch);
         if (import->peer != NULL) answer_taken(shard, import->peer, slot);
         import_destroy(shard, import);
+        ordo_slot_resume(shard, slot);
         break;
     case IMPORT_TAKING:
     case IMPORT_COUNTING:
@@ -339,28 +359,34 @@ void ordo_import_row_durable(struct ordo_shard *shard, uint16_t slot) {
 static void drop(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MoveDrop *message) {
     struct ordo_import *import = find(shard, peer, message->move);
     if (import != NULL && import->phase != IMPORT_OWNING)
-        give_back(shard, import->slot, "the other shard keeps the slot");
+        ordo_import_give_back(shard, import->slot, "the other shard keeps the slot");
 }
 
 void ordo_import_handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message) {
+    peer->is_shard = true;
     switch (message->body_case) {
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN: begin(shard, peer, message->move_begin); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ROWS: take_rows(shard, peer, message->move_rows); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE: freeze(shard, peer, message->move_freeze); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_GIVEN: given(shard, peer, message->move_given); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP: drop(shard, peer, message->move_drop); break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ASK: ordo_adrift_answer(shard, peer, message->move_ask); break;
     default: ORDO_ASSERT(false); /* peer.c sends nothing else here */
     }
 }
 
 /* ---- what else may happen */
 
+bool ordo_import_is_adrift(const struct ordo_slot *here) {
+    return here->row.state == ORDO_SLOT_IMPORTED && (here->import == NULL || here->import->peer == NULL);
+}
+
 void ordo_imports_session_ended(struct ordo_shard *shard, struct ordo_peer *peer) {
     for (struct ordo_import *import = shard->imports, *next; import != NULL; import = next) {
         next = import->next;
         if (import->peer != peer) continue;
         import->peer = NULL;
-        if (import->phase < IMPORT_SYNCING) give_back(shard, import->slot, "the session with the other shard ended");
+        if (import->phase < IMPORT_SYNCING) ordo_import_give_back(shard, import->slot, "the session with the other shard ended");
     }
 }
 

@@ -1,8 +1,8 @@
 /* shard/core/moves.h: slots, and how they go from one shard to another (docs/cluster.md). For the core's own files.
  *
- * Files: slots.c (what this store is to each slot, who may attach), move_source.c (gives a slot away), move_given.c (sees to
+ * Files: slots.c (what this store is to each slot, who may attach), move_orders.c, move_source.c (gives a slot away), move_given.c (sees to
  * it that what was given is taken, then clears up), target_link.c (links to stores that take slots), move_target.c (takes
- * slots over), job_move.c (reading a slot, counting it). */
+ * slots over), move_adrift.c (asks what became of one), job_move.c (reading a slot, counting it). */
 #ifndef ORDO_SHARD_CORE_MOVES_H
 #define ORDO_SHARD_CORE_MOVES_H
 
@@ -28,20 +28,22 @@ struct ordo_held {
 };
 
 struct ordo_slot {
-    struct ordo_slot_row row;  /* as decided; durable once `turn` is */
-    uint64_t turn;             /* the turn that it is (or will be) written with */
+    struct ordo_slot_row row;  /* as decided; durable once its turn is */
     bool is_dirty;             /* the open turn has to write it … */
     bool clears;               /* … and to delete everything of the slot */
     bool rests;                /* no maintenance of its documents begins */
     bool is_frozen;            /* inputs of its documents wait */
     bool is_taken;             /* GIVEN: the other store has said that it owns it */
     bool has_order;            /* GIVEN: somebody waits for `move_ends` */
-    uint64_t told_session, told_ms; /* GIVEN: when MoveGiven was said last, and over which session */
+    uint64_t told_session, told_ms; /* GIVEN, IMPORTED: when MoveGiven, MoveAsk was said last, and over which session */
     struct ordo_import *import;     /* IMPORTING, IMPORTED, or OWNED in an undurable turn; NULL: no move is under way */
     struct ordo_held *held, **held_last;
     uint64_t held_ms;          /* since when */
     struct ordo_doc *docs;     /* that are in memory */
 };
+
+/* Documents that a target loads ahead; and what it takes over at once. */
+enum { ORDO_MOVE_OPEN_MAX = 1000, ORDO_IMPORTS_MAX = 4 };
 
 /* ---- giving */
 
@@ -131,9 +133,18 @@ void ordo_slots_durable(struct ordo_shard *shard);
 void ordo_slots_tick(struct ordo_shard *shard);
 void ordo_slots_placement(struct ordo_shard *shard, const struct ordo_placement *placement);
 
+/* ---- move_orders.c */
+void ordo_orders_give(struct ordo_shard *shard, uint16_t slot, const struct ordo_store_id *target);
+void ordo_orders_cancel(struct ordo_shard *shard, uint16_t slot);
+void ordo_orders_begin_next(struct ordo_shard *shard);
+void ordo_orders_finish(struct ordo_shard *shard);
+/* What became of an order. */
+void ordo_move_end(struct ordo_shard *shard, uint16_t slot, bool is_done, const char *reason);
+
 /* ---- move_source.c */
-void ordo_source_order(struct ordo_shard *shard, uint16_t slot, const struct ordo_store_id *target);
-void ordo_source_cancel(struct ordo_shard *shard, uint16_t slot);
+void ordo_source_begin(struct ordo_shard *shard, const struct ordo_move_order *order);
+/* The slot stays here. Not once it is being given. */
+void ordo_source_drop(struct ordo_shard *shard, const char *reason);
 void ordo_source_finish(struct ordo_shard *shard);
 void ordo_source_linked(struct ordo_shard *shard, struct ordo_target *target);
 void ordo_source_unlinked(struct ordo_shard *shard, const struct ordo_target *target, const char *reason);
@@ -148,7 +159,8 @@ void ordo_source_durable(struct ordo_shard *shard);
 void ordo_source_given(struct ordo_shard *shard, uint16_t slot); /* durably */
 void ordo_source_tick(struct ordo_shard *shard);
 bool ordo_source_is_busy(const struct ordo_shard *shard);
-void ordo_move_end(struct ordo_shard *shard, uint16_t slot, bool is_done, const char *reason);
+/* Whether this move of the slot may still be committed here. */
+bool ordo_source_may_give(const struct ordo_shard *shard, uint16_t slot, uint64_t move);
 
 /* ---- move_given.c */
 void ordo_given_taken(struct ordo_shard *shard, const struct ordo_target *target, uint16_t slot, uint64_t epoch);
@@ -178,6 +190,16 @@ void ordo_import_row_durable(struct ordo_shard *shard, uint16_t slot);
 void ordo_import_job_done(struct ordo_shard *shard, struct ordo_job *job); /* takes it */
 /* The table may know what became of a slot that is here and not ours yet. */
 void ordo_import_placed(struct ordo_shard *shard, uint16_t slot);
+/* All of it is here, and nobody says whose it is. */
+bool ordo_import_is_adrift(const struct ordo_slot *here);
+/* The slot stays the other shard's, and what came of it goes. */
+void ordo_import_give_back(struct ordo_shard *shard, uint16_t slot, const char *reason);
 void ordo_imports_finish(struct ordo_shard *shard);
+
+/* ---- move_adrift.c */
+void ordo_adrift_tick(struct ordo_shard *shard);
+bool ordo_adrift_needs(const struct ordo_shard *shard, const struct ordo_target *target);
+void ordo_adrift_answer(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MoveAsk *ask);
+void ordo_adrift_over(struct ordo_shard *shard, const struct ordo_target *target, const Ordo__Cluster__V1__MoveOver *over);
 
 #endif

@@ -151,7 +151,8 @@ static void handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo_
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ROWS:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_GIVEN:
-    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP: ordo_import_handle(shard, peer, message); break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP:
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ASK: ordo_import_handle(shard, peer, message); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY__NOT_SET: /* of a later protocol: ignored */
     case _ORDO__CLUSTER__V1__TO_SHARD__BODY__CASE_IS_INT_SIZE: break;
     }

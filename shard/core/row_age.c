@@ -25,6 +25,7 @@ static struct age age_of(enum ordo_cf cf, struct ordo_slice key, struct ordo_sli
     struct ordo_turn_row turn;
     struct ordo_block_info block;
     struct ordo_snapshot_row snapshot;
+    struct ordo_slot_row slot;
     if (cf == ORDO_CF_DOCS && !ordo_doc_row_decode(key, value, &doc)) {
         return (struct age){{doc.head, doc.erased_seq, doc.horizon, doc.history_seq}};
     }
@@ -35,6 +36,9 @@ static struct age age_of(enum ordo_cf cf, struct ordo_slice key, struct ordo_sli
     if (cf == ORDO_CF_HISTORY && !ordo_block_look(key, value, &block)) return (struct age){{block.count}};
     if (cf == ORDO_CF_META && ordo_slice_equal(key, ordo_key_turn) && !ordo_turn_row_decode(value, &turn)) {
         return (struct age){{turn.turn}};
+    }
+    if (cf == ORDO_CF_META && ordo_slice_starts_with(key, ordo_key_slots) && !ordo_slot_row_decode(key, value, &slot)) {
+        return (struct age){{slot.turn, slot.epoch}};
     }
     return (struct age){{0}};
 }

@@ -3,7 +3,7 @@
  * Runs and pieces of snapshots never change once written. Rows that are written again say themselves how new they are: a
  * document's by its head, by where it was forgotten and by its horizon, which only rise; a client's by its newest op; a block
  * of history, to which ops are appended, by how many it holds; the record of a snapshot, which may become that of a document
- * that was forgotten at the same head, by which of both it is. Pure. */
+ * that was forgotten at the same head, by which of both it is; a slot's by the turn that wrote it. Pure. */
 #ifndef ORDO_SHARD_CORE_ROW_AGE_H
 #define ORDO_SHARD_CORE_ROW_AGE_H
 

@@ -122,13 +122,16 @@ ordo_err ordo_turn_row_decode(struct ordo_slice value, struct ordo_turn_row *row
     return body_end(ordo_take_varint(&body, &row->turn) && ordo_take_varint(&body, &row->term), &body);
 }
 
-/* The epoch alone is OWNED. Behind it: the state, the other store, the move, and what only some states have. */
+/* The epoch alone is OWNED. Behind it: the state, the turn, the other store, the move, and what only some states have. */
 void ordo_slot_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_slot_row *row) {
     ORDO_ASSERT(row->state != ORDO_SLOT_NONE);
     ordo_value_begin(out, ROW_VERSION);
     ordo_buffer_append_u64_le(out, row->epoch);
-    if (row->state != ORDO_SLOT_OWNED) {
+    if (row->state != ORDO_SLOT_OWNED || row->turn > 0) {
         ordo_buffer_append_u8(out, (uint8_t)row->state);
+        ordo_buffer_append_varint(out, row->turn);
+    }
+    if (row->state != ORDO_SLOT_OWNED) {
         ordo_buffer_append_slice(out, ordo_slice(row->other.bytes, sizeof row->other.bytes));
         ordo_buffer_append_u64_le(out, row->move);
         if (row->state == ORDO_SLOT_GIVEN) ordo_buffer_append_u8(out, row->is_cleared);
@@ -140,9 +143,11 @@ void ordo_slot_row_encode(struct ordo_buffer *out, struct ordo_slice key, const 
 static bool take_slot_details(struct ordo_reader *body, struct ordo_slot_row *row) {
     uint8_t state, is_cleared = 0;
     struct ordo_slice other;
-    if (!ordo_take_u8(body, &state) || state < ORDO_SLOT_GIVEN || state > ORDO_SLOT_IMPORTED) return false;
-    if (!ordo_take_bytes(body, sizeof row->other.bytes, &other) || !ordo_take_u64_le(body, &row->move)) return false;
+    if (!ordo_take_u8(body, &state) || state < ORDO_SLOT_OWNED || state > ORDO_SLOT_IMPORTED) return false;
+    if (!ordo_take_varint(body, &row->turn)) return false;
     row->state = (enum ordo_slot_state)state;
+    if (row->state == ORDO_SLOT_OWNED) return true;
+    if (!ordo_take_bytes(body, sizeof row->other.bytes, &other) || !ordo_take_u64_le(body, &row->move)) return false;
     memcpy(row->other.bytes, other.data, sizeof row->other.bytes);
     if (row->state != ORDO_SLOT_GIVEN) return ordo_take_u64_le(body, &row->incarnation);
     if (!ordo_take_u8(body, &is_cleared) || is_cleared > 1) return false;

@@ -81,8 +81,9 @@ struct ordo_slot_row {
     uint64_t move;              /* GIVEN, IMPORTING, IMPORTED: which one; GIVEN: 0 if it was another store's gift */
     uint64_t incarnation;       /* IMPORTING, IMPORTED: of `other` */
     bool is_cleared;            /* GIVEN: nothing of the slot is left here, and `other` is known to serve it */
+    uint64_t turn;              /* that wrote the row: of two versions of it, the one with the higher is the newer */
 };
-/* OWNED is encoded as it was before there were other states. Nothing is encoded for NONE. */
+/* OWNED from the store's beginning is encoded as it was before there were other states. Nothing is encoded for NONE. */
 void ordo_slot_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_slot_row *row);
 ORDO_MUST_USE ordo_err ordo_slot_row_decode(struct ordo_slice key, struct ordo_slice value, struct ordo_slot_row *row);
 

@@ -113,6 +113,7 @@ void ordo_shard_destroy(struct ordo_shard *shard) {
     }
     drop_docs(shard);
     ordo_source_finish(shard);
+    ordo_orders_finish(shard);
     ordo_targets_finish(shard);
     ordo_imports_finish(shard);
     ordo_slots_finish(shard);
@@ -300,8 +301,8 @@ void ordo_shard_step(struct ordo_shard *shard, const struct ordo_shard_event *ev
     case ORDO_SHARD_DISK: disk(shard, event->disk.is_full); break;
     case ORDO_SHARD_TICK: tick(shard); break;
     case ORDO_SHARD_PLACEMENT: ordo_slots_placement(shard, event->placement.placement); break;
-    case ORDO_SHARD_MOVE: ordo_source_order(shard, event->move.slot, &event->move.target); break;
-    case ORDO_SHARD_MOVE_CANCEL: ordo_source_cancel(shard, event->move_cancel.slot); break;
+    case ORDO_SHARD_MOVE: ordo_orders_give(shard, event->move.slot, &event->move.target); break;
+    case ORDO_SHARD_MOVE_CANCEL: ordo_orders_cancel(shard, event->move_cancel.slot); break;
     case ORDO_SHARD_TARGET_UP: ordo_targets_up(shard, event->target.session); break;
     case ORDO_SHARD_TARGET_DOWN: ordo_targets_down(shard, event->target.session); break;
     case ORDO_SHARD_TARGET_RECEIVED:
@@ -314,7 +315,8 @@ void ordo_shard_step(struct ordo_shard *shard, const struct ordo_shard_event *ev
 uint64_t ordo_shard_next_tick_ms(const struct ordo_shard *shard) {
     uint64_t next_ms = ordo_timers_next_ms(&shard->timers);
     if (shard->peers != NULL && shard->link_check_ms < next_ms) next_ms = shard->link_check_ms;
-    bool has_moves = shard->targets != NULL || shard->given_count > 0 || shard->held_size > 0;
+    bool has_moves = shard->targets != NULL || shard->given_count > 0 || shard->imported_count > 0 ||
+                     shard->held_size > 0;
     if (has_moves && shard->slots_check_ms < next_ms) next_ms = shard->slots_check_ms;
     /* What came of a turn's being durable waits for the end of a turn. */
     bool is_due = shard->open_first != NULL || ordo_slots_are_dirty(shard) ||
@@ -330,7 +332,7 @@ struct ordo_shard_stats ordo_shard_stats(const struct ordo_shard *shard) {
     struct ordo_shard_stats stats = shard->stats;
     stats.documents = shard->docs.count;
     for (const struct ordo_peer *peer = shard->peers; peer != NULL; peer = peer->next)
-        stats.gateways += peer->is_linked;
+        stats.gateways += peer->is_linked && !peer->is_shard;
     return stats;
 }
 

@@ -9,6 +9,10 @@
 
 enum { HELD_CHECK_MS = 100 };
 
+static bool is_left_to_clear(const struct ordo_slot_row *row) {
+    return row->state == ORDO_SLOT_GIVEN && !row->is_cleared;
+}
+
 /* What was being taken over when the process ended is not whole, and begins anew: it is somebody else's. */
 static void drop_unfinished(struct ordo_shard *shard, uint16_t slot) {
     struct ordo_slot_row row = shard->slots[slot].row;
@@ -22,10 +26,13 @@ void ordo_slots_init(struct ordo_shard *shard, const struct ordo_slot_row *rows)
     const struct ordo_slot_row all = {.state = ORDO_SLOT_OWNED, .epoch = 1};
     for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         struct ordo_slot *here = &shard->slots[slot];
-        here->row = shard->durable_slots[slot] = rows != NULL ? rows[slot] : all;
+        here->row = rows != NULL ? rows[slot] : all;
+        if (here->row.turn > shard->turn) here->row.turn = shard->turn; /* a repair may not know the newest turn */
+        shard->durable_slots[slot] = here->row;
         here->held_last = &here->held;
+        shard->given_count += is_left_to_clear(&here->row);
+        shard->imported_count += here->row.state == ORDO_SLOT_IMPORTED;
         drop_unfinished(shard, slot);
-        if (here->row.state == ORDO_SLOT_GIVEN && !here->row.is_cleared) shard->given_count++;
     }
 }
 
@@ -33,16 +40,14 @@ const struct ordo_slot_row *ordo_shard_slots(const struct ordo_shard *shard) { r
 
 /* ---- rows */
 
-static bool is_left_to_clear(const struct ordo_slot_row *row) {
-    return row->state == ORDO_SLOT_GIVEN && !row->is_cleared;
-}
-
 void ordo_slot_change(struct ordo_shard *shard, uint16_t slot, const struct ordo_slot_row *row, bool clears) {
     struct ordo_slot *here = &shard->slots[slot];
     shard->given_count += is_left_to_clear(row);
     shard->given_count -= is_left_to_clear(&here->row);
+    shard->imported_count += row->state == ORDO_SLOT_IMPORTED;
+    shard->imported_count -= here->row.state == ORDO_SLOT_IMPORTED;
     here->row = *row;
-    here->turn = shard->turn + 1;
+    here->row.turn = shard->turn + 1;
     here->clears = here->clears || clears;
     if (!here->is_dirty) shard->dirty_slot_count++;
     here->is_dirty = true;
@@ -67,7 +72,7 @@ void ordo_slots_turn_end(struct ordo_shard *shard, uint64_t turn) {
         ordo_slot_row_encode(&shard->value, ordo_buffer_slice(&shard->key), &here->row);
         ordo_batch_put(&shard->effects->batch, ORDO_CF_META, ordo_buffer_slice(&shard->key),
                        ordo_buffer_slice(&shard->value));
-        here->turn = turn;
+        ORDO_ASSERT(here->row.turn == turn);
         here->is_dirty = here->clears = false;
         shard->dirty_slot_count--;
         shard->undurable_slots = true;
@@ -97,8 +102,8 @@ void ordo_slots_durable(struct ordo_shard *shard) {
     shard->undurable_slots = false;
     for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         struct ordo_slot *here = &shard->slots[slot];
-        bool is_written = !here->is_dirty && here->turn > shard->settled_slots_turn;
-        if (is_written && here->turn <= shard->durable_turn) row_is_durable(shard, slot);
+        bool is_written = !here->is_dirty && here->row.turn > shard->settled_slots_turn;
+        if (is_written && here->row.turn <= shard->durable_turn) row_is_durable(shard, slot);
         else if (is_written) shard->undurable_slots = true;
     }
     shard->settled_slots_turn = shard->durable_turn;
@@ -106,7 +111,7 @@ void ordo_slots_durable(struct ordo_shard *shard) {
 
 static bool is_ours(const struct ordo_shard *shard, uint16_t slot) {
     const struct ordo_slot *here = &shard->slots[slot];
-    return here->row.state == ORDO_SLOT_OWNED && here->turn <= shard->durable_turn;
+    return here->row.state == ORDO_SLOT_OWNED && here->row.turn <= shard->durable_turn;
 }
 
 /* ---- who has it */
@@ -263,6 +268,7 @@ void ordo_slots_tick(struct ordo_shard *shard) {
         if (is_late) ordo_slot_refuse_held(shard, slot);
     }
     ordo_given_tick(shard);
+    ordo_adrift_tick(shard);
 }
 
 void ordo_slots_placement(struct ordo_shard *shard, const struct ordo_placement *placement) {

@@ -43,6 +43,7 @@ struct ordo_peer {
     size_t waiting_size;          /* bytes of its inputs that wait for a document */
     struct ordo_audience *starved; /* audiences whose commits were dropped for want of credit, not yet told */
     uint64_t refused_session;     /* the newest session that got a LinkReset though we do not know it */
+    bool is_shard;                /* that moves slots, and no gateway */
     bool has_been_told;           /* scratch: this time */
 };
 
@@ -227,6 +228,7 @@ struct ordo_shard {
     struct ordo_slot slots[ORDO_SLOT_COUNT];
     struct ordo_slot_row durable_slots[ORDO_SLOT_COUNT];
     uint32_t dirty_slot_count, given_count; /* to be written; given away and not cleared up */
+    uint32_t imported_count;            /* here, and not known whose */
     bool undurable_slots;               /* rows of slots are on their way to the disk: written with a turn later than … */
     uint64_t settled_slots_turn;
     uint64_t slots_check_ms;

@@ -1,4 +1,4 @@
-/* The links to stores that take slots over. It is the link that gateways have (proto/link.h), with this shard in the
+/* The links to stores that take slots over (or that may know what became of one that was being taken over). It is the link that gateways have (proto/link.h), with this shard in the
  * gateway's place: it opens sessions, says LinkHello, and begins another session when something was lost. There is no side
  * link: a target whose disk stalls is silent, and who is silent for too long is let go of. */
 #include <inttypes.h>
@@ -152,7 +152,8 @@ static bool is_late(const struct ordo_shard *shard, const struct ordo_target *ta
 
 static bool is_needed(const struct ordo_shard *shard, const struct ordo_target *target) {
     const struct ordo_source *source = &shard->source;
-    return (source->phase != ORDO_SOURCE_NONE && source->target == target) || ordo_given_needs(shard, target);
+    return (source->phase != ORDO_SOURCE_NONE && source->target == target) || ordo_given_needs(shard, target) ||
+           ordo_adrift_needs(shard, target);
 }
 
 void ordo_targets_tick(struct ordo_shard *shard) {
@@ -212,6 +213,7 @@ static void dispatch(struct ordo_shard *shard, struct ordo_target *target,
         if (message->move_taken->slot < ORDO_SLOT_COUNT)
             ordo_given_taken(shard, target, (uint16_t)message->move_taken->slot, message->move_taken->epoch);
         break;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_OVER: ordo_adrift_over(shard, target, message->move_over); break;
     default: ordo_source_told(shard, target, message); break;
     }
 }

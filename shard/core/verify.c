@@ -9,6 +9,7 @@
 #include "shard/core/damage.h"
 #include "shard/core/key.h"
 #include "shard/core/replay.h"
+#include "shard/core/slot_rows.h"
 
 struct verify {
     struct ordo_view *view;
@@ -17,6 +18,8 @@ struct verify {
     struct ordo_verify_counts counts;
     struct ordo_buffer doc_key, end_key; /* of the document being looked at */
     struct ordo_key doc;
+    bool has_slots;                      /* the store says which slots it has */
+    struct ordo_slot_row slots[ORDO_SLOT_COUNT];
 };
 
 static void report(struct verify *verify, uint64_t seq, const char *text) {
@@ -356,6 +359,21 @@ static bool next_document(struct verify *verify, enum ordo_cf cf, struct ordo_sl
     return found;
 }
 
+static void read_slots(struct verify *verify) {
+    verify->doc = (struct ordo_key){0};
+    if (ordo_slot_rows_read(verify->view, true, verify->slots)) report(verify, 0, "the rows of slots cannot be read");
+    for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++)
+        if (verify->slots[slot].state != ORDO_SLOT_NONE) verify->has_slots = true;
+}
+
+/* What is being taken over is not whole, and is no matter until it is. */
+static bool is_to_be_checked(struct verify *verify) {
+    const struct ordo_slot_row *row = &verify->slots[verify->doc.slot];
+    if (!verify->has_slots || ordo_slot_row_has_documents(row)) return true;
+    if (row->state != ORDO_SLOT_IMPORTING) report(verify, 0, "a document of a slot that this store does not have");
+    return false;
+}
+
 /* Documents may be lost with their names, so that no other check meets them. */
 static void check_damage(struct verify *verify) {
     struct ordo_buffer row = {0};
@@ -375,6 +393,7 @@ struct ordo_verify_counts ordo_verify(struct ordo_view *view, ordo_verify_found 
     struct ordo_buffer from = {0}, candidate = {0};
     ordo_buffer_append_u8(&from, 0);
     check_damage(&verify);
+    read_slots(&verify);
     for (;;) {
         bool has_next = false;
         for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
@@ -389,7 +408,7 @@ struct ordo_verify_counts ordo_verify(struct ordo_view *view, ordo_verify_found 
         if (!has_next) break;
         (void)ordo_key_parse(ordo_buffer_slice(&verify.doc_key), &verify.doc);
         ordo_key_doc_end(&verify.end_key, ordo_buffer_slice(&verify.doc_key));
-        check_document(&verify);
+        if (is_to_be_checked(&verify)) check_document(&verify);
         ordo_buffer_clear(&from);
         ordo_buffer_append_slice(&from, ordo_buffer_slice(&verify.end_key));
     }

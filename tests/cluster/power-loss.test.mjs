@@ -4,7 +4,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { Cluster, assertSameText, converge, withCluster } from "./lib/cluster.mjs";
 import { ForgetfulDisk } from "./lib/disk.mjs";
-import { Program, residentBytes } from "./lib/process.mjs";
+import { Program, residentBytes, run } from "./lib/process.mjs";
 import { Random, seedOfRun } from "./lib/random.mjs";
 import { keepTyping, pause } from "./lib/typing.mjs";
 
@@ -13,10 +13,10 @@ const lossCount = Number(process.env.ORDO_POWER_LOSSES ?? 15);
 const ROUND_S = 10; // the driver checks everything after each round
 const random = new Random(seedOfRun);
 
-const onForgetfulDisk = (name, act) => test(name, (t) => {
+const onForgetfulDisk = (name, act, shardArgs = []) => test(name, (t) => {
   const disk = new ForgetfulDisk();
   const prepare = (cluster) => disk.attach(cluster, random);
-  return withCluster(t, new Cluster({ prepare }), (cluster) => act(cluster, disk), 120_000 + lossCount * 3000);
+  return withCluster(t, new Cluster({ prepare, shardArgs }), (cluster) => act(cluster, disk, t), 120_000 + lossCount * 3000);
 });
 
 /** The shard dies, and with it all that its disk had not been told to keep. */
@@ -27,15 +27,15 @@ async function losePower(cluster, disk) {
   return forgotten;
 }
 
-/** ordo-load --verify in the background, on documents of its own. */
-function startLoad(cluster, durationS) {
+/** ordo-load in the background, on documents of its own. */
+function startLoad(cluster, durationS, args = ["--verify"]) {
   const load = new Program("ordo-load");
   cluster.programs.push(load);
   const size = ["--docs", "6", "--clients", "2", "--duration", String(durationS)];
-  load.start(["--url", cluster.url, ...size, "--verify"]);
+  load.start(["--url", cluster.url, ...size, ...args]);
   return async () => {
     const { code, signal } = await load.ended;
-    assert.equal(code, 0, `ordo-load --verify ended with ${signal ?? code}:\n${load.stderr}`);
+    assert.equal(code, 0, `ordo-load ${args} ended with ${signal ?? code}:\n${load.stderr}`);
   };
 }
 
@@ -45,13 +45,15 @@ async function typists(cluster, count = 3) {
   return { clients, typing: keepTyping(random, clients) };
 }
 
-onForgetfulDisk("whatever power loss takes, no acked op is among it", async (cluster, disk) => {
+/** Cuts under load, each judged by `ordo verify` before the next start, and then by the driver's acks and all clients. */
+async function losePowerAgainAndAgain(cluster, disk, { loadArgs, isVerified, keepsAll = true }) {
   const { clients, typing } = await typists(cluster);
   for (let i = 0; i < lossCount;) {
-    const finishLoad = startLoad(cluster, ROUND_S);
+    const finishLoad = startLoad(cluster, ROUND_S, loadArgs);
     for (const endMs = Date.now() + ROUND_S * 1000; Date.now() < endMs; i++) {
       await pause(50 + random.below(900));
-      await losePower(cluster, disk);
+      const forgotten = await losePower(cluster, disk);
+      if (isVerified) await assertVerified(cluster, `after a power loss (${forgotten})`);
       await cluster.startShard();
     }
     await finishLoad();
@@ -61,11 +63,35 @@ onForgetfulDisk("whatever power loss takes, no acked op is among it", async (clu
   await losePower(cluster, disk);
   await cluster.startShard();
   assertSameText((await cluster.join()).text, text, "a fresh client after one more power loss");
+  const first = await run("ordo", ["doc", "at", "c/d", "--seq", "1", "--url", cluster.url]);
+  assert.equal(first.code === 0, keepsAll, `whether the first op is still in the history: ${first.stderr}`);
   await cluster.gateway.stop();
   await cluster.shard.stop();
-  const verified = await cluster.verify();
-  assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+  return assertVerified(cluster, "in the end");
+}
+
+async function assertVerified(cluster, when) {
+  const { code, stdout, stderr } = await cluster.verify();
+  assert.equal(code, 0, `${when}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+onForgetfulDisk("whatever power loss takes, no acked op is among it", async (cluster, disk) => {
+  await losePowerAgainAndAgain(cluster, disk, { loadArgs: ["--verify"], isVerified: false });
 });
+
+// Snapshots, packing and truncation are at work all the time, so that the power goes at every step of theirs.
+const TRUNCATING = ["--log-ops", "100", "--log-slack", "20", "--log-age-ms", "0"];
+
+onForgetfulDisk("the same while logs are truncated and all of history is packed", async (cluster, disk) => {
+  const stdout = await losePowerAgainAndAgain(cluster, disk, { loadArgs: ["--verify"], isVerified: true });
+  assert.doesNotMatch(stdout, / 0 blocks of history/, "something was packed");
+}, [...TRUNCATING, "--history", "full"]);
+
+onForgetfulDisk("the same while little history is kept, and its base moves on", async (cluster, disk) => {
+  const stdout = await losePowerAgainAndAgain(cluster, disk, { loadArgs: [], isVerified: true, keepsAll: false });
+  assert.doesNotMatch(stdout, / 0 blocks of history/, "something was packed");
+}, [...TRUNCATING, "--history", "300"]);
 
 onForgetfulDisk("a failed sync stops the shard, and what comes after survives power loss", async (cluster, disk) => {
   const { clients, typing } = await typists(cluster);

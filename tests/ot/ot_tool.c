@@ -5,7 +5,8 @@
  *   { "applied": string, "left": op, "right": op, "composed": op, "live": op, "live_other": op }: `left` and
  *   `right` are `op` rebased over `other` with that side; `live` and `live_other` are the same pair through the
  *   indexed form, `op` on the right.
- * Ops are arrays as `ot-text-unicode` has them. */
+ * Ops are arrays as `ot-text-unicode` has them; an insert with tie hints is { "i": string, "hints": follows + 2 *
+ * precedes }, and the indexed form decides ties by them, where they say nothing for `other`. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -27,6 +27,11 @@ void ot_op_from_json(const json_t *components, struct ordo_buffer *out) {
         } else if (json_is_string(component)) {
             text_put(&writer, text_span(TEXT_INSERT, ordo_utf8_count(json_slice(component))));
             ordo_buffer_append_slice(&text, json_slice(component));
+        } else if (json_object_get(component, "i") != NULL) {
+            struct ordo_slice inserted = json_slice(json_object_get(component, "i"));
+            uint64_t hints = (uint64_t)json_integer_value(json_object_get(component, "hints"));
+            text_put(&writer, text_span(TEXT_INSERT, ordo_utf8_count(inserted)) | (hints << 2 & TEXT_BITS_MASK));
+            ordo_buffer_append_slice(&text, inserted);
         } else {
             json_t *deleted = json_object_get(component, "d");
             ORDO_ASSERT(json_is_integer(deleted));
@@ -48,7 +53,10 @@ json_t *ot_op_to_json(struct ordo_slice op) {
         case TEXT_DELETE: json_array_append_new(components, json_pack("{s:I}", "d", (json_int_t)n)); break;
         case TEXT_INSERT: {
             size_t size = ordo_utf8_offset(opened.text, n);
-            json_array_append_new(components, json_stringn((const char *)opened.text.data, size));
+            json_t *inserted = json_stringn((const char *)opened.text.data, size);
+            json_int_t hints = (json_int_t)((span & TEXT_BITS_MASK) >> 2);
+            if (hints != 0) inserted = json_pack("{s:o, s:I}", "i", inserted, "hints", hints);
+            json_array_append_new(components, inserted);
             opened.text = ordo_slice(opened.text.data + size, opened.text.size - size);
             break;
         }

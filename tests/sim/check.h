@@ -28,6 +28,10 @@
     X(LOST, "lost", "what was typed and deleted by nobody is in the text")                                           \
     X(DOUBLED, "doubled", "what was typed once is in the text once")                                                 \
     X(INTERLEAVED, "interleaved", "two people's runs of typing do not interleave")                                   \
+    X(OWNER, "owner", "each slot has exactly one owner, by what is on the disks")                                    \
+    X(HANDOVER, "handover", "what is given away is all on the disk of the one who takes it")                         \
+    X(LEFTOVER, "leftover", "and nothing else of that slot is")                                                      \
+    X(TAIL, "tail", "what one shard sends to another is on its own disk")                                            \
     X(LIVENESS, "liveness", "once all is healed everybody settles in bounded time")                                  \
     X(BOUNDS, "bounds", "queues keep their limits")                                                                  \
     X(WIRE, "wire", "what we send decodes and keeps the rules of the protocol")

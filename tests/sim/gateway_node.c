@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/assert.h"
 #include "common/memory.h"
 #include "tests/sim/sim.h"
 
@@ -57,22 +58,25 @@ static void conn_close(struct sim *sim, uint32_t conn_index) {
 static void step(struct sim *sim, uint32_t index, const struct ordo_gateway_event *event) {
     struct sim_gateway *gateway = &sim->gateways[index];
     ordo_gateway_step(gateway->core, event);
-    bool is_link_down = false;
-    uint64_t down_session = 0;
+    uint64_t down[SIM_SHARDS_MAX * 2]; /* sessions that did not take a message */
+    uint32_t down_peers[SIM_SHARDS_MAX * 2];
+    size_t down_count = 0;
+    struct sim_end end = {.role = SIM_GATEWAY, .index = index};
     for (struct ordo_gateway_effect effect; ordo_gateway_take(gateway->core, &effect);) {
         switch (effect.kind) {
         case ORDO_GATEWAY_LINK_OPEN:
             sim_log(sim, "gateway %u opens link session %016llx", index, (unsigned long long)effect.session);
-            sim_link_open(sim, index, effect.session);
+            sim_link_open(sim, end, effect.peer, sim_shard_of_store(sim, effect.store)->index, effect.session);
             break;
-        case ORDO_GATEWAY_LINK_CLOSE: break;
+        case ORDO_GATEWAY_LINK_CLOSE: sim_link_close_peer(sim, index, effect.peer); break;
         case ORDO_GATEWAY_LINK_SEND:
         case ORDO_GATEWAY_SIDE_SEND:
-            if (!sim_link_send_to_shard(sim, index, effect.session, effect.kind == ORDO_GATEWAY_SIDE_SEND,
-                                        effect.bytes)) {
-                is_link_down = true;
-                down_session = effect.session;
-            }
+            if (sim_link_send_to_shard(sim, end, effect.session, effect.kind == ORDO_GATEWAY_SIDE_SEND, effect.bytes))
+                break;
+            if (down_count > 0 && down[down_count - 1] == effect.session) break;
+            ORDO_ASSERT(down_count < SIM_SHARDS_MAX * 2);
+            down[down_count] = effect.session;
+            down_peers[down_count++] = effect.peer;
             break;
         case ORDO_GATEWAY_CONN_OUTPUT:
             if (conn_of_slot(gateway, effect.conn) != 0) {
@@ -87,10 +91,11 @@ static void step(struct sim *sim, uint32_t index, const struct ordo_gateway_even
             break;
         }
     }
-    if (is_link_down) {
-        struct ordo_gateway_event down = event_of(sim, index, ORDO_GATEWAY_LINK_DOWN);
-        down.session = down_session;
-        step(sim, index, &down);
+    for (size_t i = 0; i < down_count; i++) {
+        struct ordo_gateway_event lost = event_of(sim, index, ORDO_GATEWAY_LINK_DOWN);
+        lost.peer = down_peers[i];
+        lost.session = down[i];
+        step(sim, index, &lost);
     }
 }
 
@@ -102,12 +107,14 @@ void sim_gateway_start(struct sim *sim, uint32_t index) {
     snprintf(name, sizeof name, "g%u", index);
     config.name = ordo_slice_of(name);
     config.seed = ordo_prng_next(&sim->prng);
+    config.has_directory = sim_has_directory(sim);
     gateway->core = ordo_gateway_create(&config);
     gateway->is_draining = gateway->turn_end_pushed = false;
     gateway->monotonic_offset_ms = sim_between(sim, 1, 1000000);
     sim_log(sim, "gateway %u starts", index);
     sim_push(sim, sim->now_us, (struct sim_item){.kind = SIM_TICK, .role = SIM_GATEWAY, .to = index,
                                                  .life = gateway->life});
+    if (sim_has_directory(sim)) sim_directory_watch(sim, SIM_GATEWAY, index, gateway->life);
 }
 
 static void add_counts(struct sim *sim, const struct ordo_gateway *core) {
@@ -132,7 +139,7 @@ void sim_gateway_crash(struct sim *sim, uint32_t index, uint64_t down_us) {
     add_counts(sim, gateway->core);
     sim->counts.gateway_deaths++;
     sim_conns_of_gateway_die(sim, index);
-    sim_links_of_gateway_die(sim, index);
+    sim_links_from_die(sim, (struct sim_end){.role = SIM_GATEWAY, .index = index});
     ordo_gateway_destroy(gateway->core);
     gateway->core = NULL;
     gateway->life++;
@@ -186,10 +193,11 @@ static void conn_frame(struct sim *sim, uint32_t index, struct sim_conn *conn, s
     step(sim, index, &event);
 }
 
-static void link_event(struct sim *sim, uint32_t index, enum ordo_gateway_event_kind kind, uint64_t session,
-                       struct ordo_slice bytes) {
+static void link_event(struct sim *sim, uint32_t index, enum ordo_gateway_event_kind kind,
+                       const struct sim_link *link, struct ordo_slice bytes) {
     struct ordo_gateway_event event = event_of(sim, index, kind);
-    event.session = session;
+    event.peer = link->peer;
+    event.session = link->session;
     event.bytes = bytes;
     step(sim, index, &event);
     push_turn_end(sim, index);
@@ -198,9 +206,9 @@ static void link_event(struct sim *sim, uint32_t index, enum ordo_gateway_event_
 static void link_up(struct sim *sim, struct sim_item *item) {
     struct sim_link *link = &sim->links[item->a];
     if (!link->is_current || link->is_connected) return;
-    if (sim->shard.core == NULL) return; /* sim_links_reconnect will be called */
+    if (sim->shards[link->shard].core == NULL) return; /* sim_links_reconnect will be called */
     link->is_connected = true;
-    link_event(sim, item->to, ORDO_GATEWAY_LINK_UP, link->session, ordo_slice(NULL, 0));
+    link_event(sim, item->to, ORDO_GATEWAY_LINK_UP, link, ordo_slice(NULL, 0));
 }
 
 void sim_gateway_deliver(struct sim *sim, struct sim_item *item) {
@@ -227,7 +235,7 @@ void sim_gateway_deliver(struct sim *sim, struct sim_item *item) {
     case SIM_LINK_UP: link_up(sim, item); return;
     case SIM_LINK_DOWN:
         link = &sim->links[item->a];
-        if (link->is_current) link_event(sim, item->to, ORDO_GATEWAY_LINK_DOWN, link->session, ordo_slice(NULL, 0));
+        if (link->is_current) link_event(sim, item->to, ORDO_GATEWAY_LINK_DOWN, link, ordo_slice(NULL, 0));
         return;
     case SIM_ENVELOPE:
     case SIM_SIDE:
@@ -235,9 +243,15 @@ void sim_gateway_deliver(struct sim *sim, struct sim_item *item) {
         if (link->is_current && link->epoch == item->b) {
             link_event(sim, item->to,
                        item->kind == SIM_SIDE ? ORDO_GATEWAY_SIDE_RECEIVED : ORDO_GATEWAY_LINK_RECEIVED,
-                       link->session, ordo_buffer_slice(&item->payload));
+                       link, ordo_buffer_slice(&item->payload));
         }
         return;
+    case SIM_TABLE: {
+        struct ordo_gateway_event event = event_of(sim, item->to, ORDO_GATEWAY_PLACEMENT);
+        event.placement = &sim->directory.table;
+        step(sim, item->to, &event);
+        break;
+    }
     case SIM_WAKE: {
         gateway->turn_end_pushed = false;
         struct ordo_gateway_event event = event_of(sim, item->to, ORDO_GATEWAY_TURN_END);

@@ -18,6 +18,7 @@ struct options {
     enum sim_profile profile;
     uint64_t minutes;    /* 0: until `to` */
     bool is_verbose, only_regressions;
+    bool has_one_shard;
     bool goes_on;        /* after a violation */
     const char *expect;  /* the check that has to fire */
 };
@@ -33,27 +34,31 @@ static void on_crash(int number) {
 
 static const char *profile_option(enum sim_profile profile) {
     if (profile == SIM_PROFILE_STARVED) return " --starved";
+    if (profile == SIM_PROFILE_MOVES) return " --moves";
     return profile == SIM_PROFILE_INTERLEAVING ? " --interleaving" : "";
 }
 
 static const char *program;
 static struct sim_counts counts;
 
-static enum sim_check run_one(uint64_t seed, enum sim_profile profile, bool is_verbose, bool is_quiet) {
+static enum sim_check run_one(uint64_t seed, enum sim_profile profile, bool has_one_shard, bool is_verbose,
+                              bool is_quiet) {
+    const char *one_shard = has_one_shard ? " --one-shard" : "";
     snprintf(reproduce, sizeof reproduce,
-             "violation: assertion\n  reproduce: %s --seeds %" PRIu64 "..%" PRIu64 "%s --verbose\n", program, seed,
-             seed, profile_option(profile));
+             "violation: assertion\n  reproduce: %s --seeds %" PRIu64 "..%" PRIu64 "%s%s --verbose\n", program, seed,
+             seed, profile_option(profile), one_shard);
     struct sim_plan plan;
-    sim_plan_draw(&plan, seed, profile);
+    sim_plan_draw(&plan, seed, profile, has_one_shard);
     struct sim *sim = sim_create(seed, &plan, is_verbose);
     sim_run(sim);
     enum sim_check violated = sim->verdict.violated;
     if (violated != SIM_CHECK_NONE && !is_quiet) {
         fflush(stdout);
         fprintf(stderr, "violation: %s (%s)\n  %s\n  seed %" PRIu64 ", at %.3f ms, step %" PRIu64 "\n"
-                "  reproduce: %s --seeds %" PRIu64 "..%" PRIu64 "%s --verbose\n",
+                "  reproduce: %s --seeds %" PRIu64 "..%" PRIu64 "%s%s --verbose\n",
                 sim_check_name(violated), sim_check_promise(violated), sim->verdict.message, seed,
-                (double)sim->now_us / 1000, sim->step_count, program, seed, seed, profile_option(profile));
+                (double)sim->now_us / 1000, sim->step_count, program, seed, seed, profile_option(profile),
+                one_shard);
     }
     sim_destroy(sim, &counts);
     return violated;
@@ -62,7 +67,9 @@ static enum sim_check run_one(uint64_t seed, enum sim_profile profile, bool is_v
 static int run_regressions(const struct options *options) {
     for (size_t i = 0; i < sim_regression_count; i++) {
         const struct sim_regression *regression = &sim_regressions[i];
-        if (run_one(regression->seed, regression->profile, options->is_verbose, false) == SIM_CHECK_NONE) continue;
+        if (run_one(regression->seed, regression->profile, regression->has_one_shard, options->is_verbose, false) ==
+            SIM_CHECK_NONE)
+            continue;
         fprintf(stderr, "  this is the regression test %s\n", regression->name);
         return EXIT_FAILURE;
     }
@@ -72,7 +79,7 @@ static int run_regressions(const struct options *options) {
 
 static int run_expecting(const struct options *options) {
     for (uint64_t seed = options->from; seed <= options->to; seed++) {
-        enum sim_check violated = run_one(seed, options->profile, false, true);
+        enum sim_check violated = run_one(seed, options->profile, options->has_one_shard, false, true);
         if (violated == SIM_CHECK_NONE) continue;
         bool is_expected = strcmp(sim_check_name(violated), options->expect) == 0;
         printf("seed %" PRIu64 " violates %s, %s\n", seed, sim_check_name(violated),
@@ -98,7 +105,8 @@ static void print_counts(void) {
 static int run_seeds(const struct options *options) {
     uint64_t start_ms = ordo_clock_monotonic_ms(), told_ms = start_ms, count = 0, violation_count = 0;
     for (uint64_t seed = options->from; seed <= options->to; seed++) {
-        bool is_violated = run_one(seed, options->profile, options->is_verbose, false) != SIM_CHECK_NONE;
+        bool is_violated = run_one(seed, options->profile, options->has_one_shard, options->is_verbose, false) !=
+                           SIM_CHECK_NONE;
         if (is_violated && !options->goes_on) return EXIT_FAILURE;
         violation_count += is_violated;
         count++;
@@ -145,7 +153,9 @@ static bool parse(struct options *options, int argc, char **argv) {
         if (strcmp(argv[i], "--verbose") == 0) options->is_verbose = true;
         else if (strcmp(argv[i], "--interleaving") == 0) options->profile = SIM_PROFILE_INTERLEAVING;
         else if (strcmp(argv[i], "--starved") == 0) options->profile = SIM_PROFILE_STARVED;
+        else if (strcmp(argv[i], "--moves") == 0) options->profile = SIM_PROFILE_MOVES;
         else if (strcmp(argv[i], "--go-on") == 0) options->goes_on = true;
+        else if (strcmp(argv[i], "--one-shard") == 0) options->has_one_shard = true;
         else if (strcmp(argv[i], "--regressions") == 0) options->only_regressions = true;
         else if (value == NULL) return false;
         else if (strcmp(argv[i], "--seeds") == 0 && parse_seeds(value, options)) i++;
@@ -161,8 +171,8 @@ int main(int argc, char **argv) {
     struct options options;
     program = argv[0];
     if (!parse(&options, argc, argv)) {
-        fprintf(stderr, "usage: ordo-sim [--seeds FROM..TO | --minutes N] [--interleaving | --starved] [--verbose]\n"
-                        "                [--go-on] [--regressions] [--expect CHECK]\n");
+        fprintf(stderr, "usage: ordo-sim [--seeds FROM..TO | --minutes N] [--interleaving | --starved | --moves] [--verbose]\n"
+                        "                [--one-shard] [--go-on] [--regressions] [--expect CHECK]\n");
         return EXIT_USAGE;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);

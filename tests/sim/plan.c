@@ -71,10 +71,48 @@ static void draw_faults(struct sim_plan *plan, struct ordo_prng *prng) {
     }
 }
 
-void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profile) {
+/* Several shards, and the directory that they need; from numbers of their own, as above. */
+static void draw_shards(struct sim_plan *plan, uint64_t seed) {
+    struct ordo_prng prng;
+    ordo_prng_init(&prng, seed ^ UINT64_C(0x736861726473));
+    if (chance(&prng, 400)) return;
+    plan->shard_count = (uint32_t)between(&prng, 2, SIM_SHARDS_MAX);
+    plan->first_owner = (uint32_t)below(&prng, plan->shard_count);
+    if (plan->doc_count < plan->shard_count && chance(&prng, 700)) plan->doc_count = plan->shard_count;
+    if (chance(&prng, 600)) plan->faults[SIM_FAULT_MOVE_SLOT] = (uint32_t)between(&prng, 1, 4);
+    if (chance(&prng, 250)) plan->faults[SIM_FAULT_STOP_DIRECTORY] = (uint32_t)between(&prng, 1, 3);
+    if (plan->faults[SIM_FAULT_CRASH_SHARD] > 0 && chance(&prng, 500)) plan->faults[SIM_FAULT_CRASH_SHARD] += 2;
+}
+
+/* Small slots move in many steps. */
+static void draw_moves(struct sim_plan *plan, uint64_t seed) {
+    struct ordo_prng prng;
+    ordo_prng_init(&prng, seed ^ UINT64_C(0x6d6f766573));
+    struct ordo_shard_config *shard = &plan->shard;
+    shard->move_chunk_size = between(&prng, 50, 3000);
+    shard->move_window_size = between(&prng, 100, 6000);
+    shard->move_step_ms = (uint32_t)between(&prng, 500, 4000);
+    if (chance(&prng, 200)) shard->move_freeze_ms = (uint32_t)between(&prng, 1, 100);
+    if (chance(&prng, 100)) shard->move_tail_size_max = between(&prng, 100, 2000);
+    if (chance(&prng, 100)) shard->move_hold_size_max = between(&prng, 0, 300);
+    if (chance(&prng, 300)) shard->move_hold_ms = (uint32_t)between(&prng, 50, 1000);
+    if (chance(&prng, 300)) plan->moves_crash = (uint32_t)between(&prng, 2, 40);
+    if (plan->profile != SIM_PROFILE_MOVES) return;
+    plan->shard_count = (uint32_t)between(&prng, 2, SIM_SHARDS_MAX);
+    plan->first_owner = (uint32_t)below(&prng, plan->shard_count);
+    plan->raw_count = 0;
+    plan->may_damage = false;
+    plan->faults[SIM_FAULT_DAMAGE_DISK] = 0;
+    plan->faults[SIM_FAULT_MOVE_SLOT] = (uint32_t)between(&prng, 3, 12);
+    if (chance(&prng, 500)) plan->faults[SIM_FAULT_STOP_DIRECTORY] = (uint32_t)between(&prng, 1, 3);
+    if (chance(&prng, 500)) plan->faults[SIM_FAULT_CRASH_SHARD] = (uint32_t)between(&prng, 1, 4);
+    plan->moves_crash = chance(&prng, 300) ? 0 : (uint32_t)between(&prng, 2, 60);
+}
+
+void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profile, bool has_one_shard) {
     struct ordo_prng prng;
     ordo_prng_init(&prng, seed ^ UINT64_C(0x706c616e));
-    *plan = (struct sim_plan){.profile = profile};
+    *plan = (struct sim_plan){.profile = profile, .shard_count = 1};
     ordo_shard_config_init(&plan->shard);
     ordo_gateway_config_init(&plan->gateway);
     plan->shard.idle_ms = 500;
@@ -110,8 +148,10 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profil
     draw_faults(plan, &prng);
     draw_truncation(plan, seed);
     draw_erasure(plan, seed);
+    if (!has_one_shard) draw_shards(plan, seed);
     plan->may_damage = chance(&prng, 40);
     if (plan->may_damage) plan->faults[SIM_FAULT_DAMAGE_DISK] = 2;
+    if (plan->shard_count > 1 || profile == SIM_PROFILE_MOVES) draw_moves(plan, seed);
     if (profile != SIM_PROFILE_STARVED) return;
     plan->may_paste = false;
     plan->client_count += 2;

@@ -12,14 +12,17 @@ enum sim_item_kind {
     SIM_CONNECTED,  /* connection `a` is established */
     SIM_CLOSED,     /* `to` learns that connection `a` is gone */
     SIM_LINK_UP,    /* the sockets of link `a` may be connected by now */
-    SIM_LINK_DOWN,  /* gateway `to` learns that link `a` is not connected any more */
+    SIM_LINK_DOWN,  /* who opened link `a` learns that it is not connected any more */
     SIM_ENVELOPE,   /* a data-link message of link `a` arrives; `b`: epoch */
     SIM_SIDE,       /* a side-link message arrives; the same */
+    SIM_ANSWER,     /* a data-link message of link `a` arrives at the shard that opened it; the same */
     SIM_WRITTEN,    /* the shard's disk finished the write that is under way */
     SIM_JOB,        /* a helper thread finished the job that is the `object` */
     SIM_WAKE,       /* the shard's loop looks at its inbox; a gateway ends its turn */
     SIM_TICK,       /* a process runs its timers */
     SIM_START,      /* a process starts */
+    SIM_TABLE,      /* a process hears of the router table */
+    SIM_REGISTER,   /* shard `to` makes the table show what its store says */
     SIM_USER,       /* the person at client `to` does something */
     SIM_FAULT,      /* the world breaks something, by the plan; `a`: enum sim_fault */
     SIM_HEAL,       /* and mends it; `a`: 0 everything */

@@ -15,8 +15,8 @@ struct raw_submit {
     uint32_t allowed;      /* bits of the nack codes that fit */
     bool is_bad;           /* must not be committed, ever */
     bool is_late;          /* nor this: the opening that it went through had ended ... */
-    size_t link_count;     /* ... unless a link or the shard was started anew since: then both openings are */
-    uint64_t incarnation;  /* attached again, and the shard cannot tell which was the later one */
+    uint64_t reattach_count; /* ... unless something was started anew since: then both openings are attached again, */
+                             /* and the shard cannot tell which was the later one */
     uint32_t conn;
     struct ordo_buffer op;
     uint64_t base_seq;
@@ -26,10 +26,8 @@ struct raw_conn {
     uint32_t conn;         /* index + 1; 0: none */
     bool is_greeted, is_opened, is_ended; /* ended: the document was opened on the other connection since */
     uint32_t handle;
-    size_t link_count;     /* when the Open was sent that ended it */
-    uint64_t incarnation;
-    size_t open_link_count; /* when its own was */
-    uint64_t open_incarnation;
+    uint64_t reattach_count;      /* when the Open was sent that ended it */
+    uint64_t open_reattach_count; /* when its own was */
 };
 
 struct sim_raw {
@@ -93,8 +91,7 @@ static void greet(struct sim *sim, struct sim_raw *raw, struct raw_conn *conn) {
     message.open = &open;
     send_message(sim, conn, &message);
     conn->is_greeted = true;
-    conn->open_link_count = sim->link_count;
-    conn->open_incarnation = sim->shard.incarnation;
+    conn->open_reattach_count = sim->reattach_count;
 }
 
 static void send_submit(struct sim *sim, struct raw_conn *conn, const struct raw_submit *submit) {
@@ -170,8 +167,7 @@ static struct raw_submit *submit_add(struct sim *sim, struct sim_raw *raw, struc
 
 static void set_late(const struct raw_conn *conn, struct raw_submit *submit) {
     submit->is_late = true;
-    submit->link_count = conn->link_count;
-    submit->incarnation = conn->incarnation;
+    submit->reattach_count = conn->reattach_count;
 }
 
 /* An insert of fresh characters at the beginning of the document. */
@@ -294,8 +290,7 @@ static void opened(struct sim_raw *raw, struct raw_conn *conn, const Ordo__V1__S
     if (!other->is_opened) return;
     /* The earlier opening is over: what had not been committed through it must never be. */
     other->is_ended = true;
-    other->link_count = conn->open_link_count;
-    other->incarnation = conn->open_incarnation;
+    other->reattach_count = conn->open_reattach_count;
     for (size_t i = 0; i < raw->submit_count; i++) {
         struct raw_submit *submit = &raw->submits[i];
         if (submit->client_seq > got->opened->last_client_seq && submit->conn == other->conn) {
@@ -393,7 +388,7 @@ void sim_raw_check(struct sim *sim, uint32_t index) {
     const struct sim_raw *raw = sim->raws[index];
     for (size_t i = 0; i < raw->submit_count; i++) {
         const struct raw_submit *submit = &raw->submits[i];
-        bool is_final = submit->link_count == sim->link_count && submit->incarnation == sim->shard.incarnation;
+        bool is_final = submit->reattach_count == sim->reattach_count;
         if (raw->is_thief || raw->is_wild || !(submit->is_bad || (submit->is_late && is_final))) continue;
         const struct oracle_entry *entry = oracle_find(sim->oracle, raw->doc, client_of(raw), submit->client_seq);
         if (entry != NULL) {

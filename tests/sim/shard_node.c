@@ -4,181 +4,29 @@
 
 #include "common/assert.h"
 #include "common/memory.h"
-#include "shard/core/key.h"
-#include "shard/core/rows.h"
-#include "shard/core/run.h"
-#include "shard/core/verify.h"
 #include "shard/store_memory.h"
 #include "tests/sim/sim.h"
 
 /* A shard process: the loop around the core (read what waits, end the turn, hand the batch to the one writer), the
  * writer with its disk, helper threads for jobs, and the side thread that answers heartbeats. */
 
-static struct ordo_shard_event event_of(const struct sim *sim, enum ordo_shard_event_kind kind) {
+static struct ordo_shard_event event_of(const struct sim_shard *shard, enum ordo_shard_event_kind kind) {
+    const struct sim *sim = shard->sim;
     return (struct ordo_shard_event){
         .kind = kind,
-        .wall_ms = sim_wall_ms(sim, sim->shard.wall_offset_ms),
-        .monotonic_ms = sim->now_us / SIM_MS + sim->shard.monotonic_offset_ms,
+        .wall_ms = sim_wall_ms(sim, shard->wall_offset_ms),
+        .monotonic_ms = sim->now_us / SIM_MS + shard->monotonic_offset_ms,
     };
 }
 
-static struct sim_item item_of(const struct sim *sim, enum sim_item_kind kind) {
-    return (struct sim_item){.kind = kind, .role = SIM_SHARD, .life = sim->shard.life};
-}
-
-/* ---- what is on disk becomes known to the oracle */
-
-static void run_is_durable(struct sim *sim, struct ordo_slice key, struct ordo_slice value) {
-    struct ordo_key parsed;
-    struct ordo_run run;
-    if (!ordo_key_parse(key, &parsed) || ordo_run_open(key, value, &run) != ORDO_OK) {
-        if (sim->plan.may_damage) return;
-        sim_fail(&sim->verdict, SIM_CHECK_SURVIVES, "a run on disk does not decode");
-        return;
-    }
-    struct oracle_doc *doc = oracle_doc_of(sim->oracle, parsed.collection, parsed.id);
-    struct ordo_run_op op;
-    ordo_err err;
-    while ((err = ordo_run_next(&run, &op)) == ORDO_OK) {
-        const Ordo__V1__Committed *committed =
-            ordo_message_decode(&ordo__v1__committed__descriptor, op.committed, &sim->arena);
-        if (committed == NULL) break;
-        struct oracle_op known = watch_op_of_committed(committed);
-        oracle_durable(sim->oracle, doc, &known);
-    }
-    if (err != ORDO_ERR_NOT_FOUND) {
-        sim_fail(&sim->verdict, SIM_CHECK_SURVIVES, "an op on disk does not decode");
-    }
-}
-
-static void row_is_durable(struct sim *sim, struct ordo_slice key, struct ordo_slice value) {
-    struct ordo_key parsed;
-    struct ordo_doc_row row;
-    if (!ordo_key_parse(key, &parsed) || ordo_doc_row_decode(key, value, &row) != ORDO_OK) return; /* verify names it */
-    struct oracle_doc *doc = oracle_doc_of(sim->oracle, parsed.collection, parsed.id);
-    if (row.erased_seq <= oracle_erased_seq(doc)) return;
-    sim_log(sim, "%.*s is forgotten, durably, at %" PRIu64, (int)doc->id.size, doc->id.data, row.erased_seq);
-    oracle_erased(sim->oracle, doc, row.erased_seq, row.head == row.erased_seq ? row.lineage : 0);
-}
-
-static void batch_is_durable(struct sim *sim, const struct ordo_batch *batch) {
-    struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&batch->records));
-    for (struct ordo_batch_item item; ordo_batch_next(&reader, &item);) {
-        if (item.kind != ORDO_BATCH_PUT) continue;
-        if (item.cf == ORDO_CF_OPS) run_is_durable(sim, item.key, item.value);
-        if (item.cf == ORDO_CF_DOCS) row_is_durable(sim, item.key, item.value);
-    }
-}
-
-/* How many ops before the first run are gone from the log by right. */
-static uint64_t truncated_before(struct sim *sim, struct ordo_view *view, struct ordo_slice doc_key, uint64_t first_seq) {
-    struct ordo_buffer value = {0};
-    struct ordo_doc_row row = {0};
-    if (first_seq > 1 && (view->ops->get(view, ORDO_CF_DOCS, doc_key, &value) != ORDO_OK ||
-                          ordo_doc_row_decode(doc_key, ordo_buffer_slice(&value), &row) != ORDO_OK ||
-                          first_seq - 1 > row.horizon)) {
-        sim_fail(&sim->verdict, SIM_CHECK_SURVIVES, "the log begins at %" PRIu64 ", above the horizon", first_seq);
-    }
-    ordo_buffer_finish(&value);
-    return first_seq - 1;
-}
-
-static void found_wrong(void *context, const struct ordo_finding *finding) {
-    struct sim *sim = context;
-    sim_fail(&sim->verdict, SIM_CHECK_SURVIVES, "on disk, %.*s at %" PRIu64 ": %s", (int)finding->id.size,
-             finding->id.data, finding->seq, finding->text);
-}
-
-static void scan_rows(struct sim *sim, struct ordo_view *view) {
-    struct ordo_iterator *iterator =
-        view->ops->iterate(view, ORDO_CF_DOCS, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
-    for (bool has = iterator->ops->seek(iterator, ordo_slice(NULL, 0)); has; has = iterator->ops->next(iterator)) {
-        row_is_durable(sim, iterator->ops->key(iterator), iterator->ops->value(iterator));
-    }
-    iterator->ops->close(iterator);
-}
-
-void sim_shard_verify(struct sim *sim) {
-    struct ordo_view *view = sim->shard.store->ops->view_open(sim->shard.store);
-    if (!sim->plan.may_damage) (void)ordo_verify(view, found_wrong, sim);
-    sim->shard.store->ops->view_close(view);
-}
-
-/* After a crash: all that was durable is still there, and what else survived is durable now. */
-static void scan_disk(struct sim *sim) {
-    size_t counts[SIM_DOCS_MAX] = {0}, before[SIM_DOCS_MAX] = {0};
-    for (size_t i = 0; i < sim->plan.doc_count; i++) before[i] = sim->docs[i]->count;
-    struct ordo_view *view = sim->shard.store->ops->view_open(sim->shard.store);
-    scan_rows(sim, view);
-    struct ordo_iterator *iterator =
-        view->ops->iterate(view, ORDO_CF_OPS, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
-    for (bool has = iterator->ops->seek(iterator, ordo_slice(NULL, 0)); has; has = iterator->ops->next(iterator)) {
-        struct ordo_slice key = iterator->ops->key(iterator), value = iterator->ops->value(iterator);
-        run_is_durable(sim, key, value);
-        struct ordo_key parsed;
-        struct ordo_run run;
-        if (!ordo_key_parse(key, &parsed) || ordo_run_open(key, value, &run) != ORDO_OK) continue;
-        for (size_t i = 0; i < sim->plan.doc_count; i++) {
-            if (!ordo_slice_equal(sim->docs[i]->id, parsed.id) || sim->is_damaged[i]) continue;
-            if (counts[i] == 0) counts[i] = truncated_before(sim, view, parsed.doc_key, run.first_seq);
-            if (run.first_seq != counts[i] + 1) {
-                sim_fail(&sim->verdict, SIM_CHECK_DENSE, "on disk a run begins at %" PRIu64 " after %zu",
-                         run.first_seq, counts[i]);
-            }
-            counts[i] += run.count;
-        }
-    }
-    iterator->ops->close(iterator);
-    sim->shard.store->ops->view_close(view);
-    sim_shard_verify(sim);
-    for (size_t i = 0; i < sim->plan.doc_count; i++) {
-        if (counts[i] == 0) counts[i] = oracle_erased_seq(sim->docs[i]); /* nothing since */
-        if (counts[i] < before[i] && !sim->is_damaged[i]) {
-            sim_fail(&sim->verdict, SIM_CHECK_SURVIVES, "%.*s: %zu ops were durable, after the crash there are %zu",
-                     (int)sim->docs[i]->id.size, sim->docs[i]->id.data, before[i], counts[i]);
-        }
-    }
-}
-
-bool sim_is_damaged(const struct sim *sim, const struct oracle_doc *doc) {
-    for (size_t i = 0; i < sim->plan.doc_count; i++) {
-        if (sim->docs[i] == doc) return sim->is_damaged[i];
-    }
-    return false;
-}
-
-/* Any value that belongs to a document, but for the key that says to which. */
-void sim_shard_damage(struct sim *sim) {
-    static const enum ordo_cf families[] = {ORDO_CF_OPS, ORDO_CF_OPS, ORDO_CF_SNAPSHOTS, ORDO_CF_CLIENTS,
-                                            ORDO_CF_DOCS};
-    enum ordo_cf cf = families[sim_below(sim, sizeof families / sizeof *families)];
-    struct ordo_buffer key = {0};
-    size_t seen = 0;
-    struct ordo_view *view = sim->shard.store->ops->view_open(sim->shard.store);
-    struct ordo_iterator *iterator = view->ops->iterate(view, cf, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
-    for (bool has = iterator->ops->seek(iterator, ordo_slice(NULL, 0)); has; has = iterator->ops->next(iterator)) {
-        if (sim_below(sim, ++seen) != 0) continue; /* each is picked with the same chance */
-        ordo_buffer_clear(&key);
-        ordo_buffer_append_slice(&key, iterator->ops->key(iterator));
-    }
-    iterator->ops->close(iterator);
-    sim->shard.store->ops->view_close(view);
-    struct ordo_key parsed;
-    if (seen > 0 && ordo_key_parse(ordo_buffer_slice(&key), &parsed)) {
-        ordo_store_memory_flip_bit(sim->shard.store, cf, ordo_buffer_slice(&key), sim_below(sim, 100000));
-        for (size_t i = 0; i < sim->plan.doc_count; i++) {
-            if (ordo_slice_equal(sim->docs[i]->id, parsed.id)) sim->is_damaged[i] = true;
-        }
-        sim_log(sim, "a bit flips in %s of %.*s", ordo_cf_names[cf], (int)parsed.id.size, parsed.id.data);
-        sim->counts.damages++;
-    }
-    ordo_buffer_finish(&key);
+static struct sim_item item_of(const struct sim_shard *shard, enum sim_item_kind kind) {
+    return (struct sim_item){.kind = kind, .role = SIM_SHARD, .to = shard->index, .life = shard->life};
 }
 
 /* ---- the one writer */
 
-static void write_begin(struct sim *sim) {
-    struct sim_shard *shard = &sim->shard;
+static void write_begin(struct sim_shard *shard) {
+    struct sim *sim = shard->sim;
     if (shard->is_writing || shard->write_count == 0) return;
     shard->is_writing = true;
     shard->write_began_us = sim->now_us;
@@ -188,11 +36,10 @@ static void write_begin(struct sim *sim) {
         if (shard->slow_until_us > sim->now_us && shard->writes[0].turn != 0) took_us += 500 * SIM_MS;
         if (shard->stalled_until_us > sim->now_us) took_us += shard->stalled_until_us - sim->now_us;
     }
-    sim_push(sim, sim->now_us + took_us, item_of(sim, SIM_WRITTEN));
+    sim_push(sim, sim->now_us + took_us, item_of(shard, SIM_WRITTEN));
 }
 
-static void write_push(struct sim *sim, uint64_t turn, const struct ordo_batch *batch) {
-    struct sim_shard *shard = &sim->shard;
+static void write_push(struct sim_shard *shard, uint64_t turn, const struct ordo_batch *batch) {
     if (shard->write_count == shard->write_capacity) {
         shard->write_capacity = shard->write_capacity ? shard->write_capacity * 2 : 8;
         shard->writes = ordo_realloc(shard->writes, shard->write_capacity * sizeof *shard->writes);
@@ -203,32 +50,33 @@ static void write_push(struct sim *sim, uint64_t turn, const struct ordo_batch *
     write->batch.count = batch->count;
     if (turn != 0) shard->turns_in_flight++;
     shard->issued_count++;
-    write_begin(sim);
+    write_begin(shard);
 }
 
-static bool crash_is_due(struct sim *sim) {
-    struct sim_shard *shard = &sim->shard;
+static bool crash_is_due(struct sim_shard *shard) {
+    struct sim *sim = shard->sim;
     if (shard->core == NULL) return true;
     if (shard->crash_countdown == 0 || --shard->crash_countdown > 0) return false;
-    sim_shard_crash(sim, sim_between(sim, 10 * SIM_MS, 5 * SIM_SECOND));
+    sim_shard_crash(shard, sim_between(sim, 10 * SIM_MS, 5 * SIM_SECOND));
     return true;
 }
 
-static void wake_push(struct sim *sim, uint64_t delay_us) {
-    if (sim->shard.wake_pushed) return;
-    sim->shard.wake_pushed = true;
-    sim_push(sim, sim->now_us + delay_us, item_of(sim, SIM_WAKE));
+static void wake_push(struct sim_shard *shard, uint64_t delay_us) {
+    struct sim *sim = shard->sim;
+    if (shard->wake_pushed) return;
+    shard->wake_pushed = true;
+    sim_push(sim, sim->now_us + delay_us, item_of(shard, SIM_WAKE));
 }
 
-static struct sim_inbox_item *inbox_add(struct sim *sim, enum ordo_shard_event_kind kind) {
-    struct sim_shard *shard = &sim->shard;
+static struct sim_inbox_item *inbox_add(struct sim_shard *shard, enum ordo_shard_event_kind kind) {
+    struct sim *sim = shard->sim;
     if (shard->inbox_count == shard->inbox_capacity) {
         shard->inbox_capacity = shard->inbox_capacity ? shard->inbox_capacity * 2 : 16;
         shard->inbox = ordo_realloc(shard->inbox, shard->inbox_capacity * sizeof *shard->inbox);
     }
     struct sim_inbox_item *item = &shard->inbox[shard->inbox_count++];
     *item = (struct sim_inbox_item){.kind = kind};
-    wake_push(sim, sim_between(sim, 0, 100));
+    wake_push(shard, sim_between(sim, 0, 100));
     return item;
 }
 
@@ -240,15 +88,15 @@ static void inbox_item_finish(struct sim_inbox_item *item) {
 
 /* ---- effects, in the order that shard.h asks for */
 
-static void start_jobs(struct sim *sim) {
-    struct sim_shard *shard = &sim->shard;
+static void start_jobs(struct sim_shard *shard) {
+    struct sim *sim = shard->sim;
     size_t kept = 0;
     for (size_t i = 0; i < shard->job_count; i++) {
         if (shard->jobs[i].after > shard->written_count) {
             shard->jobs[kept++] = shard->jobs[i];
             continue;
         }
-        struct sim_item item = item_of(sim, SIM_JOB);
+        struct sim_item item = item_of(shard, SIM_JOB);
         item.object = shard->jobs[i].job;
         uint64_t took_us = sim_between(sim, 0, sim_chance(sim, 50) ? 2 * SIM_SECOND : 5 * SIM_MS);
         if (sim->is_resting) took_us = sim_between(sim, 0, SIM_MS);
@@ -257,8 +105,7 @@ static void start_jobs(struct sim *sim) {
     shard->job_count = kept;
 }
 
-static void take_jobs(struct sim *sim, struct ordo_shard_effects *effects) {
-    struct sim_shard *shard = &sim->shard;
+static void take_jobs(struct sim_shard *shard, struct ordo_shard_effects *effects) {
     for (size_t i = 0; i < effects->job_count; i++) {
         if (shard->job_count == shard->job_capacity) {
             shard->job_capacity = shard->job_capacity ? shard->job_capacity * 2 : 8;
@@ -268,55 +115,95 @@ static void take_jobs(struct sim *sim, struct ordo_shard_effects *effects) {
             (struct sim_waiting_job){.job = effects->jobs[i], .after = shard->issued_count};
     }
     effects->job_count = 0;
-    start_jobs(sim);
+    start_jobs(shard);
 }
 
-static void send_all(struct sim *sim, const struct ordo_shard_effects *effects) {
+static void send_all(struct sim_shard *shard, const struct ordo_shard_effects *effects) {
+    struct sim *sim = shard->sim;
     struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&effects->send_bytes));
     for (struct ordo_shard_send send; ordo_shard_effects_next_send(&reader, &send);) {
-        watch_link_from_shard(sim->shard.watch, send.message);
-        if (sim_link_send_to_gateway(sim, send.peer, false, send.message)) continue;
-        ordo_buffer_append_slice(&inbox_add(sim, ORDO_SHARD_LOST)->peer, send.peer);
+        watch_link_from_shard(shard->watch, send.message);
+        if (sim_link_send_back(sim, send.peer, false, send.message)) continue;
+        ordo_buffer_append_slice(&inbox_add(shard, ORDO_SHARD_LOST)->peer, send.peer);
     }
 }
 
-static void carry_out(struct sim *sim) {
-    struct sim_shard *shard = &sim->shard;
+static struct sim_end end_of(const struct sim_shard *shard) {
+    return (struct sim_end){.role = SIM_SHARD, .index = shard->index};
+}
+
+static void target_down(struct sim_shard *shard, uint64_t session) {
+    inbox_add(shard, ORDO_SHARD_TARGET_DOWN)->number = session;
+}
+
+/* The links to shards that take slots from this one. */
+static void send_to_targets(struct sim_shard *shard, const struct ordo_shard_effects *effects) {
+    struct sim *sim = shard->sim;
+    for (size_t i = 0; i < effects->target_close_count; i++)
+        sim_link_close(sim, end_of(shard), effects->target_closes[i]);
+    for (size_t i = 0; i < effects->target_open_count; i++) {
+        const struct ordo_target_open *open = &effects->target_opens[i];
+        const struct sim_shard *target = sim_shard_of_store(sim, open->store);
+        if (target == NULL) target_down(shard, open->session);
+        else sim_link_open(sim, end_of(shard), 0, target->index, open->session);
+    }
+    struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&effects->target_bytes));
+    for (struct ordo_target_send send; ordo_shard_effects_next_target_send(&reader, &send);) {
+        sim_moves_sent(shard, send.session, send.message);
+        if (!sim_link_send_to_shard(sim, end_of(shard), send.session, false, send.message))
+            target_down(shard, send.session);
+    }
+}
+
+static void tell_of_moves(struct sim_shard *shard, const struct ordo_shard_effects *effects) {
+    for (size_t i = 0; i < effects->move_end_count; i++) {
+        const struct ordo_move_end *end = &effects->move_ends[i];
+        sim_log(shard->sim, "shard %u: the move of slot %u %s%s", shard->index, end->slot,
+                end->is_done ? "is done" : "has ended: ", end->is_done ? "" : end->reason);
+        sim_moves_ended(shard, end);
+    }
+    if (effects->slots_changed) sim_directory_register(shard);
+}
+
+static void carry_out(struct sim_shard *shard) {
+    struct sim *sim = shard->sim;
     struct ordo_shard_effects *effects = &shard->effects;
     struct ordo_reader notes = ordo_reader(ordo_buffer_slice(&effects->note_bytes));
     for (struct ordo_shard_note note; ordo_shard_effects_next_note(&notes, &note);) {
-        sim_log(sim, "shard: %.*s", (int)note.text.size, note.text.data);
+        sim_log(sim, "shard %u: %.*s", shard->index, (int)note.text.size, note.text.data);
     }
     for (size_t i = 0; i < effects->publish_count; i++) {
         ordo_bulk_publish(&shard->bulk, &effects->publish[i], sim->now_us / SIM_MS);
     }
     effects->publish_count = 0;
-    if (effects->turn != 0) write_push(sim, effects->turn, &effects->batch);
-    if (effects->background.count > 0) write_push(sim, 0, &effects->background);
-    take_jobs(sim, effects);
-    if (crash_is_due(sim)) return;
-    send_all(sim, effects);
+    if (effects->turn != 0) write_push(shard, effects->turn, &effects->batch);
+    if (effects->background.count > 0) write_push(shard, 0, &effects->background);
+    take_jobs(shard, effects);
+    if (crash_is_due(shard)) return;
+    send_all(shard, effects);
+    send_to_targets(shard, effects);
+    tell_of_moves(shard, effects);
     ordo_shard_effects_clear(effects);
-    crash_is_due(sim);
+    crash_is_due(shard);
 }
 
-static void step(struct sim *sim, const struct ordo_shard_event *event) {
-    ordo_shard_step(sim->shard.core, event, &sim->shard.effects);
+static void step(struct sim_shard *shard, const struct ordo_shard_event *event) {
+    ordo_shard_step(shard->core, event, &shard->effects);
 }
 
-static void tick_push(struct sim *sim) {
-    struct sim_shard *shard = &sim->shard;
+static void tick_push(struct sim_shard *shard) {
+    struct sim *sim = shard->sim;
     uint64_t due_ms = ordo_shard_next_tick_ms(shard->core);
     uint64_t now_ms = sim->now_us / SIM_MS + shard->monotonic_offset_ms;
     if (due_ms == UINT64_MAX) return;
     uint64_t at_us = sim->now_us + (due_ms > now_ms ? (due_ms - now_ms) * SIM_MS : SIM_MS);
     if (shard->tick_pushed_us > sim->now_us && shard->tick_pushed_us <= at_us) return;
     shard->tick_pushed_us = at_us;
-    sim_push(sim, at_us, item_of(sim, SIM_TICK));
+    sim_push(sim, at_us, item_of(shard, SIM_TICK));
 }
 
-static void step_inbox_item(struct sim *sim, struct sim_inbox_item *item) {
-    struct ordo_shard_event event = event_of(sim, item->kind);
+static void step_inbox_item(struct sim_shard *shard, struct sim_inbox_item *item) {
+    struct ordo_shard_event event = event_of(shard, item->kind);
     switch (item->kind) {
     case ORDO_SHARD_RECEIVED:
         event.received.peer = ordo_buffer_slice(&item->peer);
@@ -329,52 +216,68 @@ static void step_inbox_item(struct sim *sim, struct sim_inbox_item *item) {
         break;
     case ORDO_SHARD_HEARD: event.heard.session = item->number; break;
     case ORDO_SHARD_DISK: event.disk.is_full = item->number != 0; break;
-    default: break;
+    case ORDO_SHARD_PLACEMENT: event.placement.placement = &shard->sim->directory.table; break;
+    case ORDO_SHARD_MOVE:
+        event.move.slot = (uint16_t)item->number;
+        event.move.target = item->store;
+        break;
+    case ORDO_SHARD_MOVE_CANCEL: event.move_cancel.slot = (uint16_t)item->number; break;
+    case ORDO_SHARD_TARGET_UP:
+    case ORDO_SHARD_TARGET_DOWN:
+    case ORDO_SHARD_TARGET_RECEIVED:
+        event.target.session = item->number;
+        event.target.message = ordo_buffer_slice(&item->message);
+        break;
+    case ORDO_SHARD_TURN_END:
+    case ORDO_SHARD_DURABLE:
+    case ORDO_SHARD_TICK: break;
     }
-    step(sim, &event);
+    step(shard, &event);
 }
 
 /* One turn of the loop. While as many turns are on their way as may be, what arrives waits in the inbox. */
-static void turn(struct sim *sim) {
-    struct sim_shard *shard = &sim->shard;
+static void turn(struct sim_shard *shard) {
+    struct sim *sim = shard->sim;
     if (shard->turns_in_flight >= sim->plan.turns_in_flight_max) return;
     size_t count = shard->inbox_count;
     if (count > 1 && sim_chance(sim, 100)) count = 1 + sim_below(sim, count);
     for (size_t i = 0; i < count; i++) {
-        step_inbox_item(sim, &shard->inbox[i]);
+        step_inbox_item(shard, &shard->inbox[i]);
         inbox_item_finish(&shard->inbox[i]);
     }
     shard->inbox_count -= count;
     memmove(shard->inbox, shard->inbox + count, shard->inbox_count * sizeof *shard->inbox);
-    struct ordo_shard_event event = event_of(sim, ORDO_SHARD_TICK);
-    if (event.monotonic_ms >= ordo_shard_next_tick_ms(shard->core)) step(sim, &event);
-    event = event_of(sim, ORDO_SHARD_TURN_END);
-    step(sim, &event);
-    carry_out(sim);
+    struct ordo_shard_event event = event_of(shard, ORDO_SHARD_TICK);
+    if (event.monotonic_ms >= ordo_shard_next_tick_ms(shard->core)) step(shard, &event);
+    event = event_of(shard, ORDO_SHARD_TURN_END);
+    step(shard, &event);
+    carry_out(shard);
     if (shard->core == NULL) return;
-    tick_push(sim);
-    if (shard->inbox_count > 0) wake_push(sim, sim_between(sim, 0, 100));
+    tick_push(shard);
+    if (shard->inbox_count > 0) wake_push(shard, sim_between(sim, 0, 100));
 }
 
-static void stop_for(struct sim *sim, ordo_err err) {
-    sim_log(sim, "shard stops: the write failed: %s", ordo_err_text(err));
-    sim->shard.is_writing = false;
+static void stop_for(struct sim_shard *shard, ordo_err err) {
+    struct sim *sim = shard->sim;
+    sim_log(sim, "shard %u stops: the write failed: %s", shard->index, ordo_err_text(err));
+    shard->is_writing = false;
     sim->counts.failed_writes++;
-    sim_shard_crash(sim, sim_between(sim, 100 * SIM_MS, 2 * SIM_SECOND));
+    sim_shard_crash(shard, sim_between(sim, 100 * SIM_MS, 2 * SIM_SECOND));
 }
 
-static void written(struct sim *sim) {
-    struct sim_shard *shard = &sim->shard;
+static void written(struct sim_shard *shard) {
+    struct sim *sim = shard->sim;
     ORDO_ASSERT(shard->is_writing && shard->write_count > 0);
     struct sim_write *write = &shard->writes[0];
     ordo_err err = shard->store->ops->write(shard->store, &write->batch, write->turn != 0);
     if (err != ORDO_OK) {
-        stop_for(sim, err);
+        stop_for(shard, err);
         return;
     }
     uint64_t number = write->turn;
     if (number != 0) {
-        batch_is_durable(sim, &write->batch);
+        sim_disk_written(shard, &write->batch);
+        sim_moves_written(shard, &write->batch);
         shard->turns_in_flight--;
     }
     ordo_batch_finish(&write->batch);
@@ -382,32 +285,33 @@ static void written(struct sim *sim) {
     memmove(shard->writes, shard->writes + 1, shard->write_count * sizeof *shard->writes);
     shard->is_writing = false;
     shard->written_count++;
-    write_begin(sim);
-    start_jobs(sim);
-    if (number == 0 || crash_is_due(sim)) return;
-    struct ordo_shard_event event = event_of(sim, ORDO_SHARD_DURABLE);
+    write_begin(shard);
+    start_jobs(shard);
+    if (number == 0 || crash_is_due(shard)) return;
+    struct ordo_shard_event event = event_of(shard, ORDO_SHARD_DURABLE);
     event.durable.turn = number;
-    step(sim, &event);
-    carry_out(sim);
+    step(shard, &event);
+    carry_out(shard);
     if (shard->core == NULL) return;
-    tick_push(sim);
-    wake_push(sim, sim_between(sim, 0, 50));
+    tick_push(shard);
+    wake_push(shard, sim_between(sim, 0, 50));
 }
 
-static void job_done(struct sim *sim, struct sim_item *item) {
+static void job_done(struct sim_shard *shard, struct sim_item *item) {
+    struct sim *sim = shard->sim;
     struct ordo_job *job = item->object;
     item->object = NULL;
-    struct ordo_view *view = sim->shard.store->ops->view_open(sim->shard.store);
+    struct ordo_view *view = shard->store->ops->view_open(shard->store);
     sim->counts.jobs++;
     ordo_job_run(job, view);
-    sim->shard.store->ops->view_close(view);
-    inbox_add(sim, ORDO_SHARD_JOB_DONE)->job = job;
+    shard->store->ops->view_close(view);
+    inbox_add(shard, ORDO_SHARD_JOB_DONE)->job = job;
 }
 
 /* ---- the side thread: answers at once, whatever the disk does */
 
-static void side_received(struct sim *sim, const struct sim_link *link, struct ordo_slice bytes) {
-    struct sim_shard *shard = &sim->shard;
+static void side_received(struct sim_shard *shard, const struct sim_link *link, struct ordo_slice bytes) {
+    struct sim *sim = shard->sim;
     const Ordo__Cluster__V1__SideRequest *request =
         ordo_message_decode(&ordo__cluster__v1__side_request__descriptor, bytes, &sim->arena);
     if (request == NULL) {
@@ -418,8 +322,7 @@ static void side_received(struct sim *sim, const struct sim_link *link, struct o
     reply.session = request->session;
     reply.heartbeat = request->heartbeat;
     reply.incarnation = shard->incarnation;
-    uint8_t store_id[ORDO_STORE_ID_SIZE] = {1};
-    reply.shard = ordo_binary_of_slice(ordo_slice(store_id, sizeof store_id));
+    reply.shard = ordo_binary_of_slice(ordo_slice(shard->id.bytes, sizeof shard->id.bytes));
     if (shard->is_writing) reply.stalled_ms = (uint32_t)((sim->now_us - shard->write_began_us) / SIM_MS);
     bool is_stalled = reply.stalled_ms > 1000;
     reply.disk = is_stalled                            ? ORDO__CLUSTER__V1__DISK_STATE__DISK_STALLED
@@ -441,29 +344,57 @@ static void side_received(struct sim *sim, const struct sim_link *link, struct o
     struct ordo_buffer encoded = {0};
     ordo_message_encode(&reply.base, &encoded);
     struct ordo_slice peer = ordo_slice(&link->session, sizeof link->session);
-    sim_link_send_to_gateway(sim, peer, true, ordo_buffer_slice(&encoded));
+    sim_link_send_back(sim, peer, true, ordo_buffer_slice(&encoded));
     ordo_buffer_finish(&encoded);
     for (size_t i = 0; i < request->n_releases; i++) ordo_bulk_release(&shard->bulk, request->releases[i]);
     ordo_bulk_expire(&shard->bulk, sim->now_us / SIM_MS);
-    if (request->heartbeat != 0) inbox_add(sim, ORDO_SHARD_HEARD)->number = request->session;
+    if (request->heartbeat != 0) inbox_add(shard, ORDO_SHARD_HEARD)->number = request->session;
 }
 
-static void received(struct sim *sim, const struct sim_link *link, struct ordo_slice bytes) {
-    watch_link_to_shard(sim->shard.watch, bytes);
-    struct sim_inbox_item *item = inbox_add(sim, ORDO_SHARD_RECEIVED);
+static void received(struct sim_shard *shard, const struct sim_link *link, struct ordo_slice bytes) {
+    watch_link_to_shard(shard->watch, bytes);
+    struct sim_inbox_item *item = inbox_add(shard, ORDO_SHARD_RECEIVED);
     ordo_buffer_append(&item->peer, &link->session, sizeof link->session);
     ordo_buffer_append_slice(&item->message, bytes);
 }
 
+/* What happens to a link that this shard has opened. */
+static void target_event(struct sim_shard *shard, struct sim_link *link, const struct sim_item *item) {
+    if (!link->is_current) return;
+    if (item->kind == SIM_LINK_UP) {
+        bool is_served = shard->sim->shards[link->shard].core != NULL; /* else sim_links_reconnect will be called */
+        if (!is_served || link->is_connected) return;
+        link->is_connected = true;
+        inbox_add(shard, ORDO_SHARD_TARGET_UP)->number = link->session;
+    } else if (item->kind == SIM_LINK_DOWN) {
+        target_down(shard, link->session);
+    } else if (link->epoch == item->b) {
+        struct sim_inbox_item *got = inbox_add(shard, ORDO_SHARD_TARGET_RECEIVED);
+        got->number = link->session;
+        ordo_buffer_append_slice(&got->message, ordo_buffer_slice(&item->payload));
+    }
+}
+
+void sim_shard_tell_placement(struct sim_shard *shard) {
+    if (shard->core != NULL) inbox_add(shard, ORDO_SHARD_PLACEMENT);
+}
+
+void sim_shard_order_move(struct sim_shard *shard, uint16_t slot, uint32_t target) {
+    if (shard->core == NULL) return;
+    struct sim_inbox_item *item = inbox_add(shard, ORDO_SHARD_MOVE);
+    item->number = slot;
+    item->store = shard->sim->shards[target].id;
+}
+
 void sim_shard_deliver(struct sim *sim, struct sim_item *item) {
-    struct sim_shard *shard = &sim->shard;
+    struct sim_shard *shard = &sim->shards[item->to];
     const struct sim_link *link = NULL;
     if (item->life != shard->life) {
         ordo_job_destroy(item->object);
         return;
     }
     if (item->kind == SIM_START) {
-        sim_shard_start(sim);
+        sim_shard_start(shard);
         return;
     }
     if (shard->core == NULL) return;
@@ -472,19 +403,24 @@ void sim_shard_deliver(struct sim *sim, struct sim_item *item) {
     case SIM_SIDE:
         link = &sim->links[item->a];
         if (link->epoch != item->b) break;
-        if (item->kind == SIM_SIDE) side_received(sim, link, ordo_buffer_slice(&item->payload));
-        else received(sim, link, ordo_buffer_slice(&item->payload));
+        if (item->kind == SIM_SIDE) side_received(shard, link, ordo_buffer_slice(&item->payload));
+        else received(shard, link, ordo_buffer_slice(&item->payload));
         break;
-    case SIM_WRITTEN: written(sim); break;
-    case SIM_JOB: job_done(sim, item); break;
+    case SIM_LINK_UP:
+    case SIM_LINK_DOWN:
+    case SIM_ANSWER: target_event(shard, &sim->links[item->a], item); break;
+    case SIM_TABLE: sim_shard_tell_placement(shard); break;
+    case SIM_REGISTER: sim_directory_deliver(sim, item); break;
+    case SIM_WRITTEN: written(shard); break;
+    case SIM_JOB: job_done(shard, item); break;
     case SIM_WAKE:
         shard->wake_pushed = false;
-        if (!crash_is_due(sim)) turn(sim);
+        if (!crash_is_due(shard)) turn(shard);
         break;
     case SIM_TICK:
         if (item->at_us != shard->tick_pushed_us) break; /* an earlier one was pushed since */
         shard->tick_pushed_us = 0;
-        turn(sim);
+        turn(shard);
         break;
     default: break;
     }
@@ -492,13 +428,18 @@ void sim_shard_deliver(struct sim *sim, struct sim_item *item) {
 
 /* ---- life and death */
 
-void sim_shard_init(struct sim *sim) {
-    sim->shard.store = ordo_store_memory_create(ordo_prng_next(&sim->prng));
-    sim->shard.watch = watch_link_create(sim->oracle, &sim->verdict);
+void sim_shard_init(struct sim *sim, uint32_t index) {
+    struct sim_shard *shard = &sim->shards[index];
+    shard->sim = sim;
+    shard->index = index;
+    shard->id.bytes[0] = (uint8_t)(index + 1);
+    shard->store = ordo_store_memory_create(ordo_prng_next(&sim->prng));
+    shard->watch = watch_link_create(sim->oracle, &sim->verdict);
+    if (sim_has_directory(sim)) sim_disk_write_slots(shard);
 }
 
-static void forget_process(struct sim *sim) {
-    struct sim_shard *shard = &sim->shard;
+static void forget_process(struct sim_shard *shard) {
+    struct sim *sim = shard->sim;
     if (shard->core != NULL) {
         struct ordo_shard_stats stats = ordo_shard_stats(shard->core);
         sim->counts.snapshots += stats.snapshots;
@@ -528,9 +469,8 @@ static void forget_process(struct sim *sim) {
     shard->life++;
 }
 
-void sim_shard_finish(struct sim *sim) {
-    struct sim_shard *shard = &sim->shard;
-    forget_process(sim);
+void sim_shard_finish(struct sim_shard *shard) {
+    forget_process(shard);
     free(shard->inbox);
     free(shard->writes);
     free(shard->jobs);
@@ -539,40 +479,40 @@ void sim_shard_finish(struct sim *sim) {
     shard->store->ops->close(shard->store);
 }
 
-static struct ordo_turn_row read_turn(struct sim *sim) {
-    struct ordo_turn_row row = {0};
-    struct ordo_buffer value = {0};
-    struct ordo_view *view = sim->shard.store->ops->view_open(sim->shard.store);
-    if (view->ops->get(view, ORDO_CF_META, ordo_key_turn, &value) == ORDO_OK &&
-        ordo_turn_row_decode(ordo_buffer_slice(&value), &row) != ORDO_OK) {
-        sim_fail(&sim->verdict, SIM_CHECK_SURVIVES, "the turn row does not decode");
-    }
-    sim->shard.store->ops->view_close(view);
-    ordo_buffer_finish(&value);
-    return row;
-}
-
-void sim_shard_start(struct sim *sim) {
-    struct sim_shard *shard = &sim->shard;
+void sim_shard_start(struct sim_shard *shard) {
+    struct sim *sim = shard->sim;
     if (shard->core != NULL) return;
+    if (sim_directory_is_away(sim)) { /* it can claim its store when the directory is back */
+        sim_push(sim, sim->directory.away_until_us, item_of(shard, SIM_START));
+        return;
+    }
     struct ordo_shard_config config = sim->plan.shard;
-    struct ordo_turn_row row = read_turn(sim);
-    config.store_id[0] = 1;
+    struct ordo_turn_row row = sim_disk_read_turn(shard);
+    memcpy(config.store_id, shard->id.bytes, sizeof config.store_id);
+    struct ordo_slot_row slots[ORDO_SLOT_COUNT];
+    if (sim_has_directory(sim)) {
+        sim_disk_read_slots(shard, slots);
+        config.slots = slots;
+    }
     config.incarnation = ++shard->incarnation;
     config.turn = row.turn;
     config.term = row.term;
     config.seed = ordo_prng_next(&sim->prng);
-    snprintf(config.name, sizeof config.name, "s0");
+    snprintf(config.name, sizeof config.name, "s%u", shard->index);
     shard->monotonic_offset_ms = sim_between(sim, 1, 1000000);
     shard->core = ordo_shard_create(&config, sim->now_us / SIM_MS + shard->monotonic_offset_ms);
-    sim_log(sim, "shard starts, incarnation %" PRIu64 ", turn %" PRIu64, shard->incarnation, row.turn);
-    if (shard->full_until_us > sim->now_us) inbox_add(sim, ORDO_SHARD_DISK)->number = 1;
-    tick_push(sim);
-    sim_links_reconnect(sim);
+    sim_log(sim, "shard %u starts, incarnation %" PRIu64 ", turn %" PRIu64, shard->index, shard->incarnation, row.turn);
+    if (shard->full_until_us > sim->now_us) inbox_add(shard, ORDO_SHARD_DISK)->number = 1;
+    tick_push(shard);
+    sim->reattach_count++;
+    sim_links_reconnect(sim, shard->index);
+    if (!sim_has_directory(sim)) return;
+    sim_directory_watch(sim, SIM_SHARD, shard->index, shard->life);
+    sim_directory_register(shard);
 }
 
-void sim_shard_crash(struct sim *sim, uint64_t down_us) {
-    struct sim_shard *shard = &sim->shard;
+void sim_shard_crash(struct sim_shard *shard, uint64_t down_us) {
+    struct sim *sim = shard->sim;
     if (shard->core == NULL) return;
     /* The write under way may have reached the disk, or not. */
     if (shard->is_writing && sim_chance(sim, 500)) {
@@ -584,22 +524,21 @@ void sim_shard_crash(struct sim *sim, uint64_t down_us) {
     bool is_power_loss = sim_chance(sim, 500);
     sim->counts.shard_deaths++;
     sim->counts.power_losses += is_power_loss;
-    sim_log(sim, "shard dies for %" PRIu64 " ms%s", down_us / SIM_MS, is_power_loss ? ", power is lost" : "");
-    forget_process(sim);
+    sim_log(sim, "shard %u dies for %" PRIu64 " ms%s", shard->index, down_us / SIM_MS, is_power_loss ? ", power is lost" : "");
+    forget_process(shard);
     if (!is_power_loss && ordo_store_memory_sync(shard->store) != ORDO_OK) is_power_loss = true;
     ordo_store_memory_crash(shard->store, !is_power_loss || sim_chance(sim, 500));
-    scan_disk(sim);
-    sim_links_of_shard_die(sim);
-    sim_push(sim, sim->now_us + down_us, item_of(sim, SIM_START));
+    sim_disk_scan(shard);
+    sim_moves_check_owners(sim);
+    sim_links_of_shard_die(sim, shard->index);
+    sim_push(sim, sim->now_us + down_us, item_of(shard, SIM_START));
 }
 
-void sim_shard_set_full(struct sim *sim, bool is_full) {
-    struct sim_shard *shard = &sim->shard;
+void sim_shard_set_full(struct sim_shard *shard, bool is_full) {
     if (shard->core == NULL) return;
-    inbox_add(sim, ORDO_SHARD_DISK)->number = is_full;
+    inbox_add(shard, ORDO_SHARD_DISK)->number = is_full;
 }
 
-bool sim_shard_is_idle(const struct sim *sim) {
-    const struct sim_shard *shard = &sim->shard;
+bool sim_shard_is_idle(const struct sim_shard *shard) {
     return shard->core != NULL && shard->inbox_count == 0 && shard->turns_in_flight == 0;
 }

@@ -27,6 +27,9 @@ void sim_log(const struct sim *sim, const char *format, ...) {
 uint64_t sim_below(struct sim *sim, uint64_t bound) { return ordo_prng_below(&sim->prng, bound); }
 uint64_t sim_between(struct sim *sim, uint64_t low, uint64_t high) { return low + sim_below(sim, high - low + 1); }
 bool sim_chance(struct sim *sim, uint32_t per_mille) { return sim_below(sim, 1000) < per_mille; }
+uint32_t sim_pick_shard(struct sim *sim) {
+    return sim->plan.shard_count > 1 ? (uint32_t)sim_below(sim, sim->plan.shard_count) : 0;
+}
 
 void sim_push(struct sim *sim, uint64_t at_us, struct sim_item item) {
     item.at_us = at_us;
@@ -56,13 +59,15 @@ static const char *const fault_names[SIM_FAULT_COUNT] = {
     [SIM_FAULT_FAIL_SYNC] = "fail sync",
     [SIM_FAULT_DAMAGE_DISK] = "damage disk",
     [SIM_FAULT_JUMP_CLOCK] = "jump clock",
+    [SIM_FAULT_STOP_DIRECTORY] = "stop directory",
+    [SIM_FAULT_MOVE_SLOT] = "move slot",
 };
 
 static void jump_clock(struct sim *sim) {
     int64_t jump_ms = (int64_t)sim_below(sim, 7200001) - 3600000;
     uint32_t process = (uint32_t)sim_below(sim, sim->plan.gateway_count + 2);
     if (process < sim->plan.gateway_count) sim->gateways[process].wall_offset_ms += jump_ms;
-    else sim->shard.wall_offset_ms += jump_ms;
+    else sim->shards[sim_pick_shard(sim)].wall_offset_ms += jump_ms;
 }
 
 static void heal_gateway_after_drain(struct sim *sim, uint32_t gateway) {
@@ -71,7 +76,60 @@ static void heal_gateway_after_drain(struct sim *sim, uint32_t gateway) {
                                .b = sim->gateways[gateway].life});
 }
 
-static void fault(struct sim *sim, enum sim_fault kind) {
+static void fault_of_shard(struct sim_shard *shard, enum sim_fault kind, uint64_t while_us) {
+    struct sim *sim = shard->sim;
+    switch ((int)kind) {
+    case SIM_FAULT_CRASH_SHARD:
+        if (sim_chance(sim, 300)) sim_shard_crash(shard, while_us);
+        else shard->crash_countdown = 1 + (int64_t)sim_below(sim, 30); /* amid what it does */
+        break;
+    case SIM_FAULT_STALL_DISK: shard->stalled_until_us = sim->now_us + sim_between(sim, 0, 5 * SIM_SECOND); break;
+    case SIM_FAULT_SLOW_DISK: shard->slow_until_us = sim->now_us + while_us; break;
+    case SIM_FAULT_FULL_DISK:
+        shard->full_until_us = sim->now_us + while_us;
+        /* Sometimes it is full before anybody saw it coming: the write fails, the shard stops. */
+        if (sim_chance(sim, 300)) ordo_store_memory_set_full(shard->store, true);
+        else sim_shard_set_full(shard, true);
+        sim_push(sim, sim->now_us + while_us,
+                 (struct sim_item){.kind = SIM_HEAL, .a = SIM_FAULT_FULL_DISK, .to = shard->index});
+        break;
+    case SIM_FAULT_FAIL_WRITE:
+        ordo_store_memory_fail_write(shard->store, sim_between(sim, 1, 5), ORDO_ERR_IO);
+        break;
+    case SIM_FAULT_FAIL_SYNC: ordo_store_memory_fail_sync(shard->store, sim_between(sim, 1, 5)); break;
+    case SIM_FAULT_DAMAGE_DISK: sim_disk_damage(shard); break;
+    default: break;
+    }
+}
+
+/* The order goes to whom the table names, which may be wrong by now, or to whoever has it. */
+static struct sim_shard *to_be_ordered(struct sim *sim, uint16_t slot) {
+    struct sim_shard *named = sim_shard_of_store(sim, sim->directory.table.slots[slot].store);
+    for (uint32_t i = 0; i < sim->plan.shard_count && sim_chance(sim, 700); i++) {
+        struct sim_shard *shard = &sim->shards[i];
+        if (shard->core != NULL && ordo_shard_slots(shard->core)[slot].state == ORDO_SLOT_OWNED) return shard;
+    }
+    return named;
+}
+
+/* Sometimes it is to move on, or back, before everybody has heard of it. `doc`: index + 1, or 0 for any. */
+static void move_slot(struct sim *sim, uint64_t doc) {
+    if (!sim_has_directory(sim)) return;
+    if (doc == 0) doc = 1 + sim_below(sim, sim->plan.doc_count);
+    uint16_t slot = sim_slot_of(sim, (uint32_t)doc - 1);
+    struct sim_shard *source = to_be_ordered(sim, slot);
+    uint32_t target = (source->index + 1 + (uint32_t)sim_below(sim, sim->plan.shard_count - 1)) % sim->plan.shard_count;
+    sim_log(sim, "slot %u is to move from shard %u to shard %u", slot, source->index, target);
+    sim_shard_order_move(source, slot, target);
+    if (!sim_chance(sim, 400)) return;
+    sim_push(sim, sim->now_us + sim_between(sim, SIM_MS, sim_chance(sim, 500) ? 20 * SIM_MS : 500 * SIM_MS),
+             (struct sim_item){.kind = SIM_FAULT, .a = SIM_FAULT_MOVE_SLOT, .b = doc});
+    if (!sim_chance(sim, 300)) return; /* and a gateway hears of it from the table first */
+    struct sim_end gateway = {.role = SIM_GATEWAY, .index = (uint32_t)sim_below(sim, sim->plan.gateway_count)};
+    sim_link_stall(sim, gateway, source->index, sim->now_us + sim_between(sim, 0, 2 * SIM_SECOND));
+}
+
+static void fault(struct sim *sim, enum sim_fault kind, uint64_t detail) {
     sim_log(sim, "fault: %s", fault_names[kind]);
     uint32_t client = (uint32_t)sim_below(sim, sim->plan.client_count);
     uint32_t gateway = (uint32_t)sim_below(sim, sim->plan.gateway_count);
@@ -87,49 +145,45 @@ static void fault(struct sim *sim, enum sim_fault kind) {
         sim_gateway_drain(sim, gateway);
         heal_gateway_after_drain(sim, gateway);
         break;
-    case SIM_FAULT_CRASH_SHARD:
-        if (sim_chance(sim, 300)) sim_shard_crash(sim, while_us);
-        else sim->shard.crash_countdown = 1 + (int64_t)sim_below(sim, 30); /* amid what it does */
-        break;
     case SIM_FAULT_BREAK_LINK: sim_link_break(sim, gateway, sim_chance(sim, 600)); break;
     case SIM_FAULT_LOSE_LINK: sim_link_lose(sim, gateway); break;
-    case SIM_FAULT_STALL_LINK: sim->gateways[gateway].stalled_until_us = sim->now_us + while_us; break;
-    case SIM_FAULT_STALL_DISK: sim->shard.stalled_until_us = sim->now_us + sim_between(sim, 0, 5 * SIM_SECOND); break;
-    case SIM_FAULT_SLOW_DISK: sim->shard.slow_until_us = sim->now_us + while_us; break;
-    case SIM_FAULT_FULL_DISK:
-        sim->shard.full_until_us = sim->now_us + while_us;
-        /* Sometimes it is full before anybody saw it coming: the write fails, the shard stops. */
-        if (sim_chance(sim, 300)) ordo_store_memory_set_full(sim->shard.store, true);
-        else sim_shard_set_full(sim, true);
-        sim_push(sim, sim->now_us + while_us, (struct sim_item){.kind = SIM_HEAL, .a = SIM_FAULT_FULL_DISK});
-        break;
-    case SIM_FAULT_FAIL_WRITE:
-        ordo_store_memory_fail_write(sim->shard.store, sim_between(sim, 1, 5), ORDO_ERR_IO);
-        break;
-    case SIM_FAULT_FAIL_SYNC: ordo_store_memory_fail_sync(sim->shard.store, sim_between(sim, 1, 5)); break;
-    case SIM_FAULT_DAMAGE_DISK: sim_shard_damage(sim); break;
+    case SIM_FAULT_STALL_LINK: sim_link_stall_any(sim, gateway, sim->now_us + while_us); break;
     case SIM_FAULT_JUMP_CLOCK: jump_clock(sim); break;
+    case SIM_FAULT_MOVE_SLOT: move_slot(sim, detail); break;
+    case SIM_FAULT_STOP_DIRECTORY: sim_directory_stop(sim, sim->now_us + while_us); break;
+    case SIM_FAULT_CRASH_SHARD:
+    case SIM_FAULT_STALL_DISK:
+    case SIM_FAULT_SLOW_DISK:
+    case SIM_FAULT_FULL_DISK:
+    case SIM_FAULT_FAIL_WRITE:
+    case SIM_FAULT_FAIL_SYNC:
+    case SIM_FAULT_DAMAGE_DISK: fault_of_shard(&sim->shards[sim_pick_shard(sim)], kind, while_us); break;
     case SIM_FAULT_COUNT: break;
     }
 }
 
 /* ---- the rest: all is mended, everybody has to settle */
 
+static void mend_shard(struct sim_shard *shard) {
+    shard->crash_countdown = 0;
+    shard->full_until_us = 0;
+    ordo_store_memory_set_full(shard->store, false);
+    ordo_store_memory_fail_write(shard->store, 0, ORDO_OK);
+    ordo_store_memory_fail_sync(shard->store, 0);
+    if (shard->core == NULL) sim_shard_start(shard);
+    else sim_shard_set_full(shard, false);
+}
+
 static void begin_rest(struct sim *sim) {
     sim_log(sim, "all is mended");
     sim->is_resting = true;
     sim->rest_until_us = sim->now_us + REST_MAX;
+    sim->directory.away_until_us = 0;
     for (uint32_t i = 0; i < sim->plan.gateway_count; i++) {
         if (sim->gateways[i].is_draining) sim_gateway_crash(sim, i, 0);
         sim_gateway_start(sim, i);
     }
-    sim->shard.crash_countdown = 0;
-    sim->shard.full_until_us = 0;
-    ordo_store_memory_set_full(sim->shard.store, false);
-    ordo_store_memory_fail_write(sim->shard.store, 0, ORDO_OK);
-    ordo_store_memory_fail_sync(sim->shard.store, 0);
-    if (sim->shard.core == NULL) sim_shard_start(sim);
-    else sim_shard_set_full(sim, false);
+    for (uint32_t i = 0; i < sim->plan.shard_count; i++) mend_shard(&sim->shards[i]);
     for (uint32_t i = 0; i < sim->plan.raw_count; i++) {
         for (uint32_t k = 0; k < sim->conn_count; k++) {
             if (sim->conns[k]->role == SIM_RAW) sim_conn_client_close(sim, k);
@@ -159,10 +213,10 @@ static const char *gauges_off(struct sim *sim) {
                  i, stats->connections, stats->subscribers, connections, here);
         return text;
     }
-    struct ordo_shard_stats stats = ordo_shard_stats(sim->shard.core);
-    if (stats.subscribers == subscribers) return NULL;
-    snprintf(text, sizeof text, "the shard has %" PRIu64 " subscribers, not %" PRIu64, stats.subscribers,
-             subscribers);
+    uint64_t known = 0;
+    for (uint32_t i = 0; i < sim->plan.shard_count; i++) known += ordo_shard_stats(sim->shards[i].core).subscribers;
+    if (known == subscribers) return NULL;
+    snprintf(text, sizeof text, "the shards have %" PRIu64 " subscribers, not %" PRIu64, known, subscribers);
     return text;
 }
 
@@ -175,7 +229,8 @@ static bool waits_for_damage(const struct sim *sim, uint32_t client) {
 }
 
 static const char *unsettled(struct sim *sim) {
-    if (!sim_shard_is_idle(sim)) return "the shard is busy";
+    for (uint32_t i = 0; i < sim->plan.shard_count; i++)
+        if (!sim_shard_is_idle(&sim->shards[i])) return "a shard is busy";
     for (uint32_t i = 0; i < sim->plan.client_count; i++) {
         const char *what = waits_for_damage(sim, i) ? NULL : sim_client_unsettled(sim, i);
         if (what != NULL) return what;
@@ -183,6 +238,8 @@ static const char *unsettled(struct sim *sim) {
     for (uint32_t i = 0; i < sim->plan.doc_count; i++) {
         if (sim->is_damaged[i]) return NULL; /* who has it open comes and goes */
     }
+    const char *moving = sim_moves_unsettled(sim);
+    if (moving != NULL) return moving;
     return sim->plan.profile == SIM_PROFILE_TRACE ? NULL : gauges_off(sim);
 }
 
@@ -199,7 +256,7 @@ static void last_checks(struct sim *sim) {
         ledger_check(&sim->ledger, sim->oracle, sim->plan.may_delete || sim->plan.may_erase || sim->plan.may_damage,
                      &sim->verdict);
     }
-    if (sim->plan.may_erase) sim_shard_verify(sim);
+    for (uint32_t i = 0; sim->plan.may_erase && i < sim->plan.shard_count; i++) sim_disk_verify(&sim->shards[i]);
     if (sim->plan.profile == SIM_PROFILE_INTERLEAVING) {
         ledger_check_runs(&sim->ledger, sim->docs[0], &sim->verdict);
     }
@@ -228,9 +285,9 @@ static void heal(struct sim *sim, const struct sim_item *item) {
         if (item->a == SIM_FAULT_COUNT) poll_rest(sim);
     } else if (item->a == SIM_FAULT_COUNT) {
         begin_rest(sim);
-    } else if (item->a == SIM_FAULT_FULL_DISK && sim->shard.full_until_us <= sim->now_us) {
-        ordo_store_memory_set_full(sim->shard.store, false);
-        sim_shard_set_full(sim, false);
+    } else if (item->a == SIM_FAULT_FULL_DISK && sim->shards[item->to].full_until_us <= sim->now_us) {
+        ordo_store_memory_set_full(sim->shards[item->to].store, false);
+        sim_shard_set_full(&sim->shards[item->to], false);
     } else if (item->a == SIM_FAULT_DRAIN_GATEWAY && sim->gateways[item->to].life == item->b) {
         sim_gateway_crash(sim, item->to, sim_between(sim, 0, SIM_SECOND)); /* it has stopped; a new one starts */
     }
@@ -241,7 +298,7 @@ static void heal(struct sim *sim, const struct sim_item *item) {
 static void deliver(struct sim *sim, struct sim_item *item) {
     switch (item->role) {
     case SIM_WORLD:
-        if (item->kind == SIM_FAULT && !sim->is_resting) fault(sim, (enum sim_fault)item->a);
+        if (item->kind == SIM_FAULT && !sim->is_resting) fault(sim, (enum sim_fault)item->a, item->b);
         if (item->kind == SIM_HEAL) heal(sim, item);
         break;
     case SIM_SHARD: sim_shard_deliver(sim, item); break;
@@ -295,8 +352,9 @@ struct sim *sim_create(uint64_t seed, const struct sim_plan *plan, bool is_verbo
         sim->docs[i] = oracle_doc_of(sim->oracle, ordo_slice_of("c"), ordo_slice_of(name));
     }
     if (plan->profile == SIM_PROFILE_INTERLEAVING) make_initial(sim);
-    sim_shard_init(sim);
-    sim_shard_start(sim);
+    sim_directory_init(sim);
+    for (uint32_t i = 0; i < plan->shard_count; i++) sim_shard_init(sim, i);
+    for (uint32_t i = 0; i < plan->shard_count; i++) sim_shard_start(&sim->shards[i]);
     for (uint32_t i = 0; i < plan->gateway_count; i++) sim_gateway_start(sim, i);
     for (uint32_t i = 0; i < plan->client_count; i++) sim_client_start(sim, i);
     for (uint32_t i = 0; i < plan->raw_count; i++) sim_raw_start(sim, i);
@@ -329,7 +387,7 @@ void sim_destroy(struct sim *sim, struct sim_counts *counts) {
     for (uint32_t i = 0; i < sim->plan.client_count; i++) sim_client_finish(sim, i);
     for (uint32_t i = 0; i < sim->plan.raw_count; i++) sim_raw_finish(sim, i);
     for (uint32_t i = 0; i < sim->plan.gateway_count; i++) sim_gateway_finish(sim, i);
-    sim_shard_finish(sim);
+    for (uint32_t i = 0; i < sim->plan.shard_count; i++) sim_shard_finish(&sim->shards[i]);
     for (size_t i = 0; i < sim->conn_count; i++) {
         watch_finish(&sim->conns[i]->watch);
         free(sim->conns[i]);

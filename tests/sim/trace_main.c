@@ -283,7 +283,7 @@ static int replay(const char *folder, const char *name) {
     bool is_fine = read_txns(&trace, json);
     if (is_fine) {
         struct sim_plan plan;
-        sim_plan_draw(&plan, 1, SIM_PROFILE_TRACE);
+        sim_plan_draw(&plan, 1, SIM_PROFILE_TRACE, true);
         plan.client_count = trace.author_count;
         trace.sim = sim_create(1, &plan, getenv("ORDO_SIM_VERBOSE") != NULL);
         trace.sim->on_changed = on_changed;

@@ -1,7 +1,7 @@
 /* tests/unit/directory_conformance.h: what every kind of directory must do, run against each of them.
  *
- * A test that needs another process starts this same program as one (main_of_holder). Waiting is always for a view, or for a
- * line that a holder says; PATIENCE_MS is how long until that counts as never. */
+ * A test that needs another process starts this same program as one (main_of_holder). Waiting is always for a view, or
+ * for a line that a holder says; PATIENCE_MS is how long until that counts as never. */
 #ifndef ORDO_TESTS_DIRECTORY_CONFORMANCE_H
 #define ORDO_TESTS_DIRECTORY_CONFORMANCE_H
 

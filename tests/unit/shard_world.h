@@ -20,6 +20,7 @@
 #include "shard/core/key.h"
 #include "shard/core/rows.h"
 #include "shard/core/shard.h"
+#include "shard/core/slot_rows.h"
 #include "shard/store_memory.h"
 
 typedef Ordo__Cluster__V1__ToGateway told;
@@ -37,6 +38,9 @@ struct gateway {
     size_t bytes_waiting; /* what this gateway has not worked through: withholds credit */
 };
 struct world {
+    /* For worlds that are linked with others (move_world.h); NULL: messages for nobody fail the test, and slots are all ours. */
+    void (*others)(struct world *w, const struct ordo_shard_send *to_source);
+    void *others_context;
     struct ordo_shard_config config;
     struct ordo_shard *shard;
     struct ordo_store *store;
@@ -78,7 +82,8 @@ static inline void gateway_take(struct world *w, struct ordo_shard_send *send) {
         }
         return;
     }
-    fail_msg("a message for nobody");
+    if (w->others == NULL) fail_msg("a message for nobody");
+    else w->others(w, send);
 }
 
 static inline void world_carry_out(struct world *w) {
@@ -103,6 +108,7 @@ static inline void world_carry_out(struct world *w) {
         w->note_count++;
         snprintf(w->last_note, sizeof w->last_note, "%.*s", (int)note.text.size, (const char *)note.text.data);
     }
+    if (w->others != NULL) w->others(w, NULL);
     ordo_shard_effects_clear(effects);
 }
 
@@ -167,8 +173,18 @@ static inline void world_pass(struct world *w, uint64_t ms) {
     }
 }
 
+/* What the store says of its slots. */
+static inline void world_read_slots(const struct world *w, struct ordo_slot_row rows[ORDO_SLOT_COUNT]) {
+    struct ordo_view *view = w->store->ops->view_open(w->store);
+    assert_int_equal(ordo_slot_rows_read(view, false, rows), ORDO_OK);
+    w->store->ops->view_close(view);
+}
+
 static inline void world_start(struct world *w) {
     w->config.incarnation++;
+    static struct ordo_slot_row rows[ORDO_SLOT_COUNT];
+    if (w->others != NULL) world_read_slots(w, rows);
+    w->config.slots = w->others != NULL ? rows : NULL;
     struct ordo_view *view = w->store->ops->view_open(w->store);
     struct ordo_buffer value = {0};
     struct ordo_turn_row row = {0};
@@ -280,6 +296,7 @@ NEXT_OF(PRESENCE, presence, Presence)
 NEXT_OF(HISTORY, history, HistoryAnswer)
 NEXT_OF(DROPPED, dropped, Dropped)
 NEXT_OF(FORGOTTEN, forgotten, Forgotten)
+NEXT_OF(NOT_OWNER, not_owner, NotOwner)
 #undef NEXT_OF
 
 static inline void assert_nothing_told(struct world *w, int g) {
@@ -354,6 +371,18 @@ static inline void say_insert(struct world *w, int g, uint64_t subscriber, uint6
     ordo_text_splice(position, 0, ordo_slice_of(text), (struct ordo_text_hints){0}, &op);
     say_submit_op(w, g, subscriber, client_seq, base_seq, 3, ordo_buffer_slice(&op));
     ordo_buffer_finish(&op);
+}
+
+/* Request 5; `lineage` 0: whatever is there. */
+static inline void say_forget(struct world *w, int g, uint64_t subscriber, uint64_t lineage) {
+    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
+    Ordo__Cluster__V1__Forget forget = ORDO__CLUSTER__V1__FORGET__INIT;
+    forget.subscriber = subscriber;
+    forget.request = 5;
+    forget.lineage = lineage;
+    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_FORGET;
+    message.forget = &forget;
+    gateway_say(w, g, &message);
 }
 
 static inline void say_detach(struct world *w, int g, uint64_t subscriber) {

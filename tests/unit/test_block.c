@@ -447,13 +447,15 @@ static void a_block_of_the_most_bytes_is_full(void **state) {
     assert_int_equal(count_ops(builder), 4);
 }
 
-static void the_largest_op_has_a_block_for_itself(void **state) {
+/* Larger than what a block of several ops may take up. */
+static void a_huge_op_has_a_block_for_itself(void **state) {
     (void)state;
-    uint8_t *bytes = ordo_alloc(ORDO_BLOCK_OP_SIZE_MAX + 1);
-    for (size_t i = 0; i < ORDO_BLOCK_OP_SIZE_MAX; i++) bytes[i] = (uint8_t)(i * 2654435761u >> 13);
+    size_t size = ORDO_BLOCK_MEMORY_MAX + 1;
+    uint8_t *bytes = ordo_alloc(size);
+    for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)(i * 2654435761u >> 13);
     struct ordo_block_builder *builder = ordo_block_builder_create(1);
-    assert_int_equal(append_simple(builder, ordo_slice(bytes, ORDO_BLOCK_OP_SIZE_MAX + 1)), ORDO_ERR_TOO_LARGE);
-    assert_int_equal(append_simple(builder, ordo_slice(bytes, ORDO_BLOCK_OP_SIZE_MAX)), ORDO_OK);
+    assert_int_equal(append_simple(builder, ordo_slice(bytes, (size_t)ORDO_BLOCK_OP_SIZE_MAX + 1)), ORDO_ERR_TOO_LARGE);
+    assert_int_equal(append_simple(builder, ordo_slice(bytes, size)), ORDO_OK);
     assert_int_equal(append_simple(builder, S("")), ORDO_ERR_FULL);
     assert_int_equal(count_ops(builder), 1);
     free(bytes);
@@ -553,7 +555,9 @@ static void a_block_that_claims_too_much_is_refused(void **state) {
     for (size_t i = 0; i < 3; i++) {
         struct ordo_buffer value = {0};
         ordo_value_begin(&value, ORDO_BLOCK_VERSION);
-        for (int k = 0; k < 5; k++) ordo_buffer_append_varint(&value, 1);
+        ordo_buffer_append_varint(&value, 1);
+        ordo_buffer_append_varint(&value, 2); /* two ops */
+        for (int k = 0; k < 2; k++) ordo_buffer_append_varint(&value, 1);
         for (int k = 0; k < 19; k++) {
             ordo_buffer_append_varint(&value, claims[i]);
             ordo_buffer_append_varint(&value, 1);
@@ -709,7 +713,7 @@ int main(void) {
         cmocka_unit_test(block_bytes_stay_what_they_are),
         cmocka_unit_test(a_block_of_the_most_ops_is_full),
         cmocka_unit_test(a_block_of_the_most_bytes_is_full),
-        cmocka_unit_test(the_largest_op_has_a_block_for_itself),
+        cmocka_unit_test(a_huge_op_has_a_block_for_itself),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(every_flipped_bit_is_refused),
         cmocka_unit_test(a_block_under_another_key_is_refused),

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include "common/directory/etcd_address.h"
 #include "tests/unit/scratch.h"
 
 struct fixture {
@@ -46,10 +47,11 @@ static void a_damaged_file_is_refused_and_never_taken_for_empty(void **state) {
     struct ordo_buffer bytes = {0};
     put(stage, stage->one, "table", "precious");
     scratch_read(fixture->content, &bytes);
-    for (size_t i = 0; i < bytes.size + 1; i += 7) { /* one bit is other, or the end is missing, or all of it */
+    for (size_t i = 0; i < bytes.size + 1; i += 13) { /* one bit is other, or the end is missing, or all of it */
         struct ordo_directory *late;
         bytes.data[i % bytes.size] ^= 4;
-        scratch_write(fixture->content, i < bytes.size ? ordo_buffer_slice(&bytes) : ordo_slice(bytes.data, bytes.size - 3));
+        scratch_write(fixture->content,
+                      i < bytes.size ? ordo_buffer_slice(&bytes) : ordo_slice(bytes.data, bytes.size - 3));
         bytes.data[i % bytes.size] ^= 4;
         await_away(stage->one, true);
         assert_true(says(stage->one, "table", "precious"));
@@ -150,14 +152,30 @@ static void what_killed_holders_left_is_cleared_away(void **state) {
 
 static void urls_that_name_nothing_are_refused(void **state) {
     (void)state;
-    static const char *const urls[] = {"", "file:", "directory", "http://127.0.0.1:1/x", "/tmp/x", "etcd:", "etcd:127.0.0.1:2379/x"};
+    static const char *const urls[] = {
+        "", "file:", "directory", "http://127.0.0.1:1/x", "/tmp/x", "etcd:", "etcd:127.0.0.1:2379/x", "etcd:http://",
+        "etcd:http:///x", "etcd:http://127.0.0.1:2379", "etcd:http://127.0.0.1:2379/", "etcd:http://127.0.0.1/x",
+        "etcd:http://127.0.0.1:/x", "etcd:http://:2379/x", "etcd:http://a:1,/x", "etcd:http://a:1,,b:2/x",
+        "etcd:http://a:1@b:2/x", "etcd:http://a:1/x/y", "etcd:http://a:1/x y", "etcd:https://a:1/x",
+    };
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
         struct ordo_directory *directory = NULL;
         struct ordo_problem problem = {0};
-        assert_int_equal(ordo_directory_open(&directory, urls[i], NULL, &problem), ORDO_ERR_INVALID);
+        if (ordo_directory_open(&directory, urls[i], NULL, &problem) != ORDO_ERR_INVALID) fail_msg("'%s' was taken", urls[i]);
         assert_null(directory);
         assert_true(strlen(problem.text) > 20);
     }
+}
+
+static void urls_of_etcd_may_have_several_endpoints(void **state) {
+    (void)state;
+    struct ordo_etcd_address address;
+    assert_true(ordo_etcd_address_parse(&address, "http://10.0.0.1:2379,http://[::1]:2379,etcd-3:1/my-cluster"));
+    assert_int_equal(address.endpoint_count, 3);
+    assert_string_equal(address.endpoints[0], "10.0.0.1:2379");
+    assert_string_equal(address.endpoints[1], "[::1]:2379");
+    assert_string_equal(address.endpoints[2], "etcd-3:1");
+    assert_string_equal(address.prefix, "my-cluster/");
 }
 
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -173,6 +191,7 @@ int main(int argc, char **argv) {
         WITH_FOLDER(a_lease_of_an_earlier_boot_is_over),
         WITH_FOLDER(what_killed_holders_left_is_cleared_away),
         cmocka_unit_test(urls_that_name_nothing_are_refused),
+        cmocka_unit_test(urls_of_etcd_may_have_several_endpoints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,9 @@
-/* A process that is killed at any step of a change leaves the directory as it was before or as it is after, and not locked.
+/* A process that is killed at any step of a change leaves the directory as it was before or as it is after, and not
+ * locked.
  *
- * The linker puts the functions below between the directory's code and the system (--wrap, see CMakeLists.txt): in a child that
- * has armed itself, the n-th call kills the process instead of being made, for every n until the change gets through. */
+ * The linker puts the functions below between the directory's code and the system (--wrap, see CMakeLists.txt): in a
+ * child that has armed itself, the n-th call kills the process instead of being made, for every n until the change gets
+ * through. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -36,17 +36,6 @@ static struct ordo_verify_counts verify(struct world *w) {
     return counts;
 }
 
-static void say_forget(struct world *w, int g, uint64_t subscriber, uint64_t lineage) {
-    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
-    Ordo__Cluster__V1__Forget forget = ORDO__CLUSTER__V1__FORGET__INIT;
-    forget.subscriber = subscriber;
-    forget.request = 5;
-    forget.lineage = lineage;
-    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_FORGET;
-    message.forget = &forget;
-    gateway_say(w, g, &message);
-}
-
 static void say_history(struct world *w, uint64_t subscriber, uint64_t at_seq) {
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     Ordo__Cluster__V1__ReadHistory history = ORDO__CLUSTER__V1__READ_HISTORY__INIT;

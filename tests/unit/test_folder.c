@@ -128,6 +128,59 @@ static void an_absent_folder_becomes_a_store_that_owns_all_slots(void **state) {
     assert_string_equal(fixture->folder.note.text, "");
 }
 
+static void a_store_of_an_existing_cluster_owns_no_slot_until_it_founds_it(void **state) {
+    struct fixture *fixture = *state;
+    const uint8_t cluster_id[ORDO_CLUSTER_ID_SIZE] = {7, 7, 7};
+    struct ordo_problem problem = {{0}};
+    struct ordo_folder *folder = &fixture->folder;
+    assert_int_equal(ordo_folder_open_member(folder, fixture->path, cluster_id, &problem), ORDO_OK);
+    assert_int_equal(folder->identity.slot_count, 0);
+    assert_memory_equal(folder->identity.cluster_id, cluster_id, sizeof cluster_id);
+    assert_int_equal(ordo_identity_found(folder->store, &folder->identity, &problem), ORDO_OK);
+    assert_int_equal(ordo_identity_found(folder->store, &folder->identity, &problem), ORDO_ERR_INVALID); /* it has slots */
+    ordo_folder_finish(folder);
+    open_ok(fixture);
+    assert_int_equal(folder->identity.slot_count, ORDO_SLOT_COUNT);
+    assert_int_equal(ordo_identity_epoch(&folder->identity, 1023), 1);
+    assert_memory_equal(folder->identity.cluster_id, cluster_id, sizeof cluster_id);
+}
+
+/* What a shard that gave a slot away, and takes another over, leaves. */
+static void rows_of_slots_survive_and_a_successor_claims_what_was_owned(void **state) {
+    struct fixture *fixture = *state;
+    struct ordo_problem problem = {{0}};
+    struct ordo_folder *folder = &fixture->folder;
+    open_ok(fixture);
+    struct ordo_batch batch = {0};
+    struct ordo_buffer key = {0}, value = {0};
+    const struct ordo_slot_row rows[] = {
+        {.state = ORDO_SLOT_GIVEN, .epoch = 2, .other = {{9}}, .move = 1, .is_cleared = true, .turn = 1},
+        {.state = ORDO_SLOT_IMPORTED, .epoch = 5, .other = {{9}}, .move = 2, .incarnation = 1, .turn = 1},
+        {.state = ORDO_SLOT_OWNED, .epoch = 6, .turn = 1},
+    };
+    for (uint16_t slot = 0; slot < 3; slot++) {
+        ordo_key_slot(&key, slot);
+        ordo_slot_row_encode(&value, ordo_buffer_slice(&key), &rows[slot]);
+        ordo_batch_put(&batch, ORDO_CF_META, ordo_buffer_slice(&key), ordo_buffer_slice(&value));
+    }
+    assert_int_equal(folder->store->ops->write(folder->store, &batch, true), ORDO_OK);
+    ordo_folder_finish(folder);
+    open_ok(fixture);
+    assert_int_equal(folder->identity.slot_count, ORDO_SLOT_COUNT - 2);
+    assert_int_equal(folder->identity.slots[0].state, ORDO_SLOT_GIVEN);
+    assert_int_equal(folder->identity.slots[1].incarnation, 1);
+    bool has_cluster;
+    assert_int_equal(ordo_identity_succeed(folder->store, 1, &has_cluster, &problem), ORDO_OK);
+    assert_int_equal(ordo_identity_read(folder->store, &folder->identity, &problem), ORDO_OK);
+    assert_int_equal(ordo_identity_epoch(&folder->identity, 0), 0); /* another's */
+    assert_int_equal(ordo_identity_epoch(&folder->identity, 1), 0); /* not known whose */
+    assert_int_equal(ordo_identity_epoch(&folder->identity, 2), 7);
+    assert_int_equal(ordo_identity_epoch(&folder->identity, 3), 2);
+    ordo_batch_finish(&batch);
+    ordo_buffer_finish(&key);
+    ordo_buffer_finish(&value);
+}
+
 static void an_empty_folder_becomes_a_store(void **state) {
     struct fixture *fixture = *state;
     assert_int_equal(mkdir(fixture->path, 0755), 0);
@@ -409,6 +462,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(an_absent_folder_becomes_a_store_that_owns_all_slots),
         WITH_FOLDER(an_empty_folder_becomes_a_store),
+        WITH_FOLDER(a_store_of_an_existing_cluster_owns_no_slot_until_it_founds_it),
+        WITH_FOLDER(rows_of_slots_survive_and_a_successor_claims_what_was_owned),
         WITH_FOLDER(a_folder_with_something_else_is_refused_and_left_alone),
         WITH_FOLDER(a_store_whose_database_is_gone_is_not_made_anew),
         WITH_FOLDER(what_an_interrupted_making_left_is_cleared),

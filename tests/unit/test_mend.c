@@ -1,9 +1,13 @@
 /* What of a damaged document is served: a beginning of what it was, under a lineage of its own, or nothing at all. */
 #include "shard_world.h"
 
+#include "common/hash.h"
+#include "shard/core/damage.h"
+#include "shard/core/job_impl.h"
 #include "shard/core/key.h"
 #include "shard/core/mend.h"
 #include "shard/core/replay.h"
+#include "shard/core/row_age.h"
 #include "shard/core/rows.h"
 #include "shard/core/verify.h"
 
@@ -285,6 +289,72 @@ static void outside_of_its_range_documents_are_made(void **state) {
     assert_int_equal(open_doc(w, 0, 1, "new", "client-a")->head, 1);
 }
 
+/* ---- what a damaged table touched */
+
+static void put_damage(struct fixture *fixture, const char *low, const char *high) {
+    struct ordo_buffer row = {0}, key = {0};
+    struct ordo_batch batch = {0};
+    ordo_key_doc(&key, ordo_slice_of("docs"), ordo_slice_of(high));
+    ordo_damage_add(&row, &(struct ordo_damage){ORDO_CF_OPS, doc(fixture, low), ordo_buffer_slice(&key)});
+    ordo_batch_put(&batch, ORDO_CF_META, ordo_key_damage, ordo_buffer_slice(&row));
+    assert_int_equal(fixture->w->store->ops->write(fixture->w->store, &batch, true), ORDO_OK);
+    ordo_batch_finish(&batch);
+    ordo_buffer_finish(&row);
+    ordo_buffer_finish(&key);
+}
+
+/* Its rows are all there, but nobody can know. */
+static void a_document_that_may_lack_something_is_not_served(void **state) {
+    struct fixture *fixture = *state;
+    struct world *w = fixture->w;
+    put_damage(fixture, "a", "a");
+    world_crash(w);
+    gateway_connect(w, 0);
+    Ordo__Cluster__V1__Attach attach = open_of(1, "a", "client-a", "text");
+    say_attach(w, 0, &attach);
+    world_turn(w);
+    assert_int_equal(next_refused(w, 0)->code, 503);
+    open_doc(w, 0, 2, "b", "client-b");
+    assert_int_equal(open_doc(w, 0, 3, "new", "client-a")->head, 1);
+}
+
+/* Elsewhere nobody would know of the range. */
+static void a_slot_with_such_a_document_does_not_move(void **state) {
+    struct fixture *fixture = *state;
+    put_damage(fixture, "a", "a");
+    struct ordo_view *view = fixture->w->store->ops->view_open(fixture->w->store);
+    static const char *const ids[] = {"a", "b"};
+    for (size_t i = 0; i < 2; i++) {
+        struct ordo_job *job = ordo_job_create(ORDO_JOB_COPY, ordo_slice(NULL, 0));
+        job->copy.slot = ordo_slot_of(ordo_slice_of("docs"), ordo_slice_of(ids[i]));
+        job->copy.cf = ORDO_CF_META + 1;
+        job->copy.size_max = 1024 * 1024;
+        ordo_job_run(job, view);
+        assert_int_equal(job->err, i == 0 ? ORDO_ERR_CORRUPT : ORDO_OK);
+        assert_true((job->copy.rows.size > 0) == (i == 1));
+        ordo_job_destroy(job);
+    }
+    fixture->w->store->ops->view_close(view);
+}
+
+static void of_two_values_of_a_row_the_later_one_is_known(void **state) {
+    struct fixture *fixture = *state;
+    struct ordo_slice key = doc(fixture, "a");
+    struct ordo_buffer older = {0}, later = {0};
+    struct ordo_doc_row row = {.type = ordo_slice_of("text"), .head = 7, .horizon = 2};
+    ordo_doc_row_encode(&older, key, &row);
+    row.horizon = 3; /* truncation writes it again with the same head */
+    ordo_doc_row_encode(&later, key, &row);
+    struct ordo_slice a = ordo_buffer_slice(&older), b = ordo_buffer_slice(&later), bad = ordo_slice(b.data, b.size - 1);
+    assert_true(ordo_row_is_later(ORDO_CF_DOCS, key, b, a));
+    assert_false(ordo_row_is_later(ORDO_CF_DOCS, key, a, b));
+    assert_false(ordo_row_is_later(ORDO_CF_DOCS, key, a, a));
+    assert_true(ordo_row_is_later(ORDO_CF_DOCS, key, a, bad));
+    assert_false(ordo_row_is_later(ORDO_CF_DOCS, key, bad, a));
+    ordo_buffer_finish(&older);
+    ordo_buffer_finish(&later);
+}
+
 #define WITH_DOCUMENT(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
@@ -301,6 +371,9 @@ int main(void) {
         WITH_DOCUMENT(a_lost_op_of_a_client_can_be_sent_again),
         WITH_DOCUMENT(under_quarantine_only_what_has_rows_is_served),
         WITH_DOCUMENT(outside_of_its_range_documents_are_made),
+        WITH_DOCUMENT(a_document_that_may_lack_something_is_not_served),
+        WITH_DOCUMENT(a_slot_with_such_a_document_does_not_move),
+        WITH_DOCUMENT(of_two_values_of_a_row_the_later_one_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

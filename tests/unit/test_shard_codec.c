@@ -224,6 +224,47 @@ static void the_bytes_on_disk_stay_as_they_are(void **state) {
     ordo_buffer_finish(&records);
 }
 
+static void expect_slot_row(const struct ordo_slot_row *row, const char *body) {
+    struct ordo_buffer key = {0}, value = {0};
+    struct ordo_slot_row back;
+    uint16_t slot;
+    ordo_key_slot(&key, 258);
+    assert_true(ordo_key_parse_slot(ordo_buffer_slice(&key), &slot) && slot == 258);
+    ordo_slot_row_encode(&value, ordo_buffer_slice(&key), row);
+    char hex[256] = {0};
+    for (size_t i = 0; i + 8 < value.size; i++) snprintf(hex + 2 * i, 3, "%02x", value.data[i]);
+    assert_string_equal(hex, body);
+    assert_int_equal(ordo_slot_row_decode(ordo_buffer_slice(&key), ordo_buffer_slice(&value), &back), ORDO_OK);
+    assert_true(back.state == row->state && back.epoch == row->epoch && back.move == row->move &&
+                back.incarnation == row->incarnation && back.is_cleared == row->is_cleared && back.turn == row->turn &&
+                ordo_store_id_equal(&back.other, &row->other));
+    for (size_t bit = 0; bit < 8 * value.size; bit++) {
+        value.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_int_not_equal(ordo_slot_row_decode(ordo_buffer_slice(&key), ordo_buffer_slice(&value), &back), ORDO_OK);
+        value.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    ordo_buffer_finish(&key);
+    ordo_buffer_finish(&value);
+}
+
+static void rows_of_slots_stay_as_they_are(void **state) {
+    (void)state;
+    struct ordo_store_id other = {{1, 2, 3}};
+    const char id[] = "01020300000000000000000000000000";
+    char body[256];
+    expect_slot_row(&(struct ordo_slot_row){.state = ORDO_SLOT_OWNED, .epoch = 1}, "010100000000000000"); /* from before moves */
+    expect_slot_row(&(struct ordo_slot_row){.state = ORDO_SLOT_OWNED, .epoch = 3, .turn = 300}, "01030000000000000001ac02");
+    snprintf(body, sizeof body, "01040000000000000002ac02%s050000000000000001", id);
+    expect_slot_row(&(struct ordo_slot_row){.state = ORDO_SLOT_GIVEN, .epoch = 4, .other = other, .move = 5,
+                                            .is_cleared = true, .turn = 300}, body);
+    snprintf(body, sizeof body, "01040000000000000003ac02%s05000000000000000700000000000000", id);
+    expect_slot_row(&(struct ordo_slot_row){.state = ORDO_SLOT_IMPORTING, .epoch = 4, .other = other, .move = 5,
+                                            .incarnation = 7, .turn = 300}, body);
+    snprintf(body, sizeof body, "01040000000000000004ac02%s05000000000000000700000000000000", id);
+    expect_slot_row(&(struct ordo_slot_row){.state = ORDO_SLOT_IMPORTED, .epoch = 4, .other = other, .move = 5,
+                                            .incarnation = 7, .turn = 300}, body);
+}
+
 static void a_create_keeps_type_op_and_lineage(void **state) {
     (void)state;
     struct ordo_buffer bytes = {0};
@@ -251,6 +292,7 @@ int main(void) {
         cmocka_unit_test(a_value_of_a_later_version_is_told_from_damage),
         cmocka_unit_test(rows_read_back_as_written),
         cmocka_unit_test(the_bytes_on_disk_stay_as_they_are),
+        cmocka_unit_test(rows_of_slots_stay_as_they_are),
         cmocka_unit_test(a_create_keeps_type_op_and_lineage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* A log that is cut off from behind: when, what stays readable, and what an op gets that was made before. */
 #include "shard_world.h"
 
+#include "common/memory.h"
+#include "shard/core/block.h"
 #include "shard/core/verify.h"
 
 /* Small: every 20 ops or so a snapshot, ten ops stay in the log, everything else is packed. */
@@ -226,6 +228,37 @@ static void a_collection_has_a_retention_of_its_own(void **state) {
     restart(w); /* the rule's memory ends here */
 }
 
+/* Rebasing may have made of an op what no client could have submitted. */
+static void a_huge_op_leaves_the_log_like_any_other(void **state) {
+    struct world *w = *state;
+    enum { SIZE = ORDO_BLOCK_MEMORY_MAX + 1 };
+    w->config.op_size_max = 2 * SIZE;
+    restart(w);
+    open_doc(w, 0, 1, "a", "client-a");
+    uint64_t head = type_letters(w, 1, 1, 20);
+    char *text = ordo_alloc(SIZE + 1);
+    memset(text, 'x', SIZE);
+    say_insert(w, 0, 1, head, head, 0, text);
+    free(text);
+    world_turn(w);
+    world_forget_told(&w->gateways[0]); /* it is more than the link takes at once */
+    say_detach(w, 0, 1);
+    assert_int_equal(open_doc(w, 0, 1, "a", "client-a")->head, head + 1);
+    struct ordo_buffer delete = {0}; /* so that snapshots are small again, and soon made */
+    ordo_text_splice(0, SIZE, ordo_slice(NULL, 0), (struct ordo_text_hints){0}, &delete);
+    say_submit_op(w, 0, 1, head + 1, head + 1, 3, ordo_buffer_slice(&delete));
+    ordo_buffer_finish(&delete);
+    world_turn(w);
+    world_forget_told(&w->gateways[0]);
+    type_for_long(w, head + 2);
+    world_pass(w, 65000);
+    uint64_t first_run = 0, first_block = 0;
+    count_keys(w, ORDO_CF_OPS, &first_run);
+    assert_true(first_run > head + 2);
+    assert_true(count_keys(w, ORDO_CF_HISTORY, &first_block) > 1);
+    assert_int_equal(verify(w).findings, 0);
+}
+
 /* ---- who comes back */
 
 static void an_op_made_below_the_horizon_is_stale_and_stays_so_after_a_restart(void **state) {
@@ -312,6 +345,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(nothing_is_deleted_before_the_horizon_is_durable, setup, teardown),
         cmocka_unit_test_setup_teardown(history_out_of_its_retention_goes_and_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(a_collection_has_a_retention_of_its_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_huge_op_leaves_the_log_like_any_other, setup, teardown),
         cmocka_unit_test_setup_teardown(an_op_made_below_the_horizon_is_stale_and_stays_so_after_a_restart, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(an_op_made_at_the_horizon_is_rebased, setup, teardown),

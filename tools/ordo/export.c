@@ -18,6 +18,7 @@ struct exporting {
     const char *names[NAMES_MAX];
     struct ordo_words words;
     struct ordo_view *view;
+    const struct ordo_identity *identity;
     struct export_out out;
     uint64_t document_count;
 };
@@ -85,9 +86,15 @@ static ordo_err next_of_all(struct ordo_view *view, struct ordo_slice from, stru
     return err;
 }
 
+/* Rows of a slot that the store does not own are on their way to another, or from there. */
+static bool is_owned(const struct exporting *exporting, struct ordo_slice doc_key) {
+    struct ordo_key key;
+    return ordo_key_parse(doc_key, &key) && ordo_identity_epoch(exporting->identity, key.slot) > 0;
+}
+
 static bool is_wanted(const struct exporting *exporting, struct ordo_slice doc_key) {
     struct ordo_key key;
-    if (!ordo_key_parse(doc_key, &key)) return false;
+    if (!is_owned(exporting, doc_key) || !ordo_key_parse(doc_key, &key)) return false;
     return exporting->collection == NULL || ordo_slice_equal(key.collection, ordo_slice_of(exporting->collection));
 }
 
@@ -116,7 +123,8 @@ static int export_named(struct exporting *exporting) {
         uint64_t count = exporting->document_count;
         if (!ordo_document_name_parse(exporting->names[i], collection, id)) continue; /* checked before */
         ordo_key_doc(&doc_key, ordo_slice_of(collection), ordo_slice_of(id));
-        status = export_document(exporting, ordo_buffer_slice(&doc_key));
+        if (is_owned(exporting, ordo_buffer_slice(&doc_key)))
+            status = export_document(exporting, ordo_buffer_slice(&doc_key));
         if (status == EXIT_SUCCESS && exporting->document_count == count)
             status = ordo_command_fail("there is no document %s in %s", exporting->names[i], exporting->data);
     }
@@ -155,6 +163,7 @@ static int export_store(struct exporting *exporting) {
     }
     if (folder.note.text[0]) fprintf(stderr, "ordo: %s: note: %s\n", path, folder.note.text);
     exporting->view = folder.store->ops->view_open(folder.store);
+    exporting->identity = &folder.identity;
     status = write_file(exporting, export_from_store);
     folder.store->ops->view_close(exporting->view);
     ordo_folder_finish(&folder);

@@ -10,8 +10,8 @@
 #include "shard/core/rows.h"
 
 #define EXPORT_VERSION 1
-/* A committed op takes at most 4 MiB (ORDO_BLOCK_OP_SIZE_MAX), and a component of one byte up to 20 as JSON with its
- * hint; so this is room for all but ops that nothing makes. Reading a line takes a few times its size. */
+/* A submitted op takes at most 1 MiB, and a component of one byte up to 20 as JSON with its hint; so this is room for all but
+ * ops that rebasing made huge (shard/core/block.h). Reading a line takes a few times its size. */
 #define EXPORT_LINE_SIZE_MAX (64u * 1024 * 1024)
 /* Content goes into lines of its own, this many bytes each at most. */
 #define EXPORT_CONTENT_SIZE_MAX (64u * 1024)

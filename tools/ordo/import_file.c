@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "common/hash.h"
 #include "shard/core/key.h"
 #include "tools/ordo/json.h"
 
@@ -35,6 +36,9 @@ static enum import_step begin_document(struct import_file *file, const struct ex
     ordo_err err = import_doc_exists(file->store, document->collection, document->id, &exists);
     const char *name = (const char *)file->name.data;
     if (err) return fail(file, "is of %s, and what the store has of it cannot be read: %s", name, ordo_err_text(err));
+    uint16_t slot = ordo_slot_of(document->collection, document->id);
+    if (file->slots != NULL && file->slots[slot].state != ORDO_SLOT_OWNED)
+        return fail(file, "is of %s, whose slot %u this store does not own: another store of the cluster does", name, slot);
     if (exists && !file->skips_existing)
         return fail(file, "is of %s, which the store has already (--skip-existing passes over such)", name);
     file->state = exists ? IMPORT_PASSING_OVER : IMPORT_INSIDE;

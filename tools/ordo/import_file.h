@@ -6,6 +6,7 @@
 #ifndef ORDO_TOOLS_IMPORT_FILE_H
 #define ORDO_TOOLS_IMPORT_FILE_H
 
+#include "shard/core/rows.h"
 #include "tools/ordo/import_doc.h"
 
 #define IMPORT_FAULT_SIZE 512
@@ -15,6 +16,7 @@ struct import_file {
     uint64_t (*draw)(void);
     uint64_t turn, term;   /* of the store's newest batch */
     bool skips_existing;
+    const struct ordo_slot_row *slots; /* of the store; NULL: it takes all documents */
 
     uint64_t line_number;  /* of the line that was taken last */
     enum import_file_state { IMPORT_AT_START, IMPORT_BETWEEN, IMPORT_INSIDE, IMPORT_PASSING_OVER, IMPORT_AT_END } state;
@@ -34,7 +36,7 @@ enum import_step {
     IMPORT_FAILED,           /* `fault` says why; the store has the documents before */
 };
 
-/* The caller fills in the first five members; the rest is zero. Takes the next line, without its end. */
+/* The caller fills in the first six members; the rest is zero. Takes the next line, without its end. */
 ORDO_MUST_USE enum import_step import_file_line(struct import_file *file, struct ordo_slice line);
 /* There are no more lines. IMPORT_GOES_ON: it was all there. */
 ORDO_MUST_USE enum import_step import_file_end(struct import_file *file);

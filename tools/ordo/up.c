@@ -48,6 +48,7 @@ struct up {
     const char *data_dir, *log_level, *log_ops, *log_age_ms, *history;
     bool listens_anywhere;                                 /* the gateway may listen beyond loopback, without keys */
     char store_dir[PATH_MAX];
+    const char *site_folder;                               /* NULL: the gateway serves no files */
     char listen[ENDPOINT_SIZE];                            /* of the gateway: HOST:PORT */
     char data_endpoint[ENDPOINT_SIZE], side_endpoint[ENDPOINT_SIZE]; /* of the shard; "" until it said so */
     struct ordo_rundir rundir;
@@ -106,8 +107,13 @@ static void start_shard(struct up *up, uint64_t now_ms) {
 static void start_gateway(struct up *up, uint64_t now_ms) {
     char shard[2 * ENDPOINT_SIZE + 16];
     snprintf(shard, sizeof shard, "data=%s,side=%s", up->data_endpoint, up->side_endpoint);
-    const char *argv[] = {NULL, "--listen", up->listen, "--shard", shard, "--log-level", up->log_level,
-                          up->listens_anywhere ? "--insecure-listen-anywhere" : NULL, NULL};
+    const char *argv[12] = {NULL, "--listen", up->listen, "--shard", shard, "--log-level", up->log_level};
+    size_t argc = 7;
+    if (up->listens_anywhere) argv[argc++] = "--insecure-listen-anywhere";
+    if (up->site_folder != NULL) {
+        argv[argc++] = "--static";
+        argv[argc++] = up->site_folder;
+    }
     role_start(up, &up->gateway, argv, now_ms);
 }
 
@@ -147,6 +153,7 @@ static void gateway_ready(struct up *up, const char *rest) {
         }
     }
     if (!up->is_announced) {
+        if (up->site_folder != NULL) printf("page http://%s/\n", up->listen);
         printf("ready %s\n", rest);
         fflush(stdout);
         up->is_announced = true;
@@ -288,6 +295,8 @@ static bool parse(struct up *up, int argc, char **argv, int *status) {
         {"--data", "DIR", "where documents are kept (./ordo-data); made if missing", ORDO_OPTION_TEXT, &up->data_dir},
         {"--listen", "HOST:PORT", "where clients connect (127.0.0.1:8080); port 0: any free one", ORDO_OPTION_TEXT,
          &listen},
+        {"--static", "DIR", "serve the files of DIR, too: DIR/index.html is the page http://HOST:PORT/", ORDO_OPTION_TEXT,
+         &up->site_folder},
         {"--log-ops", "N", "the newest N ops of a document stay in its log (10000)", ORDO_OPTION_TEXT, &up->log_ops},
         {"--log-age-ms", "MS", "... and all younger than this (60000)", ORDO_OPTION_TEXT, &up->log_age_ms},
         {"--history", "KEEP", "history to keep: N ops (10000), 30d, N+30d or full; COLLECTION=KEEP,… for some", ORDO_OPTION_TEXT,

@@ -1,0 +1,137 @@
+/** Records in IndexedDB, each slot held under a Web Lock: the browser frees it when the page is gone, however it went.
+ *
+ * A record is two rows, written in one transaction: the content, only when it is another string than before, and the rest. */
+import { type DocRecord, isUnsettled } from "../core/types.js";
+import { type Hold, SLOTS_MAX, type Storage } from "./storage.js";
+
+const RECORDS = "records", CONTENTS = "contents";
+
+interface Row extends Omit<DocRecord, "content"> { readonly contentId: number }
+interface ContentRow { readonly contentId: number; readonly content: string }
+
+const done = <T>(request: IDBRequest<T>): Promise<T> => new Promise((resolve, reject) => {
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => reject(request.error);
+});
+
+const committed = (transaction: IDBTransaction): Promise<void> => new Promise((resolve, reject) => {
+  transaction.oncomplete = () => resolve();
+  transaction.onerror = transaction.onabort = () => reject(transaction.error);
+});
+
+export class IndexedDbStorage implements Storage {
+  #opening: Promise<IDBDatabase> | undefined;
+
+  constructor(readonly databaseName = "ordo", readonly factory: IDBFactory = indexedDB,
+              readonly locks: LockManager = navigator.locks) {}
+
+  async acquire(name: string): Promise<Hold> {
+    const slots = await this.#slots(name);
+    const unsettled = [...slots].filter(([, row]) => isUnsettledRow(row)).map(([slot]) => slot);
+    const all = Array.from({ length: SLOTS_MAX }, (_, slot) => slot);
+    const order = new Set([...unsettled, ...[...slots.keys()].sort((a, b) => a - b), ...all]);
+    for (const slot of order) {
+      const hold = await this.#hold(name, slot);
+      if (hold !== undefined) return hold;
+    }
+    throw new Error("too many instances of one document");
+  }
+
+  async acquireOrphan(name: string): Promise<Hold | undefined> {
+    for (const [slot, row] of await this.#slots(name)) {
+      if (!isUnsettledRow(row)) continue;
+      const hold = await this.#hold(name, slot);
+      if (hold?.record !== undefined && isUnsettled(hold.record)) return hold;
+      hold?.release(); // settled meanwhile by the one who held it
+    }
+    return undefined;
+  }
+
+  #database(): Promise<IDBDatabase> {
+    this.#opening ??= new Promise((resolve, reject) => {
+      const request = this.factory.open(this.databaseName, 1);
+      request.onupgradeneeded = () => {
+        request.result.createObjectStore(RECORDS);
+        request.result.createObjectStore(CONTENTS);
+      };
+      request.onsuccess = () => {
+        request.result.onversionchange = () => request.result.close();
+        resolve(request.result);
+      };
+      request.onerror = () => reject(request.error);
+    });
+    return this.#opening;
+  }
+
+  async #slots(name: string): Promise<Map<number, Row>> {
+    const store = (await this.#database()).transaction(RECORDS).objectStore(RECORDS);
+    const range = IDBKeyRange.bound([name], [name, []]);
+    const [keys, rows] = await Promise.all([done(store.getAllKeys(range)), done(store.getAll(range))]);
+    return new Map(keys.map((key, i) => [(key as [string, number])[1], rows[i] as Row]));
+  }
+
+  async #hold(name: string, slot: number): Promise<Hold | undefined> {
+    const release = await takeLock(this.locks, `ordo ${this.databaseName} ${slot} ${name}`);
+    if (release === undefined) return undefined;
+    try {
+      const database = await this.#database();
+      return await holdSlot(database, [name, slot], release);
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+}
+
+const isUnsettledRow = (row: Row): boolean => isUnsettled({ ...row, content: "" });
+
+/** Resolves to what gives the lock free, or to undefined if somebody has it. */
+function takeLock(locks: LockManager, name: string): Promise<(() => void) | undefined> {
+  return new Promise((resolve, reject) => {
+    locks.request(name, { ifAvailable: true }, (lock) => {
+      if (lock === null) {
+        resolve(undefined);
+        return undefined;
+      }
+      return new Promise<void>((release) => resolve(release));
+    }).catch(reject);
+  });
+}
+
+async function holdSlot(database: IDBDatabase, key: [string, number], release: () => void): Promise<Hold> {
+  const reading = database.transaction([RECORDS, CONTENTS]);
+  const [row, text] = await Promise.all([
+    done(reading.objectStore(RECORDS).get(key) as IDBRequest<Row | undefined>),
+    done(reading.objectStore(CONTENTS).get(key) as IDBRequest<ContentRow | undefined>),
+  ]);
+  let isReleased = false, contentId = text?.contentId ?? 0, written = text?.content;
+  const change = (act: (records: IDBObjectStore, contents: IDBObjectStore) => void): Promise<void> => {
+    if (isReleased) return Promise.resolve();
+    const transaction = database.transaction([RECORDS, CONTENTS], "readwrite", { durability: "strict" });
+    const end = committed(transaction);
+    act(transaction.objectStore(RECORDS), transaction.objectStore(CONTENTS));
+    transaction.commit(); // at once: the page may be on its way out
+    return end;
+  };
+  const isWhole = row !== undefined && text !== undefined && row.contentId === text.contentId;
+  return {
+    record: isWhole ? toRecord(row, text) : undefined,
+    write: (record) => change((records, contents) => {
+      const { content, ...rest } = record;
+      if (content !== written) contents.put({ contentId: ++contentId, content } satisfies ContentRow, key);
+      written = content;
+      records.put({ ...rest, contentId } satisfies Row, key);
+    }),
+    remove: () => change((records, contents) => {
+      written = undefined;
+      records.delete(key);
+      contents.delete(key);
+    }),
+    release() {
+      isReleased = true;
+      release();
+    },
+  };
+}
+
+function toRecord({ contentId: _, ...rest }: Row, { content }: ContentRow): DocRecord { return { ...rest, content }; }
