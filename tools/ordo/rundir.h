@@ -10,6 +10,8 @@
 
 #include "common/error.h"
 
+enum { ORDO_RUNDIR_ENDPOINT_SIZE = 256 };
+
 struct ordo_rundir {
     char path[PATH_MAX];
     int lock; /* -1: not held */
