@@ -32,6 +32,7 @@ struct ordo_host {
     struct ordo_wire wire;
     struct ordo_side *side;
     struct ordo_workers *workers;
+    struct ordo_sweep *sweep;
     struct ordo_loop loop;
     pthread_t thread;
     bool is_serving;
@@ -177,12 +178,14 @@ static void start_core(struct ordo_host *host) {
     core.seed = ordo_random_u64();
     snprintf(core.name, sizeof core.name, "%s", host->name);
     host->workers = ordo_workers_start(config->helper_count, host->folder.store, &host->inbox);
+    host->sweep = ordo_sweep_start(host->folder.store);
     host->loop = (struct ordo_loop){
         .core = ordo_shard_create(&core, ordo_clock_monotonic_ms()),
         .store = host->folder.store,
         .disk = host->disk,
         .inbox = &host->inbox,
         .workers = host->workers,
+        .sweep = host->sweep,
         .side = host->side,
         .wire = &host->wire,
         .figures = host->figures,
@@ -237,6 +240,7 @@ void ordo_host_stop(struct ordo_host *host) {
     ordo_side_stop(host->side);
     ordo_wire_close(&host->wire);
     ordo_workers_stop(host->workers);
+    ordo_sweep_stop(host->sweep);
     ordo_loop_finish(&host->loop);
     ordo_shard_destroy(host->loop.core);
     ordo_figures_destroy(host->figures);
