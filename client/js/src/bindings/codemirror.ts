@@ -57,7 +57,6 @@ function step(view: EditorView, direction: "undo" | "redo"): boolean {
 }
 
 /** What a document may hold in another form than it was typed. */
-// eslint-disable-next-line no-control-regex
 const MADE_GOOD = /[\0\ud800-\udfff]/;
 
 class Binding implements PluginValue {

@@ -73,9 +73,9 @@ export interface FlightRecord {
   readonly editCount: number;
 }
 
-/** Whether a record holds edits that the server may not have. */
-export const isUnsettled = (record: DocRecord): boolean =>
-  record.flight !== null || record.pending.kind !== "edit" || record.pending.op.spans.length > 0;
+/** Whether a record holds edits that the server may not have. What was stored may be damaged: it never throws. */
+export const isUnsettled = ({ flight, pending }: Partial<DocRecord>): boolean =>
+  flight != null || (pending?.kind ?? "edit") !== "edit" || (pending?.op?.spans?.length ?? 0) > 0;
 
 /** What a document tells. Editing it from within a listener is fine. */
 export interface DocListener {
