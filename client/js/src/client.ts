@@ -214,7 +214,8 @@ export class Client extends Emitter<ClientEvents> {
   #sendOrphan(hold: Hold, options: DocOptions): Promise<void> {
     const { record } = hold;
     // One document is open once per connection, so this needs another than the page's own.
-    const session = record !== undefined && hasFlight(record) ? this.#sessionFor(hold) : this.#startSession(drawClientId(this.#platform));
+    const isBound = record !== undefined && hasFlight(record);
+    const session = isBound ? this.#sessionFor(hold) : this.#startSession(drawClientId(this.#platform));
     const { connection } = session;
     return new Promise((resolve) => {
       let isOver = false;

@@ -64,7 +64,7 @@ export class People {
 }
 
 export const encodeIdentity = ({ name, color, data }: Identity, isIdle: boolean): Uint8Array =>
-  new TextEncoder().encode(JSON.stringify({ name, color, ...(data !== undefined ? { data } : {}), ...(isIdle ? { idle: true } : {}) }));
+  new TextEncoder().encode(JSON.stringify({ name, color, data, idle: isIdle || undefined })); // undefined ones are left out
 
 /** Everything in it comes from somebody else's client: anything may be missing, or be something else. */
 function decodeIdentity({ data, user }: Present): { identity: Identity; isIdle: boolean } {

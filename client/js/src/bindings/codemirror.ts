@@ -167,7 +167,8 @@ const people = StateField.define<readonly Person[]>({
 });
 
 const areDrawnAnew = (update: ViewUpdate): boolean =>
-  update.docChanged || update.viewportChanged || update.geometryChanged || update.startState.field(people) !== update.state.field(people);
+  update.docChanged || update.viewportChanged || update.geometryChanged ||
+  update.startState.field(people) !== update.state.field(people);
 
 class Marker implements LayerMarker {
   constructor(readonly rectangle: RectangleMarker, readonly person: Person, readonly isCaret: boolean) {}
@@ -205,8 +206,10 @@ function markers(view: EditorView, isCaret: boolean): Marker[] {
   return out;
 }
 
-const selectionLayer = layer({ above: false, class: "ordo-selections", update: areDrawnAnew, markers: (view) => markers(view, false) });
-const caretLayer = layer({ above: true, class: "ordo-carets", update: areDrawnAnew, markers: (view) => markers(view, true) });
+const layerOf = (isCaret: boolean): Extension => layer({
+  above: isCaret, class: isCaret ? "ordo-carets" : "ordo-selections", update: areDrawnAnew, markers: (view) => markers(view, isCaret),
+});
+const selectionLayer = layerOf(false), caretLayer = layerOf(true);
 
 const theme = EditorView.baseTheme({
   ".ordo-selection": { backgroundColor: "var(--ordo-person)", opacity: "0.25" },

@@ -53,7 +53,7 @@ export interface DocRecord {
   readonly lineage: number;
   readonly seq: number;
   readonly deleted: boolean;
-  /** The confirmed text is this with the ops of `tail` applied; the same string as in the record before, if it has not changed. */
+  /** The confirmed text is this with the ops of `tail` applied. The same string as in the record before, if only those grew. */
   readonly content: string;
   readonly tail: readonly TextOp[];
   readonly flight: FlightRecord | null;
