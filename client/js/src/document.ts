@@ -217,11 +217,11 @@ export class Document extends Emitter<DocumentEvents> {
     });
   }
 
-  #applyShown(op: TextOp): TextOp {
+  #applyShown(op: TextOp, author = ""): TextOp {
     const deleted: string[] = [];
     this.#shown.apply(op, deleted);
     this.#anchors.move(op);
-    this.#people.move(op);
+    this.#people.move(op, author);
     return invert(op, deleted);
   }
 
@@ -327,7 +327,7 @@ export class Document extends Emitter<DocumentEvents> {
   listener(): DocListener {
     return {
       opened: () => this.#checkReady(),
-      changed: (op) => this.#changed(op),
+      changed: (op, author) => this.#changed(op, author),
       givenBack: (given) => this.emit("givenBack", given),
       guessed: (guess) => this.emit("guessed", guess),
       statusChanged: () => this.#statusChanged(),
@@ -364,10 +364,10 @@ export class Document extends Emitter<DocumentEvents> {
   /** Of another's making, or because edits were given back. */
   #replaceShown(from: string, to: string): void { this.#changed(diffOp(from, to)); }
 
-  #changed(op: TextOp): void {
+  #changed(op: TextOp, author = ""): void {
     if (!this.#isReady || isEmptyOp(op)) return;
     const changes = changesOf(op, this.#shown);
-    this.#applyShown(op);
+    this.#applyShown(op, author);
     this.#undo.others(op);
     this.emit("change", { changes, origin: "remote", source: undefined });
   }

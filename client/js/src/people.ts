@@ -47,11 +47,12 @@ export class People {
     return had;
   }
 
-  /** The text changed. A caret stands behind what its owner typed; that arrives with the next presence. */
-  move(op: TextOp): void {
-    for (const entry of this.#entries.values()) {
+  /** The text changed. What its owner types pushes a caret on, what others type at it does not. */
+  move(op: TextOp, author: string): void {
+    for (const [clientId, entry] of this.#entries) {
+      const isTheirs = clientId === author;
       entry.ranges = entry.ranges.map(({ anchor, head }) =>
-        ({ anchor: positionAfter(op, anchor, false), head: positionAfter(op, head, false) }));
+        ({ anchor: positionAfter(op, anchor, isTheirs), head: positionAfter(op, head, isTheirs) }));
     }
   }
 

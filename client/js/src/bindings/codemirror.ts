@@ -219,7 +219,7 @@ const theme = EditorView.baseTheme({
   ".ordo-name": {
     position: "absolute", left: "-2px", bottom: "100%", padding: "1px 5px", borderRadius: "4px 4px 4px 0",
     backgroundColor: "var(--ordo-person)", color: "#fff", font: "600 11px/1.3 system-ui, sans-serif", whiteSpace: "nowrap",
-    animation: "ordo-name 4s forwards", // it covers what stands above, so it goes when its caret has not moved for a while
+    animation: "ordo-name 4s step-end forwards", // it covers what stands above, so it goes when its caret has not moved for a while
   },
-  "@keyframes ordo-name": { "0%, 80%": { opacity: "1" }, "100%": { opacity: "0" } },
+  "@keyframes ordo-name": { from: { visibility: "visible" }, to: { visibility: "hidden" } },
 });

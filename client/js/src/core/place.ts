@@ -28,7 +28,7 @@ export function show(doc: DocState, op: TextOp, clientId: string): void {
   doc.measureShown(shown, hasEdits);
   doc.typing = typingOver(doc.typing, shown);
   doc.presence.moveOwn(shown, false);
-  doc.listener.changed?.(shown);
+  doc.listener.changed?.(shown, clientId);
 }
 
 /** The next place is our op in flight, as we know it. What is shown does not change. False: it does not fit. */

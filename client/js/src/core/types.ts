@@ -81,8 +81,8 @@ export const isUnsettled = ({ flight, pending }: Partial<DocRecord>): boolean =>
 export interface DocListener {
   /** Level with the server: at first, and after each reconnect or resync. */
   opened?(): void;
-  /** Somebody else's edit, made to fit what is shown. */
-  changed?(op: TextOp): void;
+  /** Somebody else's edit, made to fit what is shown. "": what several did, or what was taken out of sight. */
+  changed?(op: TextOp, clientId: ClientId): void;
   /** After `changed` took the edits out of what is shown. */
   givenBack?(given: GivenBack): void;
   guessed?(guess: Guess): void;
