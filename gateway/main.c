@@ -1,22 +1,25 @@
-/* ordo-gateway: WebSockets of clients on one side, a shard on the other, one loop on one thread. */
+/* ordo-gateway: WebSockets of clients on one side, shards on the other, one loop on one thread. */
 #include <ev.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include "common/assert.h"
+#include "common/directory/cluster.h"
 #include "common/random.h"
 #include "common/sched.h"
+#include "gateway/follower.h"
+#include "gateway/links.h"
 #include "gateway/options.h"
 #include "gateway/site.h"
 #include "gateway/wire_lws.h"
-#include "gateway/wire_zmq.h"
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, URL_SIZE = 300 };
 
 #define TICK_S 0.05
-#define DRAIN_S 3.0
+#define DRAIN_S 3.0 /* beyond the time over which the core spreads the closing */
 
 struct process {
     struct ordo_options options;
@@ -24,8 +27,10 @@ struct process {
     struct ordo_turn turn;
     struct ev_loop *loop;
     void *zmq;
-    struct ordo_wire_zmq link;
+    struct ordo_links links;
     struct ordo_wire_lws *clients;
+    struct ordo_follower *follower; /* with a directory */
+    char name[64];
     ev_prepare before_sleep;
     ev_check after_sleep;
     ev_idle stay_awake; /* active while work is left that no event will announce */
@@ -34,21 +39,33 @@ struct process {
     bool has_ticked, is_announced, is_draining, has_failed;
 };
 
+/* Where a shard cannot be connected to now, the core hears so and tries again in a moment. */
+static void open_link(struct process *process, const struct ordo_gateway_effect *effect) {
+    const char *data = process->options.shard_data, *side = process->options.shard_side;
+    bool is_open = (process->follower == NULL || ordo_follower_find(process->follower, &effect->store, &data, &side)) &&
+                   ordo_links_open(&process->links, effect->peer, &effect->store, effect->session, data, side);
+    if (is_open) return;
+    if (process->options.directory != NULL) {
+        ordo_links_close(&process->links, effect->peer);
+        ordo_turn_step(&process->turn, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_LINK_DOWN, .peer = effect->peer,
+                                                                   .session = effect->session});
+    } else { /* what the command line said is not an endpoint */
+        process->has_failed = true;
+        ev_break(process->loop, EVBREAK_ALL);
+    }
+}
+
 static void do_effects(struct process *process) {
     struct ordo_gateway_effect effect;
     while (ordo_gateway_take(process->turn.core, &effect)) {
         switch (effect.kind) {
-        case ORDO_GATEWAY_LINK_OPEN:
-            if (ordo_wire_zmq_open(&process->link, effect.session)) break;
-            process->has_failed = true;
-            ev_break(process->loop, EVBREAK_ALL);
-            break;
-        case ORDO_GATEWAY_LINK_CLOSE: ordo_wire_zmq_finish(&process->link); break;
+        case ORDO_GATEWAY_LINK_OPEN: open_link(process, &effect); break;
+        case ORDO_GATEWAY_LINK_CLOSE: ordo_links_close(&process->links, effect.peer); break;
         case ORDO_GATEWAY_LINK_SEND:
-            ordo_wire_zmq_send(&process->link, ORDO_WIRE_DATA, effect.session, effect.bytes);
+            ordo_links_send(&process->links, effect.peer, ORDO_WIRE_DATA, effect.session, effect.bytes);
             break;
         case ORDO_GATEWAY_SIDE_SEND:
-            ordo_wire_zmq_send(&process->link, ORDO_WIRE_SIDE, effect.session, effect.bytes);
+            ordo_links_send(&process->links, effect.peer, ORDO_WIRE_SIDE, effect.session, effect.bytes);
             break;
         case ORDO_GATEWAY_CONN_OUTPUT: ordo_wire_lws_want_output(process->clients, effect.conn); break;
         case ORDO_GATEWAY_CONN_CLOSE:
@@ -63,12 +80,18 @@ static void end_turn(struct process *process) {
     do_effects(process);
 }
 
+static void write_url(const struct process *process, const char *host, char out[URL_SIZE]) {
+    bool is_v6 = strchr(host, ':') != NULL;
+    snprintf(out, URL_SIZE, "ws://%s%s%s:%u/v1/ws", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
+             ordo_wire_lws_port(process->clients));
+}
+
 static void announce(struct process *process) {
     if (process->is_announced || !ordo_gateway_is_ready(process->turn.core)) return;
     process->is_announced = true;
-    bool is_v6 = strchr(process->options.host, ':') != NULL;
-    printf("ready ws://%s%s%s:%u/v1/ws\n", is_v6 ? "[" : "", process->options.host, is_v6 ? "]" : "",
-           ordo_wire_lws_port(process->clients));
+    char url[URL_SIZE];
+    write_url(process, process->options.host, url);
+    printf("ready %s\n", url);
     fflush(stdout);
 }
 
@@ -76,11 +99,11 @@ static void announce(struct process *process) {
 static void turn_end(struct ev_loop *loop, ev_prepare *watcher, int events) {
     (void)events;
     struct process *process = watcher->data;
-    bool has_more = ordo_wire_zmq_poll(&process->link);
+    bool has_more = ordo_links_poll(&process->links);
     end_turn(process);                                            /* one message per shard … */
     has_more = ordo_wire_lws_flush(process->clients) || has_more; /* … one write per connection */
     end_turn(process);                                            /* what the drained sockets made room for */
-    has_more = ordo_wire_zmq_poll(&process->link) || has_more;    /* a send may have swallowed the edge */
+    has_more = ordo_links_poll(&process->links) || has_more;    /* a send may have swallowed the edge */
     do_effects(process);
     has_more = ordo_wire_lws_flush(process->clients) || has_more;
     announce(process);
@@ -138,7 +161,7 @@ static void watch(struct process *process) {
     ev_set_priority(&process->after_sleep, EV_MAXPRI); /* the clock is read before anybody uses it */
     ev_idle_init(&process->stay_awake, idle);
     ev_timer_init(&process->tick, tick, 0., TICK_S);
-    ev_timer_init(&process->drain_limit, drain_over, DRAIN_S, 0.);
+    ev_timer_init(&process->drain_limit, drain_over, DRAIN_S + process->options.core.drain_ms / 1000., 0.);
     ev_signal_init(&process->stop[0], stop, SIGTERM);
     ev_signal_init(&process->stop[1], stop, SIGINT);
     process->before_sleep.data = process->after_sleep.data = process->tick.data = process;
@@ -161,29 +184,74 @@ static bool load_site(struct process *process) {
     return true;
 }
 
+/* What others call this gateway, where the command line does not say: alone, any name will do. */
+static void choose_name(struct process *process) {
+    char host[40] = "";
+    if (process->options.name != NULL) {
+        snprintf(process->name, sizeof process->name, "%s", process->options.name);
+    } else if (process->options.directory == NULL || gethostname(host, sizeof host - 1) != 0 ||
+               !ordo_cluster_name_is_valid(host)) {
+        snprintf(process->name, sizeof process->name, "gateway");
+    } else {
+        snprintf(process->name, sizeof process->name, "%s-%d", host, (int)getpid());
+    }
+    process->options.core.name = ordo_slice_of(process->name);
+}
+
+static bool find_store(void *user, const struct ordo_store_id *store, const char **data_endpoint,
+                       const char **side_endpoint) {
+    return ordo_follower_find(user, store, data_endpoint, side_endpoint);
+}
+
+static void addresses_changed(void *user) {
+    struct process *process = user;
+    ordo_links_check(&process->links, find_store, process->follower);
+}
+
+static bool follow(struct process *process) {
+    char url[URL_SIZE], host[256] = "";
+    const char *address = process->options.address;
+    bool is_every_address = strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
+    snprintf(host, sizeof host, "%s", process->options.advertise != NULL ? process->options.advertise : process->options.host);
+    if (process->options.advertise == NULL && is_every_address) gethostname(host, sizeof host - 1);
+    write_url(process, host, url);
+    struct ordo_problem problem;
+    const struct ordo_follower_config config = {.directory = process->options.directory, .name = process->name, .url = url,
+                                                .turn = &process->turn, .loop = process->loop,
+                                                .changed = addresses_changed, .user = process};
+    if (ordo_follower_start(&config, &problem, &process->follower) == ORDO_OK) {
+        process->turn.follower = process->follower;
+        return true;
+    }
+    log_error("event=stopped reason=\"%s\"", problem.text);
+    return false;
+}
+
 static bool start(struct process *process) {
     signal(SIGPIPE, SIG_IGN);
     process->loop = ev_default_loop(0);
     process->zmq = zmq_ctx_new();
     ORDO_ASSERT(process->loop != NULL && process->zmq != NULL);
+    choose_name(process);
     process->options.core.seed = ordo_random_u64();
     process->turn.core = ordo_gateway_create(&process->options.core);
     ordo_turn_read_clock(&process->turn);
-    ordo_wire_zmq_init(&process->link, &process->turn, process->loop, process->zmq, 0,
-                       process->options.shard_data, process->options.shard_side);
+    process->links = (struct ordo_links){.turn = &process->turn, .loop = process->loop, .context = process->zmq};
     process->clients = ordo_wire_lws_create(&process->turn, process->loop, &process->options);
     if (process->clients == NULL) return false;
     watch(process);
-    log_info("event=listening address=%s port=%u", process->options.address,
+    log_info("event=listening name=%s address=%s port=%u", process->name, process->options.address,
              ordo_wire_lws_port(process->clients));
-    return true;
+    return process->options.directory == NULL || follow(process);
 }
 
 /* The mirror of the start; safe on a half-started process. */
 static void finish(struct process *process) {
+    process->turn.follower = NULL;
+    ordo_follower_stop(process->follower);
     ordo_wire_lws_destroy(process->clients);
     if (process->zmq != NULL) {
-        ordo_wire_zmq_finish(&process->link);
+        ordo_links_finish(&process->links);
         zmq_ctx_term(process->zmq);
         ordo_gateway_destroy(process->turn.core);
     }

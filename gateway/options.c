@@ -6,21 +6,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/directory/cluster.h"
+
 enum { PING_INTERVAL_MS = 30000, CONNECTIONS_MAX = 100000 };
 
 const char ordo_options_help[] =
-    "usage: ordo-gateway --shard data=ENDPOINT,side=ENDPOINT [options]\n"
+    "usage: ordo-gateway --directory URL [options]\n"
+    "       ordo-gateway --shard data=ENDPOINT,side=ENDPOINT [options]\n"
     "\n"
     "Serves clients on ws://HOST:PORT/v1/ws, and /healthz, /readyz, /metrics over HTTP on the same port.\n"
     "Prints `ready ws://HOST:PORT/v1/ws` once it serves.\n"
     "\n"
-    "  --shard data=E,side=E      the shard's two ZeroMQ endpoints, as ordo-shard prints them\n"
+    "  --directory URL            where the cluster's processes find each other: file:PATH, or\n"
+    "                             etcd:http://HOST:PORT[,HOST:PORT...]/NAME\n"
+    "  --shard data=E,side=E      without a directory: the one shard's two ZeroMQ endpoints, as it prints them\n"
     "  --listen HOST:PORT         for clients; port 0: any free one (127.0.0.1:8080)\n"
     "  --insecure-listen-anywhere let everybody who can reach HOST read and write everything: there are no "
     "keys yet,\n"
     "                             so without this only loopback addresses are listened on\n"
     "  --static DIR               serve the files of DIR, read once at the start: DIR/index.html is the page /\n"
-    "  --name NAME                shown to clients and in the shard's logs (gateway)\n"
+    "  --name NAME                shown to clients, in `ordo status` and in the shards' logs; one of its own\n"
+    "                             (HOSTNAME-PID)\n"
+    "  --advertise HOST           where others reach this machine (what it listens on; its name, if that is all\n"
+    "                             addresses)\n"
     "  --log-level LEVEL          error, warn, info or debug (info)\n"
     "  --ping-interval-ms MS      a client silent for so long is pinged, one silent twice as long is closed "
     "(30000)\n"
@@ -120,14 +128,16 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(name, numbers[i].name) == 0)
             return set_number(name, value, numbers[i].min, numbers[i].max, numbers[i].out, fault);
-    if (strcmp(name, "--name") == 0) {
-        options->name = value;
-        return true;
-    }
-    if (strcmp(name, "--static") == 0) {
-        options->site_folder = value;
-        return true;
-    }
+    const struct {
+        const char *name;
+        const char **out;
+    } texts[] = {{"--name", &options->name}, {"--directory", &options->directory}, {"--advertise", &options->advertise},
+                 {"--static", &options->site_folder}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (strcmp(name, texts[i].name) == 0) {
+            *texts[i].out = value;
+            return true;
+        }
     if (strcmp(name, "--listen") == 0) {
         if (parse_listen(options, value)) return true;
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen wants HOST:PORT, not \"%.60s\"", value);
@@ -149,8 +159,14 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
 
 static bool check(struct ordo_options *options, bool may_listen_anywhere,
                   char fault[ORDO_OPTIONS_FAULT_SIZE]) {
-    if (options->shard_data[0] == '\0') {
-        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--shard data=ENDPOINT,side=ENDPOINT is needed; see --help");
+    if ((options->shard_data[0] == '\0') == (options->directory == NULL)) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
+                 "either --directory URL or --shard data=ENDPOINT,side=ENDPOINT is needed; see --help");
+        return false;
+    }
+    if (options->directory != NULL && options->name != NULL && !ordo_cluster_name_is_valid(options->name)) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--name wants up to %d of A-Z a-z 0-9 . _ -, not \"%.60s\"",
+                 ORDO_CLUSTER_NAME_SIZE_MAX, options->name);
         return false;
     }
     if (!resolve(options)) {
@@ -173,7 +189,6 @@ enum ordo_options_outcome ordo_options_parse(struct ordo_options *options, int a
     *options = (struct ordo_options){
         .host = "127.0.0.1",
         .port = 8080,
-        .name = "gateway",
         .log_level = ORDO_LOG_INFO,
         .ping_interval_ms = PING_INTERVAL_MS,
         .connections_max = CONNECTIONS_MAX,
@@ -194,6 +209,6 @@ enum ordo_options_outcome ordo_options_parse(struct ordo_options *options, int a
         i++;
     }
     if (!check(options, may_listen_anywhere, fault)) return ORDO_OPTIONS_WRONG;
-    options->core.name = ordo_slice_of(options->name);
+    options->core.has_directory = options->directory != NULL;
     return ORDO_OPTIONS_RUN;
 }

@@ -11,8 +11,10 @@ struct ordo_options {
     char host[256];                        /* as given, without brackets */
     char address[64];                      /* numeric */
     uint16_t port;                         /* 0: any free one */
-    char shard_data[256], shard_side[256]; /* ZeroMQ endpoints */
-    const char *name;
+    char shard_data[256], shard_side[256]; /* ZeroMQ endpoints; "": the directory tells */
+    const char *directory;                 /* URL; NULL: there is one shard, above */
+    const char *advertise;                 /* the host that others reach this one by; NULL: as it listens */
+    const char *name;                      /* NULL: one of its own */
     enum ordo_log_level log_level;
     uint32_t ping_interval_ms; /* a client that says nothing for so long is pinged, for so long again: it is
                                   dead */

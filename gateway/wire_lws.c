@@ -66,12 +66,15 @@ static uint32_t take_conn(struct ordo_wire_lws *wire) {
         wire->sockets = ordo_realloc(wire->sockets, wire->capacity * sizeof *wire->sockets);
         wire->free_conns = ordo_realloc(wire->free_conns, wire->capacity * sizeof *wire->free_conns);
     }
-    return wire->count;
+    return wire->count; /* none was given back, so 0..count-1 are in use */
 }
 
-/* Nobody free and none given back: conns 0..count-1 are in use, so the next is `count`. */
+static bool takes_connections(const struct ordo_wire_lws *wire) {
+    return !wire->is_draining && wire->count < wire->count_max;
+}
+
 static int open_connection(struct ordo_wire_lws *wire, struct lws *wsi, struct session *session) {
-    if (wire->is_draining || wire->count >= wire->count_max) return -1;
+    if (!takes_connections(wire)) return -1;
     struct socket *socket = ordo_alloc(sizeof *socket);
     uint32_t conn = take_conn(wire);
     wire->sockets[conn] = socket;
@@ -263,16 +266,22 @@ static size_t copy_path(struct lws *wsi, char path[PATH_SIZE_MAX]) {
     return size > 0 ? (size_t)size : 0;
 }
 
+/* Answers a request to upgrade with a status instead. */
+static int refuse_upgrade(struct lws *wsi, unsigned status) {
+    return lws_return_http_status(wsi, status, NULL) < 0 ? -1 : 1;
+}
+
 /* Whether a request to upgrade is one for us; libwebsockets 4.1.6 would go along with h2c and with old
- * drafts. */
-static int confirm_upgrade(struct lws *wsi, const char *to) {
+ * drafts. A load balancer takes 503 to the next gateway, and the client sees nothing of it. */
+static int confirm_upgrade(const struct ordo_wire_lws *wire, struct lws *wsi, const char *to) {
     char path[PATH_SIZE_MAX], version[8] = "";
     if (to == NULL || strcasecmp(to, "websocket") != 0) return -1;
     (void)lws_hdr_copy(wsi, version, sizeof version, WSI_TOKEN_VERSION);
     if (strcmp(version, "13") != 0) return -1;
     size_t size = copy_path(wsi, path);
-    if (ordo_slice_equal(ordo_slice(path, size), ordo_slice_of("/v1/ws"))) return 0;
-    return lws_return_http_status(wsi, HTTP_STATUS_NOT_FOUND, NULL) < 0 ? -1 : 1;
+    if (!ordo_slice_equal(ordo_slice(path, size), ordo_slice_of("/v1/ws")))
+        return refuse_upgrade(wsi, HTTP_STATUS_NOT_FOUND);
+    return takes_connections(wire) ? 0 : refuse_upgrade(wsi, HTTP_STATUS_SERVICE_UNAVAILABLE);
 }
 
 static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size) {
@@ -287,7 +296,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
         socket = wire->sockets[session->conn_next - 1];
     }
     switch (reason) {
-    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: return confirm_upgrade(wsi, in);
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: return confirm_upgrade(wire, wsi, in);
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
         /* The protocol that the client asked for; without one it may be a browser on a wrong page. */
         return in != NULL && strcmp(in, "ordo.v1") == 0 ? 0 : -1;
@@ -311,7 +320,7 @@ static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void
     char path[PATH_SIZE_MAX];
     switch (reason) {
     case LWS_CALLBACK_HTTP:
-        return ordo_http_answer(wsi, ordo_slice(path, copy_path(wsi, path)), wire->turn->core, wire->options->site,
+        return ordo_http_answer(wsi, ordo_slice(path, copy_path(wsi, path)), wire->turn, wire->options->site,
                                 user);
     case LWS_CALLBACK_HTTP_WRITEABLE: return ordo_http_go_on(wsi, user);
     default: return callback(wsi, reason, NULL, in, size);

@@ -1,5 +1,6 @@
 #include "gateway/wire_zmq.h"
 
+#include <stdio.h>
 #include <zmq.h>
 
 #include "common/assert.h"
@@ -25,14 +26,8 @@ static void wake(struct ev_loop *loop, ev_io *watcher, int events) { /* the turn
 }
 
 void ordo_wire_zmq_init(struct ordo_wire_zmq *wire, struct ordo_turn *turn, struct ev_loop *loop,
-                        void *context, uint32_t peer, const char *data_endpoint, const char *side_endpoint) {
-    *wire = (struct ordo_wire_zmq){
-        .turn = turn,
-        .loop = loop,
-        .context = context,
-        .peer = peer,
-        .endpoints = {data_endpoint, side_endpoint},
-    };
+                        void *context, uint32_t peer) {
+    *wire = (struct ordo_wire_zmq){.turn = turn, .loop = loop, .context = context, .peer = peer};
 }
 
 static void close_socket(struct ordo_wire_zmq *wire, int which) {
@@ -86,8 +81,11 @@ static bool open_socket(struct ordo_wire_zmq *wire, int which) {
     return false;
 }
 
-bool ordo_wire_zmq_open(struct ordo_wire_zmq *wire, uint64_t session) {
+bool ordo_wire_zmq_open(struct ordo_wire_zmq *wire, uint64_t session, const char *data_endpoint,
+                        const char *side_endpoint) {
     ordo_wire_zmq_finish(wire);
+    snprintf(wire->endpoints[ORDO_WIRE_DATA], sizeof wire->endpoints[ORDO_WIRE_DATA], "%s", data_endpoint);
+    snprintf(wire->endpoints[ORDO_WIRE_SIDE], sizeof wire->endpoints[ORDO_WIRE_SIDE], "%s", side_endpoint);
     wire->session = session;
     wire->is_up = false;
     bool is_open = true;
@@ -107,6 +105,13 @@ static void tell_state(struct ordo_wire_zmq *wire, bool is_up) {
     log_info("event=%s endpoint=%s session=%016llx", is_up ? "link_up" : "link_down",
              wire->endpoints[ORDO_WIRE_DATA], (unsigned long long)wire->session);
     tell(wire, is_up ? ORDO_GATEWAY_LINK_UP : ORDO_GATEWAY_LINK_DOWN, ordo_slice(NULL, 0));
+}
+
+void ordo_wire_zmq_give_up(struct ordo_wire_zmq *wire) {
+    if (wire->sockets[ORDO_WIRE_DATA] == NULL) return;
+    ordo_wire_zmq_finish(wire);
+    wire->is_up = true; /* so that it is told */
+    tell_state(wire, false);
 }
 
 void ordo_wire_zmq_send(struct ordo_wire_zmq *wire, int which, uint64_t session, struct ordo_slice bytes) {

@@ -21,20 +21,24 @@ struct ordo_wire_zmq {
     struct ev_loop *loop;
     void *context;
     uint32_t peer;
-    const char *endpoints[ORDO_WIRE_COUNT];
+    struct ordo_store_id store; /* for whoever has several wires */
+    char endpoints[ORDO_WIRE_COUNT][256];
     void *sockets[ORDO_WIRE_COUNT]; /* NULL: none yet */
     ev_io watchers[ORDO_WIRE_COUNT];
     uint64_t session;
     bool is_up; /* LINK_UP was said and LINK_DOWN was not */
 };
 
-/* Endpoints are borrowed. Nothing connects before the core asks for it. */
+/* Nothing connects before the core asks for it. */
 void ordo_wire_zmq_init(struct ordo_wire_zmq *wire, struct ordo_turn *turn, struct ev_loop *loop,
-                        void *context, uint32_t peer, const char *data_endpoint, const char *side_endpoint);
+                        void *context, uint32_t peer);
 void ordo_wire_zmq_finish(struct ordo_wire_zmq *wire);
 
 /* Closes what there is and connects afresh. False: an endpoint is not one (logged). */
-bool ordo_wire_zmq_open(struct ordo_wire_zmq *wire, uint64_t session);
+bool ordo_wire_zmq_open(struct ordo_wire_zmq *wire, uint64_t session, const char *data_endpoint,
+                        const char *side_endpoint);
+/* Says LINK_DOWN, whether it was up or not: it leads nowhere. */
+void ordo_wire_zmq_give_up(struct ordo_wire_zmq *wire);
 /* A message that is not taken becomes LINK_DOWN; one of an older session is dropped. */
 void ordo_wire_zmq_send(struct ordo_wire_zmq *wire, int which, uint64_t session, struct ordo_slice bytes);
 /* Hands what has come to the core, but not endlessly much. True: there is more, come again without waiting.

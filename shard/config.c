@@ -10,11 +10,22 @@
 
 const char ordo_config_help[] =
     "usage: ordo-shard --data DIR [options]\n"
+    "       ordo-shard --directory URL [--data DIR] [--volume DIR] [options]\n"
     "\n"
     "Sequences the documents of the store DIR and keeps them. A DIR that is absent or empty becomes a new store.\n"
+    "With --directory it is one of a cluster and has the slots that its store owns; without, it is alone.\n"
     "Prints `ready data=ENDPOINT side=ENDPOINT` once it serves.\n"
     "\n"
     "  --data DIR                 the store's folder\n"
+    "  --volume DIR               a folder of stores that processes divide among themselves: without --data, take one that\n"
+    "                             nobody has, or make a new one; and take in addition what nobody has for 10 seconds\n"
+    "  --directory URL            where the cluster's processes find each other: file:PATH, or\n"
+    "                             etcd:http://HOST:PORT[,HOST:PORT...]/NAME\n"
+    "  --create-cluster           make a new cluster where the directory has none and no store is there yet\n"
+    "  --advertise HOST           where others reach this machine (what it listens on; its name, if that is all addresses)\n"
+    "  --advertise-data ENDPOINT, --advertise-side ENDPOINT\n"
+    "                             the same as whole endpoints, where ports are mapped, too\n"
+    "  --no-balance               do not give slots away to even things out between stores\n"
     "  --listen-data ENDPOINT     for gateways: messages (tcp://127.0.0.1:*)\n"
     "  --listen-side ENDPOINT     for gateways: heartbeats and large contents (tcp://127.0.0.1:*)\n"
     "  --name NAME                shown in logs and status (the store's id)\n"
@@ -95,15 +106,26 @@ static enum set_outcome set_numbers(struct ordo_config *config, const char *name
 
 static enum set_outcome set_text(struct ordo_config *config, const char *name, const char *value,
                                  char fault[ORDO_CONFIG_FAULT_SIZE]) {
-    if (strcmp(name, "--data") == 0) {
-        config->data = value;
-    } else if (strcmp(name, "--listen-data") == 0) {
-        config->listen_data = value;
-    } else if (strcmp(name, "--listen-side") == 0) {
-        config->listen_side = value;
-    } else if (strcmp(name, "--name") == 0) {
-        config->name = value;
-    } else if (strcmp(name, "--history") == 0) {
+    const struct {
+        const char *name;
+        const char **out;
+    } texts[] = {
+        {"--data", &config->data},
+        {"--volume", &config->volume},
+        {"--directory", &config->directory},
+        {"--advertise", &config->advertise},
+        {"--advertise-data", &config->advertise_data},
+        {"--advertise-side", &config->advertise_side},
+        {"--listen-data", &config->listen_data},
+        {"--listen-side", &config->listen_side},
+        {"--name", &config->name},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (strcmp(name, texts[i].name) != 0) continue;
+        *texts[i].out = value;
+        return SET_DONE;
+    }
+    if (strcmp(name, "--history") == 0) {
         config->retention_rules.count = 0;
         if (!ordo_retention_parse(value, &config->core.retention, &config->retention_rules)) {
             snprintf(fault, ORDO_CONFIG_FAULT_SIZE,
@@ -137,6 +159,25 @@ static enum set_outcome set_option(struct ordo_config *config, const char *name,
     return outcome;
 }
 
+static bool set_flag(struct ordo_config *config, const char *name) {
+    if (strcmp(name, "--create-cluster") == 0) return config->creates_cluster = true;
+    if (strcmp(name, "--no-balance") == 0) return config->is_balance_off = true;
+    return false;
+}
+
+static bool is_given(const char *text) { return text != NULL && text[0] != '\0'; }
+
+static bool check(const struct ordo_config *config, char fault[ORDO_CONFIG_FAULT_SIZE]) {
+    const char *sentence = NULL;
+    if (!is_given(config->data) && !is_given(config->volume)) sentence = "--data DIR is missing; see --help";
+    if (config->volume != NULL && config->directory == NULL)
+        sentence = "--volume wants --directory URL, too: the stores of a volume belong to a cluster";
+    if (config->creates_cluster && config->directory == NULL)
+        sentence = "--create-cluster wants --directory URL, too";
+    if (sentence != NULL) snprintf(fault, ORDO_CONFIG_FAULT_SIZE, "%s", sentence);
+    return sentence == NULL;
+}
+
 enum ordo_config_outcome ordo_config_parse(struct ordo_config *config, int argc, char **argv,
                                            char fault[ORDO_CONFIG_FAULT_SIZE]) {
     *config = (struct ordo_config){
@@ -148,18 +189,16 @@ enum ordo_config_outcome ordo_config_parse(struct ordo_config *config, int argc,
         .disk_headroom_size = 32 * MIB,
     };
     ordo_shard_config_init(&config->core);
-    for (int i = 1; i < argc; i += 2) {
+    for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) return ORDO_CONFIG_HELP;
+        if (set_flag(config, argv[i])) continue;
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (value == NULL) {
             snprintf(fault, ORDO_CONFIG_FAULT_SIZE, "%.60s wants a value; see --help", argv[i]);
             return ORDO_CONFIG_WRONG;
         }
         if (set_option(config, argv[i], value, fault) != SET_DONE) return ORDO_CONFIG_WRONG;
+        i++;
     }
-    if (config->data == NULL || config->data[0] == '\0') {
-        snprintf(fault, ORDO_CONFIG_FAULT_SIZE, "--data DIR is missing; see --help");
-        return ORDO_CONFIG_WRONG;
-    }
-    return ORDO_CONFIG_RUN;
+    return check(config, fault) ? ORDO_CONFIG_RUN : ORDO_CONFIG_WRONG;
 }

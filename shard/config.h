@@ -6,7 +6,13 @@
 #include "shard/retention.h"
 
 struct ordo_config {
-    const char *data;            /* the store's folder; borrowed from argv, as are all texts */
+    const char *data;            /* the store's folder; borrowed from argv, as are all texts. NULL: one of `volume` */
+    const char *volume;          /* a folder of stores that processes divide among themselves; NULL: none */
+    const char *directory;       /* URL; NULL: alone, without a cluster */
+    const char *advertise;       /* the host that others reach this one by; NULL: as it listens */
+    const char *advertise_data, *advertise_side; /* whole endpoints, where a port is mapped; of the first store; NULL: as above */
+    bool creates_cluster;        /* where there is none and all is new */
+    bool is_balance_off;         /* this process does not balance */
     const char *listen_data, *listen_side;
     const char *name;
     enum ordo_log_level log_level;

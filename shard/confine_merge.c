@@ -1,5 +1,6 @@
 #include "shard/confine_merge.h"
 
+#include "common/files.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "shard/confine.h"
@@ -8,7 +9,6 @@
 #include "shard/core/erase_again.h"
 #include "shard/core/key.h"
 #include "shard/core/row_age.h"
-#include "common/files.h"
 #include "shard/salvage.h"
 #include "shard/sst_block.h"
 

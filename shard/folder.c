@@ -282,6 +282,12 @@ ordo_err ordo_folder_open_member(struct ordo_folder *folder, const char *path, c
     return err ? err : open_confining(folder, problem);
 }
 
+bool ordo_folder_is_free(const char *path) {
+    struct ordo_folder folder = {.lock_fd = -1};
+    set_paths(&folder, path);
+    return look_at(&folder) == PLACE_FREE;
+}
+
 ordo_err ordo_folder_open_readonly(struct ordo_folder *folder, const char *path, struct ordo_problem *problem) {
     *folder = (struct ordo_folder){.lock_fd = -1};
     set_paths(folder, path);

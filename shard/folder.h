@@ -4,6 +4,7 @@
  *     DIR/db/         the database
  *     DIR/low-water   a turn that was durable (low_water.h)
  *     DIR/reserve     space kept for the day when there is none (disk.h)
+ *     DIR/side        where the shard that has it is asked (side.h), one line; written by host.c
  *     DIR/checkpoint  links to tables, while a backup is made (backup.h)
  *     DIR/bad-tables  tables in which compaction met a bad block; DIR/confine while they are taken out, DIR/lost what
  *                     was (confine.h)
@@ -38,6 +39,8 @@ ORDO_MUST_USE ordo_err ordo_folder_open(struct ordo_folder *folder, const char *
 /* The same, but a store that it makes is one more of that cluster (NULL: the first of a new one) and owns no slot. */
 ORDO_MUST_USE ordo_err ordo_folder_open_member(struct ordo_folder *folder, const char *path,
                                                const uint8_t *cluster_id, struct ordo_problem *problem);
+/* Nothing is at the path, or an empty folder: opening it would make a store. */
+bool ordo_folder_is_free(const char *path);
 /* Opens a stopped store, or one in a backup, for reading: the same checks, and not a byte is changed. NOT_FOUND: no store there. */
 ORDO_MUST_USE ordo_err ordo_folder_open_readonly(struct ordo_folder *folder, const char *path,
                                                  struct ordo_problem *problem);

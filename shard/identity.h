@@ -39,7 +39,7 @@ ORDO_MUST_USE ordo_err ordo_identity_found(struct ordo_store *store, struct ordo
  * the cluster id (draws one if that was lost: then `has_cluster` is false), has an id of its own, a higher incarnation,
  * and claims the slots that it owned with a higher epoch, so that wherever both are seen, this one is the owner. Rows of
  * slots that do not read leave the slots unclaimed, as another store may have them; but a store of which all rows that read
- * say "owned since the beginning", or of which none reads, is taken for one that has all. Synced. */
+ * say "owned since the beginning", or neither they nor the cluster read, is taken for one that has all. Synced. */
 ORDO_MUST_USE ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *has_cluster,
                                              struct ordo_problem *problem);
 /* CORRUPT, VERSION, IO. */
@@ -53,5 +53,15 @@ ORDO_MUST_USE ordo_err ordo_identity_restore(struct ordo_store *store, struct or
 /* Synced. */
 ORDO_MUST_USE ordo_err ordo_identity_raise_incarnation(struct ordo_store *store, struct ordo_identity *identity,
                                                        struct ordo_problem *problem);
+
+/* By order of an operator, who has given up the store that had these slots: it owns them from now on, with `epochs[slot]` where
+ * that is not 0, and has no document of theirs; what it may still have had of them goes in the same batch. Synced. */
+ORDO_MUST_USE ordo_err ordo_identity_seize(struct ordo_store *store, struct ordo_identity *identity,
+                                           const uint64_t epochs[ORDO_SLOT_COUNT], struct ordo_problem *problem);
+/* Of a store whose folder is older than what the cluster has seen of it, by order of an operator: its next start is later than
+ * `incarnation`, and slots that others own by the table with a higher epoch are given to them. The caller has given
+ * its documents new lineages. Synced. */
+ORDO_MUST_USE ordo_err ordo_identity_rejoin(struct ordo_store *store, struct ordo_identity *identity, uint64_t incarnation,
+                                            const struct ordo_placement *table, struct ordo_problem *problem);
 
 #endif

@@ -1,5 +1,7 @@
 #include "shard/loop.h"
 
+#include <stdlib.h>
+
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -10,6 +12,8 @@
 
 void ordo_loop_finish(struct ordo_loop *loop) {
     ordo_inbox_contents_finish(&loop->taken);
+    ordo_news_destroy(loop->news);
+    ordo_target_wires_finish(&loop->targets);
     ordo_shard_effects_finish(&loop->effects);
 }
 
@@ -32,6 +36,42 @@ static bool step_inbox(struct ordo_loop *loop) {
     }
     loop->taken.job_count = 0; /* the core took them */
     return true;
+}
+
+/* The newest table, then the orders: they were given on the ground of it. */
+static bool step_mail(struct ordo_loop *loop) {
+    if (!ordo_mail_has_post(loop->mail)) return false;
+    struct ordo_news *news;
+    struct ordo_order *orders;
+    size_t order_count;
+    ordo_mail_take_post(loop->mail, &news, &orders, &order_count);
+    if (news != NULL) {
+        ordo_news_destroy(loop->news);
+        loop->news = news;
+        step(loop, (struct ordo_shard_event){.kind = ORDO_SHARD_PLACEMENT, .placement.placement = &news->placement});
+    }
+    for (size_t i = 0; i < order_count; i++) {
+        struct ordo_shard_event event = {.kind = ORDO_SHARD_MOVE, .move = {orders[i].slot, orders[i].target}};
+        if (orders[i].is_cancelled)
+            event = (struct ordo_shard_event){.kind = ORDO_SHARD_MOVE_CANCEL, .move_cancel.slot = orders[i].slot};
+        step(loop, event);
+    }
+    free(orders);
+    return true;
+}
+
+static bool step_targets(struct ordo_loop *loop) {
+    if (loop->targets.count == 0) return false;
+    struct ordo_shard_event event;
+    zmq_msg_t message;
+    size_t count = 0;
+    zmq_msg_init(&message);
+    while (count < TURN_INPUT_COUNT_MAX && ordo_target_wires_next(&loop->targets, &message, &event)) {
+        step(loop, event);
+        count++;
+    }
+    zmq_msg_close(&message);
+    return count > 0;
 }
 
 static bool step_disk(struct ordo_loop *loop) {
@@ -114,6 +154,38 @@ static void step_refused(struct ordo_loop *loop, struct ordo_buffer *refused) {
     ordo_buffer_finish(refused);
 }
 
+/* ---- links to other shards, and what the registrar is to know */
+
+static const char *endpoint_of(const struct ordo_loop *loop, const struct ordo_store_id *store) {
+    for (size_t i = 0; loop->news != NULL && i < loop->news->address_count; i++) {
+        if (ordo_store_id_equal(&loop->news->addresses[i].store, store)) return loop->news->addresses[i].data_endpoint;
+    }
+    return NULL;
+}
+
+static void serve_targets(struct ordo_loop *loop) {
+    const struct ordo_shard_effects *effects = &loop->effects;
+    for (size_t i = 0; i < effects->target_close_count; i++)
+        ordo_target_wires_close(&loop->targets, effects->target_closes[i]);
+    for (size_t i = 0; i < effects->target_open_count; i++) {
+        const struct ordo_target_open *open = &effects->target_opens[i];
+        ordo_target_wires_open(&loop->targets, open->session, endpoint_of(loop, &open->store));
+        loop->has_leftover = true; /* it may be down already */
+    }
+    struct ordo_target_send send;
+    struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&effects->target_bytes));
+    while (ordo_shard_effects_next_target_send(&reader, &send)) {
+        ordo_target_wires_send(&loop->targets, send.session, send.message);
+        loop->has_leftover = true; /* likewise, and a send may swallow the edge of what came */
+    }
+}
+
+static void report(struct ordo_loop *loop) {
+    const struct ordo_shard_effects *effects = &loop->effects;
+    if (effects->slots_changed) ordo_mail_report_slots(loop->mail, ordo_shard_slots(loop->core));
+    for (size_t i = 0; i < effects->move_end_count; i++) ordo_mail_report_end(loop->mail, &effects->move_ends[i]);
+}
+
 /* Carries out and clears the effects; `turn_out` gets the turn that is durable now, 0 if none was written. */
 static ordo_err carry_out(struct ordo_loop *loop, uint64_t *turn_out, struct ordo_problem *problem) {
     struct ordo_shard_effects *effects = &loop->effects;
@@ -128,9 +200,11 @@ static ordo_err carry_out(struct ordo_loop *loop, uint64_t *turn_out, struct ord
     *turn_out = effects->turn;
     start_jobs(loop);
     send_all(loop, &refused);
+    serve_targets(loop);
     if (effects->background.count > 0) err = write_batch(loop, &effects->background, false, problem);
     log_notes(loop);
     if (effects->erased.size > 0) ordo_sweep_give(loop->sweep, ordo_buffer_slice(&effects->erased));
+    report(loop);
     ordo_shard_effects_clear(effects);
     step_refused(loop, &refused);
     return err;
@@ -141,16 +215,22 @@ static ordo_err carry_out(struct ordo_loop *loop, uint64_t *turn_out, struct ord
 static void wait_for_input(struct ordo_loop *loop) {
     uint64_t now_ms = ordo_clock_monotonic_ms(), tick_ms = ordo_shard_next_tick_ms(loop->core);
     long timeout_ms = tick_ms <= now_ms ? 0 : tick_ms - now_ms > 1000 ? 1000 : (long)(tick_ms - now_ms);
-    if (ordo_wire_wait(loop->wire, loop->inbox->wake_fd, timeout_ms)) ordo_inbox_calm(loop->inbox);
+    zmq_pollitem_t items[ORDO_TARGET_WIRES_MAX];
+    size_t count = ordo_target_wires_poll_items(&loop->targets, items);
+    if (ordo_wire_wait(loop->wire, loop->inbox->wake_fd, items, count, timeout_ms)) ordo_inbox_calm(loop->inbox);
 }
 
 ordo_err ordo_loop_turn(struct ordo_loop *loop, struct ordo_problem *problem) {
     if (loop->is_idle) wait_for_input(loop);
+    uint64_t begun_ns = ordo_clock_monotonic_ns();
     loop->wall_ms = ordo_clock_wall_ms();
-    loop->monotonic_ms = ordo_clock_monotonic_ms();
+    loop->monotonic_ms = begun_ns / 1000000;
+    ordo_figures_put(loop->figures, loop->core, loop->monotonic_ms);
     bool is_busy = loop->has_leftover;
     loop->has_leftover = false;
     is_busy |= step_inbox(loop);
+    is_busy |= step_mail(loop);
+    is_busy |= step_targets(loop);
     is_busy |= step_disk(loop);
     is_busy |= step_messages(loop);
     is_busy |= step_tick(loop);
@@ -161,6 +241,7 @@ ordo_err ordo_loop_turn(struct ordo_loop *loop, struct ordo_problem *problem) {
     uint64_t turn = 0;
     ordo_err err = carry_out(loop, &turn, problem);
     if (err || turn == 0) return err;
+    ordo_figures_commit(loop->figures, (ordo_clock_monotonic_ns() - begun_ns) / 1000);
     step(loop, (struct ordo_shard_event){.kind = ORDO_SHARD_DURABLE, .durable.turn = turn});
     uint64_t none;
     return carry_out(loop, &none, problem);

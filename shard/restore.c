@@ -69,7 +69,7 @@ static ordo_err write_batch(struct ordo_store *store, struct ordo_batch *batch, 
 }
 
 /* What is written meanwhile is not in the view, so each document comes once. */
-static ordo_err relineage(struct ordo_store *store, uint64_t *count_out, struct ordo_problem *problem) {
+ordo_err ordo_restore_relineage(struct ordo_store *store, uint64_t *count_out, struct ordo_problem *problem) {
     struct ordo_view *view = store->ops->view_open(store);
     struct ordo_batch batch = {0};
     struct ordo_buffer from = {0}, doc_key = {0};
@@ -113,7 +113,7 @@ ordo_err ordo_restore_store(const char *from, const char *path, struct ordo_rest
     if (!err) {
         out->was = out->is = folder.identity;
         out->was.incarnation--;
-        err = relineage(folder.store, &out->document_count, problem);
+        err = ordo_restore_relineage(folder.store, &out->document_count, problem);
     }
     if (!err) err = ordo_identity_restore(folder.store, &out->is, problem);
     ordo_folder_finish(&folder);

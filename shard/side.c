@@ -114,6 +114,48 @@ static void answer_backup(struct ordo_side *side, struct ordo_slice peer, const 
     send_reply(side, peer);
 }
 
+static void answer_status(struct ordo_side *side, struct ordo_slice peer, const SideRequest *request) {
+    struct ordo_figures figures;
+    enum { FIELD_STATUS = 10 };
+    uint64_t now_ms = ordo_clock_monotonic_ms();
+    ordo_figures_read(side->config.figures, now_ms, &figures);
+    Ordo__Cluster__V1__ShardStatus status = ORDO__CLUSTER__V1__SHARD_STATUS__INIT;
+    status.name = ordo_binary_of_slice(ordo_slice_of(side->config.name));
+    status.uptime_ms = figures.uptime_ms;
+    status.age_ms = figures.age_ms;
+    status.documents = figures.stats.documents;
+    status.subscribers = figures.stats.subscribers;
+    status.gateways = figures.stats.gateways;
+    status.ops_committed = figures.stats.ops_committed;
+    status.turns = figures.stats.turns;
+    status.ops_per_s = figures.ops_per_s;
+    status.commit_p50_us = figures.commit_p50_us;
+    status.commit_p99_us = figures.commit_p99_us;
+    status.commit_max_us = figures.commit_max_us;
+    status.documents_damaged = figures.stats.documents_damaged;
+    struct ordo_trouble troubles[ORDO_TROUBLES_MAX];
+    Ordo__Cluster__V1__Trouble items[ORDO_TROUBLES_MAX], *item_list[ORDO_TROUBLES_MAX];
+    status.n_troubles = ordo_troubles_read(side->config.troubles, now_ms, troubles);
+    for (size_t i = 0; i < status.n_troubles; i++) {
+        ordo__cluster__v1__trouble__init(&items[i]);
+        items[i].text = ordo_binary_of_slice(ordo_slice_of(troubles[i].text));
+        items[i].since_ms = troubles[i].since_ms;
+        item_list[i] = &items[i];
+    }
+    status.troubles = item_list;
+    status.slots = figures.slot_count;
+    Ordo__Cluster__V1__SlotMove move = ORDO__CLUSTER__V1__SLOT_MOVE__INIT;
+    move.slot = figures.move.slot;
+    move.target = ordo_binary_of_slice(ordo_slice(figures.move.target.bytes, sizeof figures.move.target.bytes));
+    if (figures.move.phase != NULL) move.phase = ordo_binary_of_slice(ordo_slice_of(figures.move.phase));
+    move.sent_size = figures.move.sent_size;
+    move.queued = figures.move.queued_count;
+    if (figures.move.is_moving) status.move = &move;
+    begin_reply(side, request, 0);
+    ordo_message_encode_field(FIELD_STATUS, &status.base, &side->reply);
+    send_reply(side, peer);
+}
+
 /* The heartbeat is answered first and by itself; pieces follow in messages that stay below the part size. */
 static void answer(struct ordo_side *side, struct ordo_slice peer, const SideRequest *request) {
     uint64_t now_ms = ordo_clock_monotonic_ms();
@@ -131,6 +173,7 @@ static void answer(struct ordo_side *side, struct ordo_slice peer, const SideReq
         send_reply(side, peer);
     }
     if (request->backup != NULL) answer_backup(side, peer, request);
+    if (request->status) answer_status(side, peer, request);
 }
 
 static void answer_waiting(struct ordo_side *side) {
@@ -146,7 +189,7 @@ static void answer_waiting(struct ordo_side *side) {
 static void *serve(void *context) {
     struct ordo_side *side = context;
     uint64_t expired_ms = ordo_clock_monotonic_ms();
-    while (!ordo_wire_wait(&side->wire, side->stop_fd, EXPIRE_MS)) {
+    while (!ordo_wire_wait(&side->wire, side->stop_fd, NULL, 0, EXPIRE_MS)) {
         answer_waiting(side);
         uint64_t now_ms = ordo_clock_monotonic_ms();
         if (now_ms - expired_ms < EXPIRE_MS) continue;

@@ -1,4 +1,4 @@
-/* shard/side.h: the side link: heartbeats, the disk's state, contents in pieces, and backups.
+/* shard/side.h: the side link: heartbeats, the disk's state, contents in pieces, backups, and how the shard is.
  *
  * A thread of its own, so that a gateway hears of a slow disk while the sequencing thread waits for that disk: a slow
  * shard is not a dead one. It answers from what other threads keep for it: the disk's state (disk.h) and the table of
@@ -9,7 +9,9 @@
 #include "shard/backup.h"
 #include "shard/core/shard.h"
 #include "shard/disk.h"
+#include "shard/figures.h"
 #include "shard/inbox.h"
+#include "shard/troubles.h"
 #include "shard/wire_zmq.h"
 
 struct ordo_side_config {
@@ -20,6 +22,9 @@ struct ordo_side_config {
     struct ordo_inbox *inbox; /* borrowed until stop, as is the disk */
     const struct ordo_disk *disk;
     struct ordo_backup *backup; /* likewise; asked from the side's thread alone */
+    struct ordo_figures_board *figures; /* likewise */
+    struct ordo_troubles *troubles;     /* of the process; likewise */
+    const char *name;           /* of the shard, for people; likewise */
 };
 
 struct ordo_side;

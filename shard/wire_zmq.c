@@ -91,11 +91,13 @@ bool ordo_wire_send(struct ordo_wire *wire, struct ordo_slice peer, struct ordo_
     return rc >= 0;
 }
 
-bool ordo_wire_wait(struct ordo_wire *wire, int fd, long timeout_ms) {
-    zmq_pollitem_t items[] = {
+bool ordo_wire_wait(struct ordo_wire *wire, int fd, const zmq_pollitem_t *others, size_t other_count, long timeout_ms) {
+    zmq_pollitem_t items[2 + ORDO_WIRE_OTHERS_MAX] = {
         {.socket = wire->socket, .events = ZMQ_POLLIN},
         {.fd = fd, .events = ZMQ_POLLIN},
     };
-    int rc = zmq_poll(items, 2, timeout_ms);
+    ORDO_ASSERT(other_count <= ORDO_WIRE_OTHERS_MAX);
+    if (other_count > 0) memcpy(items + 2, others, other_count * sizeof *others);
+    int rc = zmq_poll(items, 2 + (int)other_count, timeout_ms);
     return rc > 0 && (items[1].revents & ZMQ_POLLIN) != 0;
 }

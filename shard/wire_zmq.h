@@ -30,7 +30,10 @@ bool ordo_wire_receive(struct ordo_wire *wire, struct ordo_slice *peer, struct o
 /* False: refused. */
 ORDO_MUST_USE bool ordo_wire_send(struct ordo_wire *wire, struct ordo_slice peer, struct ordo_slice message);
 
-/* Waits until a message is there or `fd` can be read; at most `timeout_ms` (-1: for ever). Returns whether `fd` can. */
-bool ordo_wire_wait(struct ordo_wire *wire, int fd, long timeout_ms);
+#define ORDO_WIRE_OTHERS_MAX 16
+
+/* Waits until a message is there, `fd` can be read, or one of `others` is as it says; at most `timeout_ms` (-1: for ever). Returns
+ * whether `fd` can. */
+bool ordo_wire_wait(struct ordo_wire *wire, int fd, const zmq_pollitem_t *others, size_t other_count, long timeout_ms);
 
 #endif

@@ -22,6 +22,7 @@ enum {
     READ_SIZE = 256 * 1024,      /* one recv; more is fetched by the next turn */
     TIMERS_MS = 100,
     FRAME_SIZE_MAX = 64 * 1024 * 1024,
+    PLACES_MAX = 64,
 };
 
 struct watch {
@@ -29,11 +30,16 @@ struct watch {
     void *user;
 };
 
-struct load_net {
-    int epoll;
+struct place {
     struct sockaddr_storage address;
     socklen_t address_size;
     char host_and_port[256], path[256];
+};
+
+struct load_net {
+    int epoll;
+    struct place places[PLACES_MAX]; /* links are spread over them, and go to the next when one sends them away */
+    size_t place_count;
     struct load_link **links;    /* all that were added */
     size_t link_count, link_capacity;
     struct watch watch;          /* of the one other descriptor */
@@ -43,45 +49,70 @@ struct load_net {
 
 /* --- where to ---------------------------------------------------------------------------------------------------- */
 
-static bool split_url(struct load_net *net, const char *url, char *host, char *port) {
+static bool split_url(struct place *place, const char *url, char *host, char *port) {
     static const char scheme[] = "ws://";
     if (strncmp(url, scheme, sizeof scheme - 1) != 0) return false;
     url += sizeof scheme - 1;
     size_t size = strcspn(url, "/?#");
-    if (size == 0 || size >= sizeof net->host_and_port) return false;
-    memcpy(net->host_and_port, url, size);
-    net->host_and_port[size] = '\0';
-    int path_size = snprintf(net->path, sizeof net->path, "%s", url[size] == '/' ? url + size : "/");
-    if (path_size < 0 || (size_t)path_size >= sizeof net->path) return false;
+    if (size == 0 || size >= sizeof place->host_and_port) return false;
+    memcpy(place->host_and_port, url, size);
+    place->host_and_port[size] = '\0';
+    int path_size = snprintf(place->path, sizeof place->path, "%s", url[size] == '/' ? url + size : "/");
+    if (path_size < 0 || (size_t)path_size >= sizeof place->path) return false;
 
-    char *colon = strrchr(net->host_and_port, ':');
-    bool is_bracketed = net->host_and_port[0] == '[';
+    char *colon = strrchr(place->host_and_port, ':');
+    bool is_bracketed = place->host_and_port[0] == '[';
     if (colon != NULL && is_bracketed && colon[-1] != ']') colon = NULL; /* inside of an IPv6 address */
-    size_t host_size = colon ? (size_t)(colon - net->host_and_port) : size;
+    size_t host_size = colon ? (size_t)(colon - place->host_and_port) : size;
     snprintf(port, 16, "%.15s", colon ? colon + 1 : "80");
-    snprintf(host, 256, "%.*s", (int)(is_bracketed ? host_size - 2 : host_size), net->host_and_port + is_bracketed);
+    snprintf(host, 256, "%.*s", (int)(is_bracketed ? host_size - 2 : host_size), place->host_and_port + is_bracketed);
     return host_size > 0;
 }
 
-struct load_net *load_net_create(const char *url, char *fault) {
-    struct load_net *net = ordo_alloc(sizeof *net);
+static bool resolve(struct place *place, const char *url, char *fault) {
     char host[256], port[16];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    int resolved = 0;
-    if (!split_url(net, url, host, port)) {
+    if (!split_url(place, url, host, port)) {
         snprintf(fault, 256, "'%.150s' is no ws:// URL", url);
-    } else if ((resolved = getaddrinfo(host, port, &hints, &found)) != 0) {
-        snprintf(fault, 256, "%.100s: %s", net->host_and_port, gai_strerror(resolved));
-    } else {
-        memcpy(&net->address, found->ai_addr, found->ai_addrlen);
-        net->address_size = found->ai_addrlen;
-        freeaddrinfo(found);
-        net->epoll = epoll_create1(EPOLL_CLOEXEC);
-        ORDO_ASSERT(net->epoll >= 0);
-        return net;
+        return false;
     }
-    free(net);
-    return NULL;
+    int resolved = getaddrinfo(host, port, &hints, &found);
+    if (resolved != 0) {
+        snprintf(fault, 256, "%.100s: %s", place->host_and_port, gai_strerror(resolved));
+        return false;
+    }
+    memcpy(&place->address, found->ai_addr, found->ai_addrlen);
+    place->address_size = found->ai_addrlen;
+    freeaddrinfo(found);
+    return true;
+}
+
+static bool resolve_all(struct load_net *net, const char *urls, char *fault) {
+    for (; *urls != '\0'; urls += *urls == ',') {
+        char url[600];
+        size_t size = strcspn(urls, ",");
+        if (size >= sizeof url || net->place_count == PLACES_MAX) {
+            snprintf(fault, 256, "that is more than %d URLs, or too long a one", PLACES_MAX);
+            return false;
+        }
+        memcpy(url, urls, size);
+        url[size] = '\0';
+        if (!resolve(&net->places[net->place_count++], url, fault)) return false;
+        urls += size;
+    }
+    if (net->place_count == 0) snprintf(fault, 256, "no URL is given");
+    return net->place_count > 0;
+}
+
+struct load_net *load_net_create(const char *urls, char *fault) {
+    struct load_net *net = ordo_alloc(sizeof *net);
+    if (!resolve_all(net, urls, fault)) {
+        free(net);
+        return NULL;
+    }
+    net->epoll = epoll_create1(EPOLL_CLOEXEC);
+    ORDO_ASSERT(net->epoll >= 0);
+    return net;
 }
 
 void load_net_destroy(struct load_net *net) {
@@ -100,7 +131,12 @@ static void link_watch(struct load_link *link, int how, bool wants_write) {
     link->wants_write = wants_write;
 }
 
+static const struct place *place_of(const struct load_link *link) {
+    return &link->net->places[link->place % link->net->place_count];
+}
+
 static void link_break(struct load_link *link) {
+    link->place++; /* the next one may be better */
     bool was_open = link->state == LOAD_LINK_OPEN;
     if (link->fd >= 0) close(link->fd);
     link->fd = -1;
@@ -114,11 +150,12 @@ static void link_break(struct load_link *link) {
 static void link_dial(struct load_link *link) {
     struct load_net *net = link->net;
     ordo_client_connection_dialing(link->connection, net->now_ms);
-    link->fd = socket(net->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const struct place *place = place_of(link);
+    link->fd = socket(place->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     link->state = LOAD_LINK_DIALING;
     int yes = 1;
     if (link->fd < 0 || setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) != 0 ||
-        (connect(link->fd, (struct sockaddr *)&net->address, net->address_size) != 0 && errno != EINPROGRESS)) {
+        (connect(link->fd, (const struct sockaddr *)&place->address, place->address_size) != 0 && errno != EINPROGRESS)) {
         link->error = errno;
         link_break(link);
         return;
@@ -177,7 +214,7 @@ static void link_upgrade(struct load_link *link) {
         return;
     }
     link->state = LOAD_LINK_UPGRADING;
-    load_ws_append_request(&link->out, link->net->host_and_port, link->net->path);
+    load_ws_append_request(&link->out, place_of(link)->host_and_port, place_of(link)->path);
     link_send(link);
 }
 
@@ -262,6 +299,7 @@ void load_net_add(struct load_net *net, struct load_link *link, struct ordo_clie
     link->net = net;
     link->connection = connection;
     link->fd = -1;
+    link->place = net->link_count;
     if (net->link_count == net->link_capacity) {
         net->link_capacity = net->link_capacity ? net->link_capacity * 2 : 64;
         net->links = ordo_realloc(net->links, net->link_capacity * sizeof(struct load_link *));

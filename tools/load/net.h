@@ -18,6 +18,7 @@ enum load_link_state { LOAD_LINK_IDLE, LOAD_LINK_DIALING, LOAD_LINK_UPGRADING, L
 struct load_link {
     struct load_net *net;
     struct ordo_client_connection *connection; /* owned: destroyed by load_link_finish */
+    size_t place;                 /* which of the URLs it uses; any number */
     int fd;
     enum load_link_state state;
     int error;                    /* errno of the last attempt to connect that failed; 0: none did */
@@ -27,8 +28,9 @@ struct load_link {
     void *user;
 };
 
-/* NULL: `fault` (256 bytes) says why: not a ws:// URL, or the host has no address. */
-struct load_net *load_net_create(const char *url, char *fault);
+/* One URL, or several behind commas: then links are spread over them, and one that breaks tries the next. NULL: `fault` (256
+ * bytes) says why: not a ws:// URL, or the host has no address. */
+struct load_net *load_net_create(const char *urls, char *fault);
 void load_net_destroy(struct load_net *net); /* NULL is fine; its links must be finished */
 
 /* Takes `connection`. The link must not move in memory until it is finished. */

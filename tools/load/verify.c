@@ -115,7 +115,9 @@ static void verify_doc(struct load *load, uint32_t doc_index, struct ordo_client
 void load_verify(struct load *load) {
     struct ordo_client_loop *loop = ordo_client_loop_create();
     struct ordo_client *client;
-    struct ordo_client_options options = {.url = load->config.url, .token = load->config.token, .agent = "ordo-load"};
+    char url[600]; /* the first of several */
+    snprintf(url, sizeof url, "%.*s", (int)strcspn(load->config.url, ","), load->config.url);
+    struct ordo_client_options options = {.url = url, .token = load->config.token, .agent = "ordo-load"};
     ORDO_ASSERT(loop != NULL);
     ordo_err err = ordo_client_connect(loop, &options, &client);
     ORDO_ASSERT(err == ORDO_OK); /* the same URL served before */

@@ -1,7 +1,7 @@
 /* ordo backup: copies the stores of a running cluster; lists and thins out what was copied before.
  *
- * Each shard copies its own store (shard/backup.h) and is asked over its side link; `ordo up` says in its run folder where
- * that is. What came of it is read back here, checked, and only then gets the name that makes it a backup. */
+ * Each shard copies its own store (shard/backup.h) and is asked over its side link, while moves are held: so every slot is in
+ * the backup once. What came of it is read back here, checked, and only then gets the name that makes it a backup. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,14 +23,14 @@
 #include "shard/folder.h"
 #include "tools/ordo/command.h"
 #include "tools/ordo/backup_manifest.h"
-#include "tools/ordo/rundir.h"
+#include "tools/ordo/backup_source.h"
 #include "tools/ordo/side_link.h"
 
 enum { ASK_MS = 200, ANSWER_TIMEOUT_MS = 1000, SILENCE_MS = 15000, BUSY_MS = 15000, NICENESS = 10 };
 #define MIB ((uint64_t)1024 * 1024)
 
 struct backup {
-    const char *data_dir;
+    struct cluster_words words;
     char dir[PATH_MAX];              /* absolute, as are these */
     char partial[PATH_MAX], path[PATH_MAX];
     uint64_t previous;               /* number of the newest backup so far; 0: none */
@@ -239,27 +239,13 @@ static int take_shard(struct backup *backup, const char *name, const char *endpo
 
 /* One after the other, so that together they keep to the rate. */
 static int take_shards(struct backup *backup) {
-    char run_path[PATH_MAX];
-    if (snprintf(run_path, sizeof run_path, "%s/run", backup->data_dir) >= (int)sizeof run_path) return EXIT_FAILURE;
-    DIR *folder = opendir(run_path);
-    int status = EXIT_SUCCESS;
-    size_t count = 0;
-    for (struct dirent *entry; status == EXIT_SUCCESS && folder != NULL && (entry = readdir(folder)) != NULL;) {
-        char name[ORDO_BACKUP_NAME_SIZE_MAX], endpoint[ORDO_RUNDIR_ENDPOINT_SIZE];
-        const char *dot = strrchr(entry->d_name, '.');
-        if (dot == NULL || strcmp(dot, ".side") != 0 || dot == entry->d_name) continue;
-        int size = snprintf(name, sizeof name, "%.*s", (int)(dot - entry->d_name), entry->d_name);
-        if (size >= (int)sizeof name || count == ORDO_BACKUP_STORES_MAX) {
-            status = ordo_command_fail("%s names more than fits into a backup", run_path);
-            break;
-        }
-        if (!ordo_rundir_read_side(run_path, name, endpoint)) continue; /* it has just ended; then its slots are missing */
-        status = take_shard(backup, name, endpoint);
-        count++;
-    }
-    if (folder != NULL) closedir(folder);
-    if (status == EXIT_SUCCESS && count == 0)
-        status = ordo_command_fail("no cluster runs on %s: start it with `ordo up`", backup->data_dir);
+    struct backup_source source = {0};
+    int status = backup_source_open(&source, &backup->words);
+    if (status == EXIT_SUCCESS && source.shard_count > ORDO_BACKUP_STORES_MAX)
+        status = ordo_command_fail("%zu shards are more than fit into a backup (%d)", source.shard_count, ORDO_BACKUP_STORES_MAX);
+    for (size_t i = 0; i < source.shard_count && status == EXIT_SUCCESS; i++)
+        status = take_shard(backup, source.shards[i].name, source.shards[i].side_endpoint);
+    backup_source_close(&source);
     return status;
 }
 
@@ -325,10 +311,9 @@ int ordo_backup_run(int argc, char **argv) {
     const char *dir;
     bool is_list = false;
     uint64_t keep = 0, rate_mib = 64;
-    backup.data_dir = "./ordo-data";
+    backup.words = (struct cluster_words)CLUSTER_WORDS_INIT;
     const struct ordo_option options[] = {
-        {"--data", "DATA_DIR", "of the running cluster, as given to `ordo up` (./ordo-data)", ORDO_OPTION_TEXT,
-         &backup.data_dir},
+        CLUSTER_OPTIONS(backup.words),
         {"--keep", "K", "then remove all but the newest K", ORDO_OPTION_COUNT, &keep, 1, 1000000},
         {"--rate-mib", "N", "copy at most N MiB per second (64)", ORDO_OPTION_COUNT, &rate_mib, 1, 1 << 20},
         {"--quick", NULL, "do not read back what was copied", ORDO_OPTION_FLAG, &backup.is_quick},

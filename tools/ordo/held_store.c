@@ -1,6 +1,5 @@
 #include "tools/ordo/held_store.h"
 
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +9,9 @@
 #include "common/clock.h"
 #include "common/memory.h"
 #include "common/random.h"
-#include "tools/ordo/rundir.h"
 #include "tools/ordo/side_link.h"
 
-enum { ASK_MS = 1000, POLL_MS = 20, ANSWER_TIMEOUT_MS = 2000, PATIENCE_MS = 15000, RELEASE_TIMEOUT_MS = 500 };
+enum { ASK_MS = 1000, POLL_MS = 20, ANSWER_TIMEOUT_MS = 2000, PATIENCE_MS = 15000, RELEASE_TIMEOUT_MS = 500, ENDPOINT_SIZE = 256 };
 
 struct held_store {
     struct side_link *link;
@@ -22,14 +20,15 @@ struct held_store {
     char database[PATH_MAX];
 };
 
-static ordo_err find_endpoint(const char *path, char endpoint[ORDO_RUNDIR_ENDPOINT_SIZE], struct ordo_problem *problem) {
-    char real[PATH_MAX], name[PATH_MAX], folder[PATH_MAX], run_path[PATH_MAX + 8];
-    if (realpath(path, real) == NULL) real[0] = '\0';
-    snprintf(name, sizeof name, "%s", real);
-    snprintf(folder, sizeof folder, "%s", real);
-    snprintf(run_path, sizeof run_path, "%s/run", dirname(folder));
-    if (real[0] != '\0' && ordo_rundir_read_side(run_path, basename(name), endpoint)) return ORDO_OK;
-    ordo_problem_set(problem, "The store is in use, and no `ordo up` says in %s how its shard is reached.", run_path);
+/* What its shard has noted (shard/host.c); it may have ended since. */
+static ordo_err find_endpoint(const char *path, char endpoint[ENDPOINT_SIZE], struct ordo_problem *problem) {
+    char note[PATH_MAX];
+    bool fits = snprintf(note, sizeof note, "%s/side", path) < (int)sizeof note;
+    FILE *file = fits ? fopen(note, "re") : NULL;
+    bool is_read = file != NULL && fscanf(file, "%255s", endpoint) == 1;
+    if (file != NULL) fclose(file);
+    if (is_read) return ORDO_OK;
+    ordo_problem_set(problem, "The store is in use, and %s does not say by which shard.", note);
     return ORDO_ERR_LOCKED;
 }
 
@@ -67,7 +66,7 @@ static ordo_err wait_until_held(struct held_store *held, struct ordo_problem *pr
 }
 
 ordo_err held_store_open(struct held_store **out, const char *path, struct ordo_problem *problem) {
-    char endpoint[ORDO_RUNDIR_ENDPOINT_SIZE];
+    char endpoint[ENDPOINT_SIZE];
     problem->text[0] = '\0';
     ordo_err err = find_endpoint(path, endpoint, problem);
     if (err) return err;

@@ -13,7 +13,15 @@ static const struct command {
     const char *help;
     ordo_command_run *run;
 } commands[] = {
-    {NULL, "up", "start a shard and a gateway, keep them running, stop them on Ctrl-C", ordo_up_run},
+    {NULL, "up", "start shards and gateways, keep them running, stop them on Ctrl-C", ordo_up_run},
+    {NULL, "status", "how a cluster is: shards, gateways, slots, moves, what is not well", ordo_status_run},
+    {NULL, "move", "move slots to a shard, while they are used", ordo_move_run},
+    {NULL, "drain", "move all slots away from a shard, to remove it", ordo_drain_run},
+    {NULL, "rebalance", "move slots until every shard has its share", ordo_rebalance_run},
+    {NULL, "balance", "on or off: whether that is done by itself", ordo_balance_run},
+    {"cluster", "create", "make a new cluster in a directory that has none", ordo_cluster_create_run},
+    {NULL, "forget-shard", "give up a shard whose store is lost, with its documents", ordo_forget_shard_run},
+    {NULL, "adopt", "let a store serve again that is older than the cluster knows it", ordo_adopt_run},
     {"doc", "cat", "print a document", ordo_doc_cat_run},
     {"doc", "put", "make stdin the content of a document", ordo_doc_put_run},
     {"doc", "rm", "delete a document; its history stays", ordo_doc_rm_run},
@@ -28,7 +36,7 @@ static const struct command {
     {NULL, "export", "print documents with their history, as text", ordo_export_run},
     {NULL, "import", "take documents from such a text into a stopped shard", ordo_import_run},
 };
-enum { COMMAND_COUNT = sizeof commands / sizeof commands[0], NAME_WIDTH = 13 };
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0], NAME_WIDTH = 15 };
 
 static void print_usage(FILE *file) {
     fprintf(file, "usage: ordo COMMAND …      (ordo COMMAND --help tells more)\n\n");

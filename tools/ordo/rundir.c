@@ -1,5 +1,6 @@
 #include "tools/ordo/rundir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -49,7 +50,7 @@ static pid_t read_pid(const struct ordo_rundir *rundir, const char *name) {
 }
 
 /* A number in an old file may by now be anybody's. */
-static bool is_program(pid_t pid, const char *program) {
+static bool is_program_of_ours(pid_t pid) {
     char path[64], name[64] = "";
     snprintf(path, sizeof path, "/proc/%ld/comm", (long)pid);
     FILE *file = fopen(path, "re");
@@ -57,18 +58,32 @@ static bool is_program(pid_t pid, const char *program) {
     if (fgets(name, sizeof name, file) == NULL) name[0] = '\0';
     fclose(file);
     name[strcspn(name, "\n")] = '\0';
-    return strcmp(name, program) == 0;
+    return strcmp(name, "ordo-shard") == 0 || strcmp(name, "ordo-gateway") == 0;
 }
 
-bool ordo_rundir_wait_gone(const struct ordo_rundir *rundir, const char *name, const char *program, int timeout_ms) {
+static bool wait_gone(const struct ordo_rundir *rundir, const char *name, int timeout_ms) {
     pid_t pid = read_pid(rundir, name);
     int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
     if (fd < 0) return true;
     struct pollfd ended = {.fd = fd, .events = POLLIN};
     /* Asked after it was opened, so that it is this very process. */
-    bool is_gone = !is_program(pid, program) || poll(&ended, 1, timeout_ms) > 0;
+    bool is_gone = !is_program_of_ours(pid) || poll(&ended, 1, timeout_ms) > 0;
     close(fd);
     return is_gone;
+}
+
+bool ordo_rundir_wait_all_gone(const struct ordo_rundir *rundir, int timeout_ms, char left[64]) {
+    DIR *folder = opendir(rundir->path);
+    bool are_gone = true;
+    for (struct dirent *entry; are_gone && folder != NULL && (entry = readdir(folder)) != NULL;) {
+        const char *dot = strrchr(entry->d_name, '.');
+        if (dot == NULL || strcmp(dot, ".pid") != 0 || dot - entry->d_name >= 64) continue;
+        snprintf(left, 64, "%.*s", (int)(dot - entry->d_name), entry->d_name);
+        are_gone = wait_gone(rundir, left, timeout_ms);
+        if (are_gone) ordo_rundir_set_pid(rundir, left, 0);
+    }
+    if (folder != NULL) closedir(folder);
+    return are_gone;
 }
 
 void ordo_rundir_close(struct ordo_rundir *rundir) {
@@ -91,19 +106,6 @@ static void set_line(const struct ordo_rundir *rundir, const char *name, const c
     if (!is_written || rename(fresh_path, path) != 0) {
         log_warn("event=run_file_failed path=%s reason=\"%s\"", path, strerror(errno));
     }
-}
-
-void ordo_rundir_set_side(const struct ordo_rundir *rundir, const char *name, const char *endpoint) {
-    set_line(rundir, name, "side", endpoint);
-}
-
-bool ordo_rundir_read_side(const char *path, const char *name, char endpoint[ORDO_RUNDIR_ENDPOINT_SIZE]) {
-    char file_path[PATH_MAX];
-    if (snprintf(file_path, sizeof file_path, "%s/%s.side", path, name) >= (int)sizeof file_path) return false;
-    FILE *file = fopen(file_path, "re");
-    bool is_read = file != NULL && fscanf(file, "%255s", endpoint) == 1;
-    if (file != NULL) fclose(file);
-    return is_read;
 }
 
 void ordo_rundir_set_pid(const struct ordo_rundir *rundir, const char *name, pid_t pid) {

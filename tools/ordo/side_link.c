@@ -55,18 +55,42 @@ static const Ordo__Cluster__V1__SideReply *receive(struct side_link *link, long 
     return reply != NULL && reply->session == link->session ? reply : NULL;
 }
 
+static bool send_request(struct side_link *link, Ordo__Cluster__V1__SideRequest *request) {
+    request->session = link->session = ordo_random_u64() | 1;
+    ordo_buffer_clear(&link->message);
+    ordo_message_encode(&request->base, &link->message);
+    return zmq_send(link->socket, link->message.data, link->message.size, ZMQ_DONTWAIT) >= 0;
+}
+
+/* Until there is one that `fits`. */
+static const Ordo__Cluster__V1__SideReply *receive_one(struct side_link *link, int timeout_ms,
+                                                       bool (*fits)(const Ordo__Cluster__V1__SideReply *)) {
+    uint64_t now_ms = ordo_clock_monotonic_ms(), end_ms = now_ms + (uint64_t)timeout_ms;
+    do {
+        const Ordo__Cluster__V1__SideReply *reply = receive(link, end_ms > now_ms ? (long)(end_ms - now_ms) : 0);
+        if (reply != NULL && fits(reply)) return reply;
+        now_ms = ordo_clock_monotonic_ms();
+    } while (now_ms < end_ms);
+    return NULL;
+}
+
+static bool has_status(const Ordo__Cluster__V1__SideReply *reply) { return reply->status != NULL; }
+static bool has_backup(const Ordo__Cluster__V1__SideReply *reply) { return reply->backup != NULL; }
+
+void side_link_send_status(struct side_link *link) {
+    Ordo__Cluster__V1__SideRequest request = ORDO__CLUSTER__V1__SIDE_REQUEST__INIT;
+    request.status = true;
+    (void)send_request(link, &request); /* then no answer comes */
+}
+
+const Ordo__Cluster__V1__SideReply *side_link_receive_status(struct side_link *link, int timeout_ms) {
+    return receive_one(link, timeout_ms, has_status);
+}
+
 const Ordo__Cluster__V1__SideReply *side_link_ask_backup(struct side_link *link,
                                                          const Ordo__Cluster__V1__Backup *backup, int timeout_ms) {
     Ordo__Cluster__V1__SideRequest request = ORDO__CLUSTER__V1__SIDE_REQUEST__INIT;
-    request.session = link->session = ordo_random_u64() | 1;
     request.backup = (Ordo__Cluster__V1__Backup *)(uintptr_t)backup; /* protobuf-c does not write to what it packs */
-    ordo_buffer_clear(&link->message);
-    ordo_message_encode(&request.base, &link->message);
-    if (zmq_send(link->socket, link->message.data, link->message.size, ZMQ_DONTWAIT) < 0) return NULL;
-    uint64_t now_ms = ordo_clock_monotonic_ms(), end_ms = now_ms + (uint64_t)timeout_ms;
-    for (; now_ms < end_ms; now_ms = ordo_clock_monotonic_ms()) {
-        const Ordo__Cluster__V1__SideReply *reply = receive(link, (long)(end_ms - now_ms));
-        if (reply != NULL && reply->backup != NULL) return reply;
-    }
-    return NULL;
+    if (!send_request(link, &request)) return NULL;
+    return receive_one(link, timeout_ms, has_backup);
 }

@@ -8,6 +8,10 @@ struct side_link;
 
 struct side_link *side_link_open(const char *endpoint);
 void side_link_close(struct side_link *link); /* NULL is fine */
+/* Asks how the shard is; the answer is waited for apart, so that many can be asked at once. */
+void side_link_send_status(struct side_link *link);
+/* The answer; NULL: none came in time. Good until the next call. */
+const Ordo__Cluster__V1__SideReply *side_link_receive_status(struct side_link *link, int timeout_ms);
 /* Sends the request and waits for the answer to it; what answers earlier ones is passed over. NULL: none came in time. Good
  * until the next call. */
 const Ordo__Cluster__V1__SideReply *side_link_ask_backup(struct side_link *link, const Ordo__Cluster__V1__Backup *backup,

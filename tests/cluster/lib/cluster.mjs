@@ -18,7 +18,7 @@ function hasRoomInMemory() {
   return bavail * bsize >= SHM_FREE_MIN;
 }
 
-class Base {
+export class Base {
   constructor() {
     this.clients = [];
     this.closers = [];

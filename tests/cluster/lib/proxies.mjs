@@ -33,8 +33,10 @@ export class TcpProxy {
     this.#wire(pair);
   }
 
-  #wire({ client, server }) {
-    const flow = (from, to, isHeld) => { from.unpipe(to); isHeld ? from.pause() : from.pipe(to); };
+  #wire(pair) {
+    const { client, server } = pair;
+    const isHeldPair = this.isHeldPair?.(pair) ?? false;
+    const flow = (from, to, isHeld) => { from.unpipe(to); isHeld || isHeldPair ? from.pause() : from.pipe(to); };
     flow(client, server, this.held.toServer);
     flow(server, client, this.held.toClient);
   }
@@ -46,6 +48,11 @@ export class TcpProxy {
   }
   release() {
     this.held = { toServer: false, toClient: false };
+    this.pairs.forEach((pair) => this.#wire(pair));
+  }
+  /** The same for some connections only, both ways, and for those that come while it lasts. */
+  holdWhere(matches, isHeld) {
+    this.isHeldPair = isHeld ? matches : null;
     this.pairs.forEach((pair) => this.#wire(pair));
   }
   /** Ends all connections with a reset. */
