@@ -218,6 +218,22 @@ static bool join(struct ordo_registrar *registrar, struct member *member, struct
     return true;
 }
 
+/* Only an owner raises its slot's epoch, and notes that before anybody else can know. So a store that still takes a slot for its
+ * own, where the table has a later owner, is not what it was: an older copy, or replaced by one that was repaired. */
+static bool is_superseded(const struct ordo_cluster *cluster, const struct member *member, struct ordo_problem *problem) {
+    for (unsigned slot = 0; cluster->has_table && slot < ORDO_SLOT_COUNT; slot++) {
+        const struct ordo_slot_place *place = &cluster->table.placement.slots[slot];
+        const struct ordo_slot_row *row = &member->slots[slot];
+        if (row->state != ORDO_SLOT_OWNED || place->epoch <= row->epoch || ordo_store_id_equal(&place->store, &member->id)) continue;
+        const struct ordo_cluster_store *owner = ordo_cluster_store(cluster, &place->store);
+        ordo_problem_set(problem, "The store %s has slot %u, and the cluster knows that %s has had it since: this folder is older than the "
+                                  "store was, or was replaced by a repaired one; see `ordo adopt --rolled-back`.",
+                         member->live.name, slot, owner != NULL ? owner->name : "another store");
+        return true;
+    }
+    return false;
+}
+
 /* ---- serving */
 
 static bool same_live(const struct ordo_cluster_live *shown, const struct ordo_cluster_live *wanted) {
@@ -295,6 +311,10 @@ bool member_step(struct ordo_registrar *registrar, struct member *member, struct
         if (is_claimed) member->state = MEMBER_CLAIMED;
     }
     if (member->state == MEMBER_CLAIMED && registrar_can_ask(registrar)) {
+        if (is_superseded(registrar->cluster, member, problem)) {
+            ordo_volume_refuse(ordo_host_folder(member->host)->path, problem->text);
+            return false;
+        }
         bool may_serve = never_had_slots(member) ? join(registrar, member, problem) : keep_table(registrar, member);
         if (may_serve) serve(registrar, member);
     }

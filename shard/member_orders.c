@@ -48,16 +48,17 @@ static bool tell_end(struct ordo_registrar *registrar, uint16_t slot, const stru
     return !err || !registrar_may_retry(err);
 }
 
+/* Stops at the first that cannot be told: a directory that does not answer takes seconds to say so. */
 static void tell_ends(struct ordo_registrar *registrar, struct member *member) {
     for (size_t i = 0; i < member->order_count;) {
         struct order *order = &member->orders[i];
-        bool is_over = order->state == ORDER_DONE || order->state == ORDER_FAILED;
-        const char *failure = order->state == ORDER_FAILED ? order->reason : NULL;
-        if (is_over && tell_end(registrar, order->slot, &order->target, failure)) {
-            remove_order(member, order);
-        } else {
+        if (order->state != ORDER_DONE && order->state != ORDER_FAILED) {
             i++;
+            continue;
         }
+        const char *failure = order->state == ORDER_FAILED ? order->reason : NULL;
+        if (!tell_end(registrar, order->slot, &order->target, failure)) return;
+        remove_order(member, order);
     }
 }
 
@@ -96,7 +97,8 @@ static void give_wanted(struct ordo_registrar *registrar, struct member *member)
         bool is_ours = member->slots[move->slot].state == ORDO_SLOT_OWNED;
         if (move->failure[0] != '\0' || !is_ours || find(member, move->slot) != NULL) continue;
         if (ordo_store_id_equal(&move->target, &member->id)) {
-            (void)tell_end(registrar, move->slot, &move->target, NULL); /* it has arrived; who gave it may have died since */
+            /* It has arrived; who gave it may have died since. */
+            if (!tell_end(registrar, move->slot, &move->target, NULL)) return;
         } else if (cluster->hold_count == 0 && is_served(cluster, &move->target)) {
             give(member, move);
         }

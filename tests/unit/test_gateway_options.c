@@ -46,7 +46,18 @@ static void endpoints_and_defaults_are_understood(void **state) {
     assert_string_equal(options.address, "::1");
     assert_int_equal(options.port, 0);
     assert_int_equal(options.core.outbox_size_max, 65536);
-    assert_true(ordo_slice_equal(options.core.name, ordo_slice_of("g7")));
+    assert_string_equal(options.name, "g7");
+    assert_false(options.core.has_directory);
+}
+
+static void a_directory_takes_the_place_of_the_one_shard(void **state) {
+    (void)state;
+    struct ordo_options options = ACCEPTED("--directory", "file:/x", "--name", "g-7.a_b");
+    assert_string_equal(options.directory, "file:/x");
+    assert_true(options.core.has_directory);
+    REFUSED("either", SHARD, "--directory", "file:/x");
+    REFUSED("--name", "--directory", "file:/x", "--name", "not a name");
+    ACCEPTED(SHARD, "--name", "a name for logs");
 }
 
 static void only_loopback_is_listened_on_unless_told_otherwise(void **state) {
@@ -75,6 +86,7 @@ static void what_is_missing_or_wrong_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(endpoints_and_defaults_are_understood),
+        cmocka_unit_test(a_directory_takes_the_place_of_the_one_shard),
         cmocka_unit_test(only_loopback_is_listened_on_unless_told_otherwise),
         cmocka_unit_test(what_is_missing_or_wrong_is_named),
     };

@@ -90,7 +90,7 @@ export class Many extends Base {
     const where = this.volume ? ["--volume", this.data] : ["--data", this.store(i), "--name", `shard-${i}`];
     return this.shards[i].start([...where, "--directory", this.directory, "--create-cluster", ...this.shardArgs, ...args]);
   }
-  async startShard(i, args) { await this.beginShard(i, args).line(/^ready/); }
+  async startShard(i, args, timeoutMs) { await this.beginShard(i, args).line(/^ready/, timeoutMs); }
 
   beginGateway(i) {
     this.gateways[i] ??= this.#program("ordo-gateway");
