@@ -69,8 +69,8 @@ static ordo_err open_store(struct ordo_host *host, const char *path, struct ordo
     if (err) return err;
     const struct ordo_identity *identity = &host->folder.identity;
     name_host(host);
-    log_info("event=store_open folder=%s name=%s new=%d incarnation=%llu turn=%llu slots=%zu", host->folder.path, host->name,
-             host->folder.is_new, (unsigned long long)identity->incarnation, (unsigned long long)identity->turn,
+    log_info("event=store_open folder=%s name=%s new=%d incarnation=%llu turn=%llu slots=%zu", host->folder.path,
+             host->name, host->folder.is_new, (unsigned long long)identity->incarnation, (unsigned long long)identity->turn,
              identity->slot_count);
     const struct ordo_disk_config disk = {
         .folder = host->folder.path,
@@ -85,7 +85,9 @@ static ordo_err open_store(struct ordo_host *host, const char *path, struct ordo
     err = ordo_disk_start(&disk, problem, &host->disk);
     if (err) return err;
     host->backup = ordo_backup_create(&(struct ordo_backup_config){
-        .store = host->folder.store, .folder = host->folder.path, .disk = host->disk,
+        .store = host->folder.store,
+        .folder = host->folder.path,
+        .disk = host->disk,
         .space_margin = 2 * config->disk_headroom_size}); /* "full" begins at the headroom and ends at half as much again */
     return ORDO_OK;
 }
@@ -109,8 +111,8 @@ static ordo_err listen_to_gateways(struct ordo_host *host, struct ordo_problem *
         on_any_port(data, config->listen_data);
         on_any_port(side_link, config->listen_side);
     }
-    ordo_err err = ordo_wire_bind(&host->wire, host->config.zmq, data, DATA_MESSAGE_SIZE_MAX, DATA_MESSAGE_COUNT_MAX,
-                                  problem);
+    ordo_err err =
+        ordo_wire_bind(&host->wire, host->config.zmq, data, DATA_MESSAGE_SIZE_MAX, DATA_MESSAGE_COUNT_MAX, problem);
     if (err) return err;
     struct ordo_side_config side = {
         .context = host->config.zmq,
@@ -127,12 +129,13 @@ static ordo_err listen_to_gateways(struct ordo_host *host, struct ordo_problem *
     return ordo_side_start(&side, problem, &host->side);
 }
 
-/* STORE/side says to whoever finds the store in use how its shard is asked. It is no harm if it cannot be written, or is left by a
- * process that died: then nobody answers there. */
+/* STORE/side says to whoever finds the store in use how its shard is asked. It is no harm if it cannot be written, or is
+ * left by a process that died: then nobody answers there. */
 static void write_side_note(const struct ordo_host *host) {
     char path[PATH_MAX], temporary[PATH_MAX], line[ORDO_ENDPOINT_SIZE + 1];
     if (snprintf(path, sizeof path, "%s/side", host->folder.path) >= PATH_MAX ||
-        snprintf(temporary, sizeof temporary, "%s/side.new", host->folder.path) >= PATH_MAX) return;
+        snprintf(temporary, sizeof temporary, "%s/side.new", host->folder.path) >= PATH_MAX)
+        return;
     snprintf(line, sizeof line, "%s\n", ordo_side_endpoint(host->side));
     ordo_err err = ordo_file_replace(path, temporary, ordo_slice_of(line));
     (void)err;
@@ -249,8 +252,18 @@ void ordo_host_stop(struct ordo_host *host) {
     free(host);
 }
 
-const struct ordo_folder *ordo_host_folder(const struct ordo_host *host) { return &host->folder; }
-const char *ordo_host_data_endpoint(const struct ordo_host *host) { return host->wire.endpoint; }
-const char *ordo_host_side_endpoint(const struct ordo_host *host) { return ordo_side_endpoint(host->side); }
-const char *ordo_host_name(const struct ordo_host *host) { return host->name; }
-struct ordo_mail *ordo_host_mail(struct ordo_host *host) { return &host->mail; }
+const struct ordo_folder *ordo_host_folder(const struct ordo_host *host) {
+    return &host->folder;
+}
+const char *ordo_host_data_endpoint(const struct ordo_host *host) {
+    return host->wire.endpoint;
+}
+const char *ordo_host_side_endpoint(const struct ordo_host *host) {
+    return ordo_side_endpoint(host->side);
+}
+const char *ordo_host_name(const struct ordo_host *host) {
+    return host->name;
+}
+struct ordo_mail *ordo_host_mail(struct ordo_host *host) {
+    return &host->mail;
+}

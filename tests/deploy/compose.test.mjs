@@ -1,6 +1,6 @@
 // deploy/docker-compose.yml for real: a cluster comes up, is edited from outside, grows while it is edited, loses processes of
-// every kind, shrinks, goes down, and comes back with everything that was acknowledged. One test with steps, because each
-// step needs the one before.
+// every kind, shrinks, goes down, comes back with everything that was acknowledged, and is restored from a backup. One test
+// with steps, because each step needs the one before.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
@@ -10,7 +10,7 @@ import { Compose, findCompose } from "./lib/engine.mjs";
 const MINUTE_MS = 60_000;
 const TEXT = "Grüße, 日本 😀\nsecond line\n";
 const SLOTS = 1024, DOCS = 60;
-const BACKUPS = "/var/backups/ordo";
+const STORES = "/var/lib/ordo/stores", BACKUPS = "/var/backups/ordo";
 const DIRECTORY = "etcd:http://etcd:2379/ordo";
 const found = await findCompose();
 const skip = typeof found === "string" ? found : false;
@@ -64,7 +64,7 @@ function underLoad(collection, seconds) {
   } };
 }
 
-test("docker-compose: up, edited, grown, killed, shrunk, down and up again", { skip, timeout: 60 * MINUTE_MS }, async (t) => {
+test("docker-compose: up, edited, grown, killed, shrunk, down and up again, lost and restored", { skip, timeout: 60 * MINUTE_MS }, async (t) => {
   const steps = [];
   const step = (name, act) => t.test(name, { skip: steps.includes("failed") && "an earlier step failed" }, async () => {
     try {
@@ -121,5 +121,17 @@ test("docker-compose: up, edited, grown, killed, shrunk, down and up again", { s
     for (const collection of ["growing", "crashing", "shrinking"])
       for (let i = 0; i < DOCS; i++) assert.notEqual(await cat(`${collection}/${i}`), "", `${collection}/${i}`);
     await settled(4, 2);
+  });
+
+  await step("stores and directory lost: the backup makes a cluster of it again, as it was then", async () => {
+    await put("notes/a", "what is written after the backup is not in it");
+    await compose.run("down");
+    await compose.removeVolume("stores");
+    await compose.removeVolume("etcd");
+    await compose.ordo("restore", BACKUPS, "--into", STORES);
+    await compose.run("up", "-d", "--scale", "shard=2");
+    await served();
+    assert.equal(await cat("notes/a"), TEXT);
+    for (let i = 0; i < DOCS; i++) assert.notEqual(await cat(`growing/${i}`), "", `growing/${i}`);
   });
 });

@@ -17,6 +17,7 @@ ordo_command_run ordo_doc_rm_run;
 ordo_command_run ordo_doc_at_run;
 ordo_command_run ordo_doc_diff_run;
 ordo_command_run ordo_doc_restore_run;
+ordo_command_run ordo_doc_where_run;
 ordo_command_run ordo_status_run;
 ordo_command_run ordo_move_run;
 ordo_command_run ordo_drain_run;

@@ -11,7 +11,8 @@
 #include "common/random.h"
 #include "tools/ordo/side_link.h"
 
-enum { ASK_MS = 1000, POLL_MS = 20, ANSWER_TIMEOUT_MS = 2000, PATIENCE_MS = 15000, RELEASE_TIMEOUT_MS = 500, ENDPOINT_SIZE = 256 };
+enum { ASK_MS = 1000, POLL_MS = 20, ANSWER_TIMEOUT_MS = 2000, PATIENCE_MS = 15000, RELEASE_TIMEOUT_MS = 500,
+       ENDPOINT_SIZE = 256 };
 
 struct held_store {
     struct side_link *link;
@@ -20,15 +21,18 @@ struct held_store {
     char database[PATH_MAX];
 };
 
-/* What its shard has noted (shard/host.c); it may have ended since. */
+/* The shard that has the store wrote it there (shard/folder.h). */
 static ordo_err find_endpoint(const char *path, char endpoint[ENDPOINT_SIZE], struct ordo_problem *problem) {
     char note[PATH_MAX];
     bool fits = snprintf(note, sizeof note, "%s/side", path) < (int)sizeof note;
     FILE *file = fits ? fopen(note, "re") : NULL;
-    bool is_read = file != NULL && fscanf(file, "%255s", endpoint) == 1;
+    bool is_read = file != NULL && fgets(endpoint, ENDPOINT_SIZE, file) != NULL;
     if (file != NULL) fclose(file);
-    if (is_read) return ORDO_OK;
-    ordo_problem_set(problem, "The store is in use, and %s does not say by which shard.", note);
+    if (is_read) {
+        endpoint[strcspn(endpoint, "\n")] = '\0';
+        return ORDO_OK;
+    }
+    ordo_problem_set(problem, "The store is in use, and %s does not say how its shard is reached.", note);
     return ORDO_ERR_LOCKED;
 }
 

@@ -28,6 +28,7 @@ static const struct command {
     {"doc", "log", "print a document's committed ops, one JSON object per line", ordo_doc_log_run},
     {"doc", "at", "print a document as it was at a seq or at a time", ordo_doc_at_run},
     {"doc", "diff", "print what differs between a document at two seqs", ordo_doc_diff_run},
+    {"doc", "where", "print which shard serves a document", ordo_doc_where_run},
     {"doc", "restore", "make a document's content at a seq its content again", ordo_doc_restore_run},
     {NULL, "verify", "check the data of a shard, stopped or running", ordo_verify_run},
     {NULL, "backup", "copy the data of a running cluster", ordo_backup_run},

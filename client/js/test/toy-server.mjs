@@ -4,6 +4,9 @@ import { lengthAfterValid, tieOf, transform } from "../dist/ot/op.js";
 import { Rope } from "../dist/ot/rope.js";
 import { NackCode, decodeClient, encodeServer } from "./wire.mjs";
 
+/** All but those that ask for another identity or for patience; one of them no client knows. */
+const ODD_CODES = [0, 1, 2, 3, 4, 6, 11, 12, 13, 14, 99];
+
 export class ToyServer {
   log = []; // { clientId, clientSeq, baseSeq, submitted, body: { kind, op, lineage }, connection }
   texts = [""]; // after each seq; undefined while deleted
@@ -99,6 +102,8 @@ export class ToyServer {
     const nack = (code, more = {}) => this.#send(connection, { doc: handle, nack: { client_seq: clientSeq, code, ...more } });
     if (connection.isEnded) return nack(NackCode.NOT_OPEN);
     if (this.faults !== undefined && this.random.chance(this.faults.rateLimited)) return nack(NackCode.RATE_LIMITED, { retry_after_ms: 5 });
+    if (this.faults !== undefined && this.random.chance(this.faults.notOpen ?? 0)) return nack(NackCode.NOT_OPEN);
+    if (this.faults !== undefined && this.random.chance(this.faults.odd ?? 0)) return nack(this.random.pick(ODD_CODES), { message: "odd" });
     const isLost = this.faults !== undefined && this.random.chance(this.faults.unavailable);
     if (isLost && this.random.chance(50)) return nack(NackCode.UNAVAILABLE);
     const submitted = JSON.stringify(submit);
