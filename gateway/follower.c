@@ -1,5 +1,6 @@
 #include "gateway/follower.h"
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -11,17 +12,21 @@
 #include "common/memory.h"
 #include "common/random.h"
 
+#define REST_S 0.01
 #define REGISTER_MS 250 /* so often the entry is looked after; bounds how long stopping takes, too */
 
 struct ordo_follower {
     struct ordo_turn *turn;
     struct ev_loop *loop;
     ev_io news;
+    ev_timer rest;                     /* while slots move there are news hundreds of times a second: not each is read */
+    const struct ordo_directory_view *view; /* the one that `cluster` is of; held */
     void (*changed)(void *user);
     void *user;
     struct ordo_directory *directory;
     struct ordo_cluster *cluster;      /* the newest that was understood, with a table; NULL before the first */
     bool is_away, is_odd;              /* logged */
+    uint64_t away_since_ms;            /* wall clock; 0: it is there */
     struct ordo_cluster_gateway entry; /* of the thread from its start on */
     pthread_t thread;
     atomic_bool stops;
@@ -40,7 +45,9 @@ static bool is_ours(struct ordo_follower *follower, const struct ordo_cluster *c
     return cluster->has_table && !is_other;
 }
 
-static void take(struct ordo_follower *follower, struct ordo_cluster *cluster) {
+static void take(struct ordo_follower *follower, const struct ordo_directory_view *view, struct ordo_cluster *cluster) {
+    ordo_directory_view_release(follower->view);
+    follower->view = ordo_directory_view_hold(view);
     ordo_cluster_destroy(follower->cluster);
     follower->cluster = cluster;
     ordo_turn_step(follower->turn, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_PLACEMENT,
@@ -56,10 +63,11 @@ static void read_news(struct ordo_follower *follower) {
     if (is_away != follower->is_away)
         log_info("event=directory_%s reason=\"%s\"", is_away ? "away" : "there", view->away_reason);
     follower->is_away = is_away;
+    follower->away_since_ms = view->away_since_ms;
     if (ordo_cluster_decode(view, &cluster, &problem) != ORDO_OK) {
         log_error("event=table_not_understood reason=\"%s\"", problem.text);
     } else if (is_ours(follower, cluster)) {
-        take(follower, cluster);
+        take(follower, view, cluster);
     } else {
         ordo_cluster_destroy(cluster);
     }
@@ -67,11 +75,19 @@ static void read_news(struct ordo_follower *follower) {
 }
 
 static void on_news(struct ev_loop *loop, ev_io *watcher, int events) {
-    (void)loop;
     (void)events;
     struct ordo_follower *follower = watcher->data;
+    ev_io_stop(loop, watcher);
     ordo_directory_calm(follower->directory);
     read_news(follower);
+    ev_timer_again(loop, &follower->rest);
+}
+
+static void on_rested(struct ev_loop *loop, ev_timer *watcher, int events) {
+    (void)events;
+    struct ordo_follower *follower = watcher->data;
+    ev_timer_stop(loop, watcher);
+    ev_io_start(loop, &follower->news);
 }
 
 bool ordo_follower_find(const struct ordo_follower *follower, const struct ordo_store_id *store,
@@ -82,6 +98,21 @@ bool ordo_follower_find(const struct ordo_follower *follower, const struct ordo_
     *data_endpoint = live->data_endpoint;
     *side_endpoint = live->side_endpoint;
     return true;
+}
+
+bool ordo_follower_describe(const struct ordo_follower *follower, struct ordo_buffer *out) {
+    const struct ordo_directory_view *view = follower->view;
+    if (view == NULL) return false;
+    json_t *items = json_object();
+    for (size_t i = 0; i < view->count; i++)
+        json_object_set_new(items, view->items[i].key,
+                            json_stringn((const char *)view->items[i].value.data, view->items[i].value.size));
+    json_t *all = json_pack("{s:I, s:o}", "away_since_ms", (json_int_t)follower->away_since_ms, "items", items);
+    char *text = json_dumps(all, JSON_COMPACT);
+    json_decref(all);
+    if (text != NULL) ordo_buffer_append_slice(out, ordo_slice_of(text));
+    free(text);
+    return text != NULL;
 }
 
 /* ---- the thread: the gateway's own entry */
@@ -129,7 +160,9 @@ ordo_err ordo_follower_start(const struct ordo_follower_config *config, struct o
     snprintf(follower->entry.url, sizeof follower->entry.url, "%s", config->url);
     ordo_random_bytes(follower->entry.process.bytes, sizeof follower->entry.process.bytes);
     ev_io_init(&follower->news, on_news, ordo_directory_event_fd(follower->directory), EV_READ);
-    follower->news.data = follower;
+    ev_init(&follower->rest, on_rested);
+    follower->rest.repeat = REST_S;
+    follower->news.data = follower->rest.data = follower;
     ev_io_start(follower->loop, &follower->news);
     read_news(follower);
     follower->changed = config->changed; /* from now on: the caller has no follower yet */
@@ -145,7 +178,9 @@ void ordo_follower_stop(struct ordo_follower *follower) {
     atomic_store(&follower->stops, true);
     pthread_join(follower->thread, NULL);
     ev_io_stop(follower->loop, &follower->news);
+    ev_timer_stop(follower->loop, &follower->rest);
     ordo_directory_close(follower->directory);
+    ordo_directory_view_release(follower->view);
     ordo_cluster_destroy(follower->cluster);
     free(follower);
 }

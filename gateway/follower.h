@@ -34,4 +34,7 @@ void ordo_follower_stop(struct ordo_follower *follower);
 bool ordo_follower_find(const struct ordo_follower *follower, const struct ordo_store_id *store,
                         const char **data_endpoint, const char **side_endpoint);
 
+/* Appends what the directory said last as JSON: {"away_since_ms": N, "items": {"KEY": "VALUE", …}}. False: nothing was ever read. */
+bool ordo_follower_describe(const struct ordo_follower *follower, struct ordo_buffer *out);
+
 #endif

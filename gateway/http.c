@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "gateway/follower.h"
+
 enum { HEADERS_SIZE_MAX = 2048, PIECE_SIZE = 16 * 1024 };
 
 /* A page gets everything from here and nothing from elsewhere: no inline scripts or styles, no frames around it. 'self' covers
@@ -117,22 +119,37 @@ int ordo_http_go_on(struct lws *wsi, struct ordo_http_answer *rest) {
     return 0;
 }
 
-int ordo_http_answer(struct lws *wsi, struct ordo_slice path, const struct ordo_gateway *gateway,
+/* It tells addresses inside of the cluster, so only to whoever is on this machine: `ordo status`, when the directory is away. */
+static int answer_directory(struct lws *wsi, const struct ordo_follower *follower) {
+    char peer[64] = "";
+    lws_get_peer_simple(wsi, peer, sizeof peer);
+    bool is_local = strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0 || strncmp(peer, "::ffff:127.", 11) == 0;
+    if (!is_local) return answer(wsi, 403, "text/plain", ordo_slice_of("only for this machine\n"));
+    struct ordo_buffer body = {0};
+    bool is_known = follower != NULL && ordo_follower_describe(follower, &body);
+    int result = is_known ? answer(wsi, 200, "application/json", ordo_buffer_slice(&body))
+                          : answer(wsi, 404, "text/plain", ordo_slice_of("no directory was ever read here\n"));
+    ordo_buffer_finish(&body);
+    return result;
+}
+
+int ordo_http_answer(struct lws *wsi, struct ordo_slice path, const struct ordo_turn *turn,
                      const struct ordo_site *site, struct ordo_http_answer *rest) {
     if (ordo_slice_equal(path, ordo_slice_of("/healthz")))
         return answer(wsi, 200, "text/plain", ordo_slice_of("ok\n"));
     if (ordo_slice_equal(path, ordo_slice_of("/readyz"))) {
-        bool is_ready = ordo_gateway_is_ready(gateway);
+        bool is_ready = ordo_gateway_is_ready(turn->core);
         return answer(wsi, is_ready ? 200 : 503, "text/plain",
                       ordo_slice_of(is_ready ? "ready\n" : "the link to the shard is down\n"));
     }
     if (ordo_slice_equal(path, ordo_slice_of("/metrics"))) {
         struct ordo_buffer body = {0};
-        write_metrics(ordo_gateway_stats(gateway), &body);
+        write_metrics(ordo_gateway_stats(turn->core), &body);
         int result = answer(wsi, 200, "text/plain; version=0.0.4", ordo_buffer_slice(&body));
         ordo_buffer_finish(&body);
         return result;
     }
+    if (ordo_slice_equal(path, ordo_slice_of("/directory"))) return answer_directory(wsi, turn->follower);
     const struct ordo_site_file *file = ordo_site_find(site, path);
     if (file != NULL) return answer_file(wsi, file, rest);
     return answer(wsi, 404, "text/plain", ordo_slice_of("not found; WebSockets are served at /v1/ws\n"));

@@ -1,12 +1,12 @@
 /* gateway/http.h: what the port answers to plain HTTP: /healthz (the process lives), /readyz (its shard is
- * there), /metrics (Prometheus text), and the files of a site (site.h), if one is served. Everything else is 404. */
+ * there), /metrics (Prometheus text), /directory (what the directory said last; for this machine alone), and the files of a site (site.h), if one is served. Everything else is 404. */
 #ifndef ORDO_GATEWAY_HTTP_H
 #define ORDO_GATEWAY_HTTP_H
 
 #include <libwebsockets.h>
 
-#include "gateway/core/gateway.h"
 #include "gateway/site.h"
+#include "gateway/turn.h"
 
 /* What is left to send of an answer; zeroed memory at the start of a request. */
 struct ordo_http_answer {
@@ -15,7 +15,7 @@ struct ordo_http_answer {
 };
 
 /* Answers the request for `path`; the value is what an lws callback returns. `site` may be NULL. */
-int ordo_http_answer(struct lws *wsi, struct ordo_slice path, const struct ordo_gateway *gateway,
+int ordo_http_answer(struct lws *wsi, struct ordo_slice path, const struct ordo_turn *turn,
                      const struct ordo_site *site, struct ordo_http_answer *rest);
 /* The socket takes more of an answer. */
 int ordo_http_go_on(struct lws *wsi, struct ordo_http_answer *rest);

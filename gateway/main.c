@@ -219,7 +219,10 @@ static bool follow(struct process *process) {
     const struct ordo_follower_config config = {.directory = process->options.directory, .name = process->name, .url = url,
                                                 .turn = &process->turn, .loop = process->loop,
                                                 .changed = addresses_changed, .user = process};
-    if (ordo_follower_start(&config, &problem, &process->follower) == ORDO_OK) return true;
+    if (ordo_follower_start(&config, &problem, &process->follower) == ORDO_OK) {
+        process->turn.follower = process->follower;
+        return true;
+    }
     log_error("event=stopped reason=\"%s\"", problem.text);
     return false;
 }
@@ -244,6 +247,7 @@ static bool start(struct process *process) {
 
 /* The mirror of the start; safe on a half-started process. */
 static void finish(struct process *process) {
+    process->turn.follower = NULL;
     ordo_follower_stop(process->follower);
     ordo_wire_lws_destroy(process->clients);
     if (process->zmq != NULL) {

@@ -6,8 +6,11 @@
 #include "common/clock.h"
 #include "gateway/core/gateway.h"
 
+struct ordo_follower;
+
 struct ordo_turn {
     struct ordo_gateway *core;
+    const struct ordo_follower *follower; /* of the directory; NULL: there is none (yet) */
     uint64_t wall_ms, now_ms; /* now_ms is monotonic */
 };
 

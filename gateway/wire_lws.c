@@ -320,7 +320,7 @@ static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void
     char path[PATH_SIZE_MAX];
     switch (reason) {
     case LWS_CALLBACK_HTTP:
-        return ordo_http_answer(wsi, ordo_slice(path, copy_path(wsi, path)), wire->turn->core, wire->options->site,
+        return ordo_http_answer(wsi, ordo_slice(path, copy_path(wsi, path)), wire->turn, wire->options->site,
                                 user);
     case LWS_CALLBACK_HTTP_WRITEABLE: return ordo_http_go_on(wsi, user);
     default: return callback(wsi, reason, NULL, in, size);

@@ -1,9 +1,9 @@
 #include "shard/confine.h"
 
+#include "common/files.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "shard/confine_merge.h"
-#include "common/files.h"
 #include "shard/manifest.h"
 
 #include <dirent.h>

@@ -1,5 +1,6 @@
 #include "shard/confine_merge.h"
 
+#include "common/files.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "shard/confine.h"
@@ -7,7 +8,6 @@
 #include "shard/core/documents.h"
 #include "shard/core/key.h"
 #include "shard/core/row_age.h"
-#include "common/files.h"
 #include "shard/salvage.h"
 #include "shard/sst_block.h"
 

@@ -4,6 +4,7 @@
  *     DIR/db/         the database
  *     DIR/low-water   a turn that was durable (low_water.h)
  *     DIR/reserve     space kept for the day when there is none (disk.h)
+ *     DIR/side        where the shard that has it is asked (side.h), one line; written by host.c
  *     DIR/checkpoint  links to tables, while a backup is made (backup.h)
  *     DIR/bad-tables  tables in which compaction met a bad block; DIR/confine while they are taken out, DIR/lost what
  *                     was (confine.h)

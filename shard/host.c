@@ -6,6 +6,7 @@
 
 #include "common/assert.h"
 #include "common/clock.h"
+#include "common/files.h"
 #include "common/memory.h"
 #include "common/random.h"
 #include "shard/confine.h"
@@ -125,6 +126,22 @@ static ordo_err listen_to_gateways(struct ordo_host *host, struct ordo_problem *
     return ordo_side_start(&side, problem, &host->side);
 }
 
+/* STORE/side says to whoever finds the store in use how its shard is asked. It is no harm if it cannot be written, or is left by a
+ * process that died: then nobody answers there. */
+static void write_side_note(const struct ordo_host *host) {
+    char path[PATH_MAX], temporary[PATH_MAX], line[ORDO_ENDPOINT_SIZE + 1];
+    if (snprintf(path, sizeof path, "%s/side", host->folder.path) >= PATH_MAX ||
+        snprintf(temporary, sizeof temporary, "%s/side.new", host->folder.path) >= PATH_MAX) return;
+    snprintf(line, sizeof line, "%s\n", ordo_side_endpoint(host->side));
+    ordo_err err = ordo_file_replace(path, temporary, ordo_slice_of(line));
+    (void)err;
+}
+
+static void remove_side_note(const struct ordo_host *host) {
+    char path[PATH_MAX];
+    if (host->side != NULL && snprintf(path, sizeof path, "%s/side", host->folder.path) < PATH_MAX) unlink(path);
+}
+
 ordo_err ordo_host_open(const char *path, const struct ordo_host_config *config, struct ordo_problem *problem,
                         struct ordo_host **host_out) {
     struct ordo_host *host = ordo_alloc(sizeof *host);
@@ -139,6 +156,7 @@ ordo_err ordo_host_open(const char *path, const struct ordo_host_config *config,
         ordo_host_stop(host);
         return err;
     }
+    write_side_note(host);
     *host_out = host;
     return ORDO_OK;
 }
@@ -212,6 +230,7 @@ void ordo_host_stop(struct ordo_host *host) {
     atomic_store(&host->is_stopping, true);
     ordo_inbox_wake(&host->inbox);
     if (host->is_serving) pthread_join(host->thread, NULL);
+    remove_side_note(host);
     ordo_side_stop(host->side);
     ordo_wire_close(&host->wire);
     ordo_workers_stop(host->workers);

@@ -182,23 +182,15 @@ ordo_err ordo_identity_restore(struct ordo_store *store, struct ordo_identity *i
     return write_rows(store, &batch, problem);
 }
 
-/* Whether it owns all slots, as far as can be told: it was made with all of them, and gave none away. */
-static bool has_all(const struct ordo_identity *identity) {
+/* Whether it owns all slots, as far as can be told: it was made with all of them, and gave none away. A store without a
+ * single row may be one of a cluster that has none yet; unless it is of no cluster that anybody knows. */
+static bool has_all(const struct ordo_identity *identity, bool has_cluster) {
+    if (identity->slot_count == 0) return !has_cluster;
     for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         const struct ordo_slot_row *row = &identity->slots[slot];
         if (row->state != ORDO_SLOT_NONE && (row->state != ORDO_SLOT_OWNED || row->epoch != 1)) return false;
     }
     return true;
-}
-
-/* Deletions are not among what a repair takes over, so rows of a slot that is elsewhere may have come back. */
-static void delete_slot(struct ordo_batch *batch, unsigned slot) {
-    struct ordo_buffer lower = {0}, upper = {0};
-    ordo_key_slot_range(&lower, &upper, (uint16_t)slot);
-    for (int cf = ORDO_CF_META + 1; cf < ORDO_CF_COUNT; cf++)
-        ordo_batch_delete_range(batch, (enum ordo_cf)cf, ordo_buffer_slice(&lower), ordo_buffer_slice(&upper));
-    ordo_buffer_finish(&lower);
-    ordo_buffer_finish(&upper);
 }
 
 ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *has_cluster,
@@ -215,11 +207,13 @@ ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *ha
     struct ordo_batch batch = {0};
     put_ids(&batch, &identity);
     ordo_err read_err = read_slots(view, &identity, true);
-    bool is_whole = has_all(&identity);
+    bool is_whole = has_all(&identity, *has_cluster);
     for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         uint64_t epoch = ordo_identity_epoch(&identity, slot);
         if (epoch > 0 || is_whole) own(&batch, &identity, slot, (epoch > 0 ? epoch : 1) + 1);
-        else if (identity.slots[slot].state == ORDO_SLOT_GIVEN && identity.slots[slot].is_cleared) delete_slot(&batch, slot);
+        /* Deletions are not among what a repair takes over, so rows of a slot that is elsewhere may have come back. */
+        else if (identity.slots[slot].state == ORDO_SLOT_GIVEN && identity.slots[slot].is_cleared)
+            ordo_slot_delete_rows(&batch, (uint16_t)slot);
     }
     store->ops->view_close(view);
     if (read_err) {
@@ -236,21 +230,12 @@ ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *ha
 
 /* ---- by force */
 
-static void clear_slot(struct ordo_batch *batch, unsigned slot) {
-    struct ordo_buffer lower = {0}, upper = {0};
-    ordo_key_slot_range(&lower, &upper, (uint16_t)slot);
-    for (enum ordo_cf cf = ORDO_CF_META + 1; cf < ORDO_CF_COUNT; cf++)
-        ordo_batch_delete_range(batch, cf, ordo_buffer_slice(&lower), ordo_buffer_slice(&upper));
-    ordo_buffer_finish(&lower);
-    ordo_buffer_finish(&upper);
-}
-
 ordo_err ordo_identity_seize(struct ordo_store *store, struct ordo_identity *identity,
                              const uint64_t epochs[ORDO_SLOT_COUNT], struct ordo_problem *problem) {
     struct ordo_batch batch = {0};
     for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         if (epochs[slot] == 0 || identity->slots[slot].state == ORDO_SLOT_OWNED) continue;
-        clear_slot(&batch, slot);
+        ordo_slot_delete_rows(&batch, (uint16_t)slot);
         own(&batch, identity, slot, epochs[slot]);
     }
     return write_rows(store, &batch, problem);
@@ -266,7 +251,8 @@ ordo_err ordo_identity_rejoin(struct ordo_store *store, struct ordo_identity *id
         const struct ordo_slot_place *place = &table->slots[slot];
         bool is_here = memcmp(place->store.bytes, identity->store_id, sizeof identity->store_id) == 0;
         if (row->state != ORDO_SLOT_OWNED || place->epoch <= row->epoch || is_here) continue;
-        *row = (struct ordo_slot_row){.state = ORDO_SLOT_GIVEN, .epoch = place->epoch, .other = place->store};
+        *row = (struct ordo_slot_row){
+            .state = ORDO_SLOT_GIVEN, .epoch = place->epoch, .other = place->store, .turn = identity->turn};
         identity->slot_count--;
         put_slot(&batch, slot, row);
     }

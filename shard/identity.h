@@ -39,7 +39,7 @@ ORDO_MUST_USE ordo_err ordo_identity_found(struct ordo_store *store, struct ordo
  * the cluster id (draws one if that was lost: then `has_cluster` is false), has an id of its own, a higher incarnation,
  * and claims the slots that it owned with a higher epoch, so that wherever both are seen, this one is the owner. Rows of
  * slots that do not read leave the slots unclaimed, as another store may have them; but a store of which all rows that read
- * say "owned since the beginning", or of which none reads, is taken for one that has all. Synced. */
+ * say "owned since the beginning", or neither they nor the cluster read, is taken for one that has all. Synced. */
 ORDO_MUST_USE ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *has_cluster,
                                              struct ordo_problem *problem);
 /* CORRUPT, VERSION, IO. */

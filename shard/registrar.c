@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/assert.h"
@@ -17,6 +18,7 @@
 
 /* A round comes when the directory or a shard has news, and this often anyway: retries, the volume, balancing. */
 #define ROUND_MS 500
+#define REST_MS 15 /* between rounds, once all serve */
 #define FIRST_READ_MS 1000 /* a directory that is there was read by then */
 
 bool registrar_can_ask(const struct ordo_registrar *registrar) {
@@ -126,7 +128,17 @@ static void step_members(struct ordo_registrar *registrar) {
     }
 }
 
+/* While slots move the directory has news hundreds of times a second, and each reading costs the better part of a millisecond. */
+static void rest(const struct ordo_registrar *registrar) {
+    for (size_t i = 0; i < registrar->member_count; i++) {
+        if (registrar->members[i]->state != MEMBER_SERVING) return; /* somebody waits for it */
+    }
+    struct timespec pause = {.tv_nsec = REST_MS * 1000000L};
+    if (registrar->member_count > 0) nanosleep(&pause, NULL);
+}
+
 static void wait_for_news(struct ordo_registrar *registrar) {
+    rest(registrar);
     struct pollfd fds[] = {{.fd = registrar->wake_fd, .events = POLLIN},
                            {.fd = ordo_directory_event_fd(registrar->directory), .events = POLLIN}};
     if (poll(fds, 2, ROUND_MS) < 0) ORDO_ASSERT(errno == EINTR);

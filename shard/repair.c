@@ -1,9 +1,9 @@
 #include "shard/repair.h"
 
+#include "common/files.h"
 #include "common/hash.h"
 #include "common/limits.h"
 #include "common/memory.h"
-#include "common/random.h"
 #include "shard/core/damage.h"
 #include "shard/core/documents.h"
 #include "shard/core/key.h"
@@ -11,8 +11,8 @@
 #include "shard/core/rows.h"
 #include "shard/core/table.h"
 #include "shard/core/value.h"
-#include "common/files.h"
 #include "shard/folder.h"
+#include "shard/repair_document.h"
 #include "shard/salvage.h"
 
 #include <errno.h>
@@ -208,28 +208,8 @@ static bool lies_in_gap(const struct work *work, enum ordo_cf cf, struct ordo_sl
     return false;
 }
 
-static uint64_t draw_lineage(void) {
-    uint64_t lineage;
-    do lineage = ordo_random_u64() & ORDO_NUMBER_MAX;
-    while (lineage == 0);
-    return lineage;
-}
-
-static void count(struct ordo_repair_counts *counts, const struct ordo_mended *mended) {
-    counts->documents++;
-    switch (mended->outcome) {
-    case ORDO_MEND_WHOLE: counts->whole++; break;
-    case ORDO_MEND_UNSURE: counts->unsure++; break;
-    case ORDO_MEND_SHORT: counts->shortened++; break;
-    case ORDO_MEND_LOST: counts->lost++; break;
-    }
-    if (mended->outcome == ORDO_MEND_WHOLE && mended->has_lost_history) counts->history_lost++;
-}
-
 static ordo_err mend_document(struct work *work, struct ordo_view *view, struct ordo_slice doc_key) {
     struct ordo_buffer end_key = {0};
-    struct ordo_key names;
-    struct ordo_mended mended;
     struct wounded *wounded = find_wounded(work, doc_key);
     if (wounded != NULL) wounded->was_mended = true;
     ordo_key_doc_end(&end_key, doc_key);
@@ -239,19 +219,11 @@ static ordo_err mend_document(struct work *work, struct ordo_view *view, struct 
         .may_lack_clients = work->lacks_turns || lies_in_gap(work, ORDO_CF_CLIENTS, doc_key, end) ||
                             (wounded != NULL && wounded->has_bad_client),
         .seen_seq = wounded != NULL ? wounded->seen_seq : 0,
-        .lineage = draw_lineage(),
     };
-    ordo_err err = ordo_mend(view, doc_key, &hints, &work->batch, &mended);
+    ordo_err err = ordo_repair_document(work->repair, view, doc_key, hints, &work->batch);
     ordo_buffer_finish(&end_key);
-    if (err) {
-        ordo_problem_set(work->problem, "The new store cannot be read: %s.", ordo_err_text(err));
-        return err;
-    }
-    count(&work->repair->counts, &mended);
-    if (ordo_key_parse(doc_key, &names) && (mended.outcome != ORDO_MEND_WHOLE || mended.has_lost_history)) {
-        work->repair->document(work->repair->context, names.collection, names.id, &mended);
-    }
-    return write_if_large(work);
+    if (err) ordo_problem_set(work->problem, "The new store cannot be read: %s.", ordo_err_text(err));
+    return err ? err : write_if_large(work);
 }
 
 static ordo_err mend_documents(struct work *work) {
@@ -277,40 +249,18 @@ static ordo_err mend_documents(struct work *work) {
 
 /* ---- what may be lost with its name */
 
-/* Among the rows that were taken over. */
-static bool has_quarantine(struct work *work) {
-    struct ordo_buffer value = {0};
-    struct ordo_view *view = work->store->ops->view_open(work->store);
-    bool is_there = view->ops->get(view, ORDO_CF_META, ordo_key_quarantine, &value) == ORDO_OK;
-    work->store->ops->view_close(view);
-    ordo_buffer_finish(&value);
-    return is_there;
-}
-
-static void put_quarantine(struct work *work) {
-    struct ordo_quarantine_range *ranges = ordo_alloc((work->gap_count + 1) * sizeof *ranges);
-    size_t range_count = 0;
+static ordo_err put_quarantine(struct work *work) {
+    struct ordo_buffer row = {0};
+    ordo_err err = ordo_repair_read_quarantine(work->store, &row); /* of an earlier repair: it holds on */
     for (size_t i = 0; i < work->gap_count; i++) {
         const struct gap *gap = &work->gaps[i];
         if (gap->cf != ORDO_CF_OPS) continue; /* whatever a document has, it has or had ops */
-        ranges[range_count++] = (struct ordo_quarantine_range){
-            ordo_key_document(ordo_buffer_slice(&gap->low)), ordo_key_document(ordo_buffer_slice(&gap->high))};
+        ordo_repair_quarantine(&row, ordo_buffer_slice(&gap->low), ordo_buffer_slice(&gap->high));
     }
-    if (work->lacks_turns) ranges[range_count++] = (struct ordo_quarantine_range){.low = ordo_slice(NULL, 0)};
-    if (range_count > 0 && has_quarantine(work)) { /* of an earlier repair: it holds on */
-        ranges[0] = (struct ordo_quarantine_range){.low = ordo_slice(NULL, 0)};
-        range_count = 1;
-    }
-    if (work->repair->allows_new) {
-        ordo_batch_delete(&work->batch, ORDO_CF_META, ordo_key_quarantine);
-    } else if (range_count > 0) {
-        struct ordo_buffer row = {0};
-        ordo_quarantine_encode(&row, ranges, range_count);
-        ordo_batch_put(&work->batch, ORDO_CF_META, ordo_key_quarantine, ordo_buffer_slice(&row));
-        ordo_buffer_finish(&row);
-    }
-    work->repair->counts.has_quarantine = !work->repair->allows_new && (range_count > 0 || has_quarantine(work));
-    free(ranges);
+    if (work->lacks_turns) ordo_repair_quarantine(&row, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
+    ordo_repair_put_quarantine(work->repair, &row, &work->batch);
+    ordo_buffer_finish(&row);
+    return err;
 }
 
 /* ---- the new store */
@@ -325,7 +275,7 @@ static ordo_err fill(void *context, const char *path, uint64_t *turn, struct ord
     if (!err) err = gather(work, path);
     if (!err) judge_turn(work);
     if (!err) err = mend_documents(work);
-    if (!err) put_quarantine(work);
+    if (!err) err = put_quarantine(work);
     if (!err) err = write_batch(work, false);
     if (!err) err = ordo_identity_succeed(work->store, work->turn, &has_cluster, problem); /* its sync covers all before */
     if (!err && !has_cluster) take_note(work, "Which cluster the store belongs to does not read: a new cluster id was drawn.");

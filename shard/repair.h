@@ -33,5 +33,8 @@ struct ordo_repair {
 /* LOCKED, EXISTS (there is something at `new_path`), NOT_FOUND (no store), NO_SPACE, IO with a problem: nothing was made. */
 ORDO_MUST_USE ordo_err ordo_repair_store(struct ordo_repair *repair, const char *path, const char *new_path,
                                        struct ordo_problem *problem);
+/* Repairs the documents that damaged tables touched (core/damage.h), in the store itself, which is sound otherwise: it takes as
+ * long as they do. Counts only them. LOCKED, CORRUPT (more is damaged), IO with a problem: nothing was changed. */
+ORDO_MUST_USE ordo_err ordo_repair_damage(struct ordo_repair *repair, const char *path, struct ordo_problem *problem);
 
 #endif

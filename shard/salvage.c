@@ -1,7 +1,7 @@
 #include "shard/salvage.h"
 
-#include "common/limits.h"
 #include "common/files.h"
+#include "common/limits.h"
 #include "shard/wal.h"
 
 #include <dirent.h>

@@ -125,6 +125,7 @@ static void answer_status(struct ordo_side *side, struct ordo_slice peer, const 
     status.subscribers = figures.stats.subscribers;
     status.gateways = figures.stats.gateways;
     status.ops_committed = figures.stats.ops_committed;
+    status.turns = figures.stats.turns;
     status.ops_per_s = figures.ops_per_s;
     status.commit_p50_us = figures.commit_p50_us;
     status.commit_p99_us = figures.commit_p99_us;

@@ -9,7 +9,8 @@
 #include "gateway/core/parts.h"
 #include "gateway/core/subscriber.h"
 
-enum { RECONNECT_MS = 500 }; /* a client that is sent away waits up to so long, and as long as it itself sees fit */
+/* A client that is sent away waits up to so long, and as long as it sees fit itself. */
+enum { RECONNECT_MS = 500 };
 
 /* CLOSING follows GREETING too: a connection may be refused before it says anything. */
 static const uint32_t conn_moves[] = {
@@ -113,13 +114,15 @@ void gateway_conn_drain(struct ordo_gateway *gateway) {
     uint64_t spread_ms = count < gateway->config.drain_ms ? count : gateway->config.drain_ms;
     for (uint32_t i = 0; i < gateway->conn_capacity; i++)
         if (gateway->conns[i] != NULL)
-            gateway->conns[i]->drain_due_ms = gateway->now_ms + ordo_prng_below(&gateway->prng, spread_ms + 1);
+            gateway->conns[i]->drain_due_ms =
+                gateway->now_ms + ordo_prng_below(&gateway->prng, spread_ms + 1);
 }
 
 static void drain_tick(struct ordo_gateway *gateway) {
     for (uint32_t i = 0; i < gateway->conn_capacity; i++) {
         struct gateway_conn *conn = gateway->conns[i];
-        bool is_due = conn != NULL && conn->state != GATEWAY_CONN_CLOSING && gateway->now_ms >= conn->drain_due_ms;
+        bool is_due =
+            conn != NULL && conn->state != GATEWAY_CONN_CLOSING && gateway->now_ms >= conn->drain_due_ms;
         if (is_due) send_away(gateway, conn);
     }
 }

@@ -15,7 +15,9 @@ struct ordo_slice gateway_doc_id(const struct gateway_doc *doc);
 bool gateway_doc_is_named(const struct gateway_doc *doc, struct ordo_slice collection, struct ordo_slice id);
 
 /* The shard that serves it. */
-static inline struct gateway_peer *gateway_doc_peer(const struct gateway_doc *doc) { return doc->slot->peer; }
+static inline struct gateway_peer *gateway_doc_peer(const struct gateway_doc *doc) {
+    return doc->slot->peer;
+}
 
 /* Finds the document or makes it, and adds the subscriber to its audience. */
 void gateway_doc_join(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, uint64_t name_hash,

@@ -3,17 +3,17 @@
  * The edge turns sockets into events and effects into sockets; clock and seed come in as data, so tests and
  * the simulator run this very code in memory. One turn of the edge:
  *
- *     ordo_gateway_step() for every frame and every message that waits   what goes to a shard is gathered
- *     ordo_gateway_step(TURN_END)                                        one Envelope per shard is ready to
- * be sent while (ordo_gateway_take(&effect)) ...                             do them, in order for every
- * connection that CONN_OUTPUT named: ordo_gateway_output() one joined frame, one write
+ *     ordo_gateway_step() for every frame and every message that waits: what goes to a shard is gathered
+ *     ordo_gateway_step(TURN_END): one Envelope per shard is ready to be sent
+ *     while (ordo_gateway_take(&effect)) ... do them, in order
+ *     for every connection that CONN_OUTPUT named: ordo_gateway_output(), one joined frame, one write
  *
- * Which shard serves a document is decided by its slot. With a directory the edge hands in what the router table says
- * (PLACEMENT), whenever it changes; shards say NotOwner; of two pieces of news about a slot the one with the higher
- * epoch is right. The core keeps a link to every store that slots are routed to, and knows stores by id alone: their
- * endpoints are the edge's affair. A slot that changes hands takes its documents along: they are attached at the other
- * shard from the last seq that was delivered, as after a lost link; connections stay. Without a directory there is one
- * shard, whatever its id, and it serves all.
+ * Which shard serves a document is decided by its slot. With a directory the edge hands in what the router
+ * table says (PLACEMENT), whenever it changes; shards say NotOwner; of two pieces of news about a slot the
+ * one with the higher epoch is right. The core keeps a link to every store that slots are routed to, and
+ * knows stores by id alone: their endpoints are the edge's affair. A slot that changes hands takes its
+ * documents along: they are attached at the other shard from the last seq that was delivered, as after a lost
+ * link; connections stay. Without a directory there is one shard, whatever its id, and it serves all.
  *
  * A gateway holds no truth: it may die at any moment, its clients come back through another and lose nothing.
  *
@@ -34,13 +34,13 @@
 struct ordo_gateway_config {
     struct ordo_slice name; /* in Welcome and LinkHello; copied */
     uint64_t seed;          /* for session numbers and jitter; random, or fixed in a test */
-    bool has_directory;     /* false: one shard for all; true: nobody serves anything before the first PLACEMENT */
+    bool has_directory;     /* false: one shard serves all; true: nobody does before the first PLACEMENT */
     uint32_t op_size_max, frame_size_max, presence_size_max;
     uint32_t documents_per_connection_max;
     uint32_t outbox_size_max;  /* bytes waiting for one connection; beyond: drop and resync, or close */
     uint32_t hello_timeout_ms; /* from the opening of a connection to its Hello */
     uint32_t open_timeout_ms;  /* an Open that waits for a shard that is away is refused after this */
-    uint32_t drain_ms;         /* DRAIN closes connections over so long at most (1 ms for each, if that is less) */
+    uint32_t drain_ms; /* DRAIN closes connections over so long at most (1 ms for each, if that is less) */
 };
 /* All the defaults of common/limits.h; the caller sets name and seed. */
 void ordo_gateway_config_init(struct ordo_gateway_config *config);
@@ -58,8 +58,9 @@ enum ordo_gateway_event_kind {
     ORDO_GATEWAY_PLACEMENT,     /* the router table as the edge knows it now; only with a directory */
     ORDO_GATEWAY_TURN_END,
     ORDO_GATEWAY_TICK,  /* at least every 100 ms */
-    ORDO_GATEWAY_DRAIN, /* the process is about to stop: GoAway to all and close them, one after the other, in the
-                           ticks that follow; new ones are sent away at once. is_ready is false from now on */
+    ORDO_GATEWAY_DRAIN, /* the process is about to stop: GoAway to all and close them, one after the other, in
+                           the ticks that follow; new ones are sent away at once. is_ready is false from now
+                           on */
 };
 
 struct ordo_gateway_event {
@@ -69,16 +70,16 @@ struct ordo_gateway_event {
     uint32_t conn;    /* CONN_… */
     uint32_t peer;    /* LINK_… and SIDE_…: as in the LINK_OPEN that made the sockets */
     uint64_t
-        session; /* … and the session that the socket was opened for; events of an older one are ignored */
+        session; /* … and the session that the socket was opened for; those of an older one are ignored */
     struct ordo_slice bytes;
     const struct ordo_placement *placement; /* PLACEMENT; borrowed */
 };
 
 /* `peer` is a small number that the core picks for a shard and may use again after LINK_CLOSE. */
 enum ordo_gateway_effect_kind {
-    ORDO_GATEWAY_LINK_OPEN,   /* close the sockets to `peer`, connect fresh ones to the endpoints of `store` with
-                                 routing ids made from `session`. Where these are not known, or not to be used,
-                                 answer with LINK_DOWN: the core tries again in a moment */
+    ORDO_GATEWAY_LINK_OPEN,   /* close the sockets to `peer`, connect fresh ones to the endpoints of `store`,
+                                 routing ids made from `session`. Where these are not known, or not to be
+                                 used, answer with LINK_DOWN: the core tries again in a moment */
     ORDO_GATEWAY_LINK_CLOSE,  /* close the sockets to `peer`: nothing is routed there any more */
     ORDO_GATEWAY_LINK_SEND,   /* one message on the data link; where it cannot be sent at once, answer with
                                  LINK_DOWN */
@@ -93,7 +94,7 @@ struct ordo_gateway_effect {
     enum ordo_gateway_effect_kind kind;
     uint32_t conn;
     uint32_t peer;
-    struct ordo_store_id store; /* LINK_OPEN: who is expected there; none without a directory: whoever answers */
+    struct ordo_store_id store; /* LINK_OPEN: who is expected there; none (no directory): whoever answers */
     uint64_t session;
     uint16_t code;      /* of RFC 6455 */
     const char *reason; /* static; at most 100 bytes */
@@ -102,11 +103,11 @@ struct ordo_gateway_effect {
 
 /* What has happened since the start; gauges say so. */
 struct ordo_gateway_stats {
-    uint64_t connections, documents, subscribers;    /* gauges */
-    uint64_t links, links_ready;                     /* gauges: shards that a link is kept to, those whose link is up */
-    uint64_t slots_unowned;                          /* gauge: slots that nobody serves, as far as is known here */
-    uint64_t slots_moved;                            /* slots that another shard serves than before */
-    uint64_t not_owners;                             /* NotOwner heard */
+    uint64_t connections, documents, subscribers; /* gauges */
+    uint64_t links, links_ready; /* gauges: shards that a link is kept to, those whose link is up */
+    uint64_t slots_unowned;      /* gauge: slots that nobody serves, as far as is known here */
+    uint64_t slots_moved;        /* slots that another shard serves than before */
+    uint64_t not_owners;         /* NotOwner heard */
     uint64_t frames_received, bytes_received;        /* from clients */
     uint64_t frames_sent, messages_sent, bytes_sent; /* to clients */
     uint64_t submits, submits_refused;               /* refused: for want of a link or of credit */
@@ -130,9 +131,9 @@ bool ordo_gateway_take(struct ordo_gateway *gateway, struct ordo_gateway_effect 
  * again once the socket can take it; false: CONN_OUTPUT will tell when there is something again. */
 bool ordo_gateway_output(struct ordo_gateway *gateway, uint32_t conn, struct ordo_buffer *frame);
 
-/* Whether clients should come here: it is known who serves what, the link to at least one shard is up, and this gateway
- * is not about to stop. A shard that is away makes the gateway no worse than others, so it stays ready for all documents
- * of the other shards; `links` and `links_ready` tell how many are missing. */
+/* Whether clients should come here: it is known who serves what, the link to at least one shard is up, and
+ * this gateway is not about to stop. A shard that is away makes the gateway no worse than others, so it stays
+ * ready for all documents of the other shards; `links` and `links_ready` tell how many are missing. */
 bool ordo_gateway_is_ready(const struct ordo_gateway *gateway);
 const struct ordo_gateway_stats *ordo_gateway_stats(const struct ordo_gateway *gateway);
 

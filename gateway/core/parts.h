@@ -24,8 +24,8 @@ struct gateway_stream *gateway_stream_of(struct gateway_list *in_conn);
 /* Whether it answers on this handle: an Open, a resync, or a ReadHistory. */
 bool gateway_stream_has_handle(const struct gateway_stream *stream, uint32_t handle);
 
-/* The session with this shard is over: half an answer cannot be finished by another process, nor taken back, so only a
- * new connection is clean. */
+/* The session with this shard is over: half an answer cannot be finished by another process, nor taken back,
+ * so only a new connection is clean. */
 void gateway_stream_cut(struct ordo_gateway *gateway, struct gateway_peer *peer);
 
 /* For answers that nobody waits for any more. Either may be NULL. */

@@ -242,7 +242,8 @@ static void welcomed(struct ordo_gateway *gateway, struct gateway_peer *peer,
 }
 
 static bool is_of_shard(const struct gateway_peer *peer, ProtobufCBinaryData shard, uint64_t incarnation) {
-    return ordo_slice_equal(ordo_slice_of_binary(shard), ordo_slice(peer->store.bytes, sizeof peer->store.bytes)) &&
+    return ordo_slice_equal(ordo_slice_of_binary(shard),
+                            ordo_slice(peer->store.bytes, sizeof peer->store.bytes)) &&
            incarnation == peer->incarnation;
 }
 
@@ -259,7 +260,9 @@ static void dispatch(struct ordo_gateway *gateway, struct gateway_peer *peer,
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_COMMIT:
         gateway_doc_commit(gateway, peer, message->commit);
         return;
-    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_NACK: gateway_submit_nacked(gateway, peer, message->nack); return;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_NACK:
+        gateway_submit_nacked(gateway, peer, message->nack);
+        return;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_DUPLICATE:
         gateway_submit_duplicate(gateway, peer, message->duplicate);
         return;

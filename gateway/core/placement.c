@@ -109,15 +109,16 @@ static void route(struct ordo_gateway *gateway, struct gateway_slot *slot, struc
     gateway->stats.slots_unowned = gateway->nobody->slot_count;
 }
 
-/* True: it is news, whether or not it names another shard than before. A slot whose owner nobody could name is news with
- * its old epoch as soon as somebody can. */
+/* True: it is news, whether or not it names another shard than before. A slot whose owner nobody could name
+ * is news with its old epoch as soon as somebody can. */
 static bool is_news(const struct ordo_gateway *gateway, const struct gateway_slot *slot,
                     const struct ordo_slot_place *place) {
     if (place->epoch != slot->epoch) return place->epoch > slot->epoch;
     return slot->peer == gateway->nobody && place->epoch > 0;
 }
 
-static void move_to(struct ordo_gateway *gateway, struct gateway_slot *slot, struct gateway_peer *peer, bool rests) {
+static void move_to(struct ordo_gateway *gateway, struct gateway_slot *slot, struct gateway_peer *peer,
+                    bool rests) {
     docs_leave(gateway, slot, slot->peer == peer);
     if (slot->peer != peer) route(gateway, slot, peer);
     docs_join(gateway, slot, rests);
@@ -132,8 +133,8 @@ void gateway_placement_take(struct ordo_gateway *gateway, const struct ordo_plac
         if (!is_news(gateway, slot, place)) continue;
         slot->epoch = place->epoch;
         struct gateway_peer *peer = peer_of_store(gateway, place->store);
-        /* It may have been away and come back: then the shard's own NotOwner, which is on its way, tells us to attach
-         * anew. */
+        /* It may have been away and come back: then the shard's own NotOwner, which is on its way, tells us
+         * to attach anew. */
         if (peer != slot->peer) move_to(gateway, slot, peer, false);
     }
 }
@@ -152,5 +153,6 @@ void gateway_placement_not_owner(struct ordo_gateway *gateway, const struct gate
     bool is_hasty = slot->told_ms != 0 && gateway->now_ms < slot->told_ms + GATEWAY_REST_MS;
     slot->told_ms = gateway->now_ms;
     if (has_news) slot->epoch = place.epoch;
-    move_to(gateway, slot, has_news ? peer_of_store(gateway, place.store) : slot->peer, !has_news || is_hasty);
+    move_to(gateway, slot, has_news ? peer_of_store(gateway, place.store) : slot->peer,
+            !has_news || is_hasty);
 }

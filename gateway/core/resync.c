@@ -55,7 +55,8 @@ void gateway_resync_withdraw(struct gateway_subscriber *subscriber) {
 }
 
 void gateway_resync_rest(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
-    subscriber->rest_until_ms = gateway->now_ms + GATEWAY_REST_MS; /* one pace for all keeps the list in order */
+    subscriber->rest_until_ms =
+        gateway->now_ms + GATEWAY_REST_MS; /* one pace for all keeps the list in order */
     attach_move(subscriber, GATEWAY_ATTACH_RESTING);
 }
 

@@ -1,7 +1,9 @@
 /* gateway/core/state.h: what a gateway is made of, for the files of the core alone.
  *
- *     gateway ── conn ── subscriber ── doc ── slot ── peer      subscriber: one connection's opening of one document
+ *     gateway ── conn ── subscriber ── doc ── slot ── peer
  *                 └─ outbox, streams, history waits
+ *
+ * A subscriber is one connection's opening of one document.
  *
  * Threads: one. Units: ms (monotonic unless it says wall), bytes. */
 #ifndef ORDO_GATEWAY_CORE_STATE_H
@@ -19,7 +21,7 @@
 #define GATEWAY_CONN_ATTACHES_MAX 8
 /* Attaches that one shard has not answered yet: after a restart it loads documents at its own pace. */
 #define GATEWAY_PEER_ATTACHES_MAX 512
-/* An Attach that was refused for now, or that a shard says it is the wrong one for, is tried again after this. */
+/* An Attach that was refused for now, or that came to the wrong shard, is tried again after this. */
 #define GATEWAY_REST_MS 500
 /* ReadHistory that one connection has not been answered yet. */
 #define GATEWAY_CONN_HISTORIES_MAX 4
@@ -57,9 +59,10 @@ enum gateway_subscriber_state {
     GATEWAY_SUBSCRIBER_LIVE,      /* every commit is passed on */
     GATEWAY_SUBSCRIBER_BEHIND,    /* something was dropped on the way: attached at the shard, waits to be
                                      attached anew */
-    GATEWAY_SUBSCRIBER_FINISHING, /* the slot was given away while STREAMING: the parts are sent to the end, then CUT */
-    GATEWAY_SUBSCRIBER_CUT,       /* the link was lost, or the slot given away: the shard does not know this subscriber
-                                     any more */
+    GATEWAY_SUBSCRIBER_FINISHING, /* the slot was given away while STREAMING: the parts are sent to the end,
+                                     then CUT */
+    GATEWAY_SUBSCRIBER_CUT,       /* the link was lost, or the slot given away: the shard does not know this
+                                     subscriber any more */
 };
 
 /* Where the subscriber's (next) Attach is. All but IDLE and SENT are lists, see resync.h. */
@@ -184,8 +187,8 @@ struct ordo_gateway {
     struct gateway_table docs;        /* by hash of the name */
     struct gateway_table subscribers; /* by id */
     uint64_t subscriber_newest;       /* id; never used twice */
-    struct gateway_slot *slots;  /* ORDO_SLOT_COUNT */
-    struct gateway_peer **peers; /* by index; NULL where there is none */
+    struct gateway_slot *slots;       /* ORDO_SLOT_COUNT */
+    struct gateway_peer **peers;      /* by index; NULL where there is none */
     uint32_t peer_capacity;
     struct gateway_peer *nobody; /* serves the slots that nobody serves: a shard that is always away */
     bool is_placed;              /* it is known who serves what */

@@ -77,7 +77,7 @@ void gateway_submit_nacked(struct ordo_gateway *gateway, const struct gateway_pe
 }
 
 void gateway_submit_duplicate(struct ordo_gateway *gateway, const struct gateway_peer *peer,
-                           const Ordo__Cluster__V1__DuplicateAck *from) {
+                              const Ordo__Cluster__V1__DuplicateAck *from) {
     struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, peer, from->subscriber);
     if (subscriber == NULL || subscriber->state == GATEWAY_SUBSCRIBER_OPENING) return;
     if (from->client_seq == subscriber->unanswered_seq) subscriber->unanswered_seq = 0;

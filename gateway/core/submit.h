@@ -11,6 +11,6 @@ void gateway_submit_op(struct ordo_gateway *gateway, struct gateway_subscriber *
 void gateway_submit_nacked(struct ordo_gateway *gateway, const struct gateway_peer *peer,
                            const Ordo__Cluster__V1__Nack *nack);
 void gateway_submit_duplicate(struct ordo_gateway *gateway, const struct gateway_peer *peer,
-                           const Ordo__Cluster__V1__DuplicateAck *duplicate);
+                              const Ordo__Cluster__V1__DuplicateAck *duplicate);
 
 #endif

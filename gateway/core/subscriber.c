@@ -28,8 +28,8 @@ static void subscriber_move(struct gateway_subscriber *subscriber, enum gateway_
     gateway_list_remove(&subscriber->in_opening);
 }
 
-struct gateway_subscriber *gateway_subscriber_find(struct ordo_gateway *gateway, const struct gateway_peer *peer,
-                                                   uint64_t id) {
+struct gateway_subscriber *gateway_subscriber_find(struct ordo_gateway *gateway,
+                                                   const struct gateway_peer *peer, uint64_t id) {
     struct gateway_table_node *node = gateway_table_find(&gateway->subscribers, id);
     if (node == NULL) return NULL;
     struct gateway_subscriber *subscriber = GATEWAY_LIST_ITEM(node, struct gateway_subscriber, by_id);
@@ -156,8 +156,8 @@ void gateway_subscriber_tick(struct ordo_gateway *gateway) {
         struct gateway_subscriber *subscriber =
             GATEWAY_LIST_ITEM(gateway->opening.next, struct gateway_subscriber, in_opening);
         if (gateway->now_ms < subscriber->due_ms) return;
-        bool is_answered_soon = gateway_doc_peer(subscriber->doc)->state == GATEWAY_PEER_READY &&
-                                !subscriber->is_turned_away;
+        bool is_answered_soon =
+            gateway_doc_peer(subscriber->doc)->state == GATEWAY_PEER_READY && !subscriber->is_turned_away;
         if (is_answered_soon) { /* its turn comes, or the shard is at work on it */
             subscriber->due_ms = gateway->now_ms + gateway->config.open_timeout_ms;
             gateway_list_append(&gateway->opening, &subscriber->in_opening);
@@ -257,7 +257,8 @@ void gateway_subscriber_fell_behind(struct ordo_gateway *gateway, struct gateway
     }
 }
 
-void gateway_subscriber_join_shard(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, bool rests) {
+void gateway_subscriber_join_shard(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                                   bool rests) {
     if (subscriber->conn->state == GATEWAY_CONN_CLOSING) return;
     /* With another shard at hand it takes no time worth telling. */
     bool is_away = gateway_doc_peer(subscriber->doc)->state != GATEWAY_PEER_READY;

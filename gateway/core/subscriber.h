@@ -14,14 +14,15 @@
 #include "gateway/core/state.h"
 
 /* The subscriber that `peer` means by `id`; NULL: it is gone, or has to do with another shard by now. */
-struct gateway_subscriber *gateway_subscriber_find(struct ordo_gateway *gateway, const struct gateway_peer *peer,
-                                                   uint64_t id);
+struct gateway_subscriber *gateway_subscriber_find(struct ordo_gateway *gateway,
+                                                   const struct gateway_peer *peer, uint64_t id);
 /* `open` was checked. */
 void gateway_subscriber_open(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request,
                              const Ordo__V1__Open *open, uint64_t name_hash);
 /* Frees it and tells the shard. Nothing is said to the client. */
 void gateway_subscriber_end(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
-/* Opens that waited too long for a shard that is away, or for one that serves the document, are refused with 503. */
+/* Opens that waited too long for a shard that is away, or for one that serves the document, are refused with
+ * 503. */
 void gateway_subscriber_tick(struct ordo_gateway *gateway);
 
 /* From the shard. */
@@ -35,10 +36,12 @@ void gateway_subscriber_refused(struct ordo_gateway *gateway, const struct gatew
 void gateway_subscriber_fell_behind(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
 /* The session is over. */
 void gateway_subscriber_cut(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
-/* The shard that it has to do with does not serve the slot any more: it is detached there, and gets another id. */
+/* The shard that it has to do with does not serve the slot any more: it is detached there, and gets another
+ * id. */
 void gateway_subscriber_leave_shard(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
 /* Afterwards, once the slot is routed to whom it is: it is attached there, after a pause if it `rests`. */
-void gateway_subscriber_join_shard(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, bool rests);
+void gateway_subscriber_join_shard(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                                   bool rests);
 /* Whether the shard has it, so that something may be sent in its name. */
 bool gateway_subscriber_is_attached(const struct gateway_subscriber *subscriber);
 /* The last part is sent. `is_complete` is false when messages that should follow it were dropped. */

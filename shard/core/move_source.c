@@ -296,8 +296,8 @@ static void compare(struct ordo_shard *shard) {
 void ordo_source_given(struct ordo_shard *shard, uint16_t slot) {
     struct ordo_source *source = &shard->source;
     if (source->phase != ORDO_SOURCE_GIVING || source->order.slot != slot) return;
-    ordo_shard_note(shard, ORDO_NOTE_INFO, "event=slot_given slot=%u epoch=%" PRIu64 " move=%" PRIx64, slot,
-                    shard->slots[slot].row.epoch, source->move);
+    ordo_shard_note(shard, ORDO_NOTE_INFO, "event=slot_given slot=%u epoch=%" PRIu64 " move=%" PRIx64 " frozen_ms=%" PRIu64,
+                    slot, shard->slots[slot].row.epoch, source->move, shard->now_ms - source->frozen_ms);
     struct ordo_target *target = source->target;
     source_move(shard, ORDO_SOURCE_NONE);
     forget_chunks(source);

@@ -171,6 +171,20 @@ void ordo_quarantine_encode(struct ordo_buffer *out, const struct ordo_quarantin
     ordo_value_seal(out, ordo_key_quarantine);
 }
 
+void ordo_quarantine_add(struct ordo_buffer *row, const struct ordo_quarantine_range *range) {
+    struct ordo_buffer before = *row;
+    struct ordo_reader body = {0};
+    bool reads = before.size == 0 || !ordo_value_open(ordo_key_quarantine, ordo_buffer_slice(&before), ROW_VERSION, &body);
+    const struct ordo_quarantine_range all = {.low = ordo_slice(NULL, 0)};
+    *row = (struct ordo_buffer){0};
+    ordo_value_begin(row, ROW_VERSION);
+    if (ordo_reader_left(&body) > 0) ordo_buffer_append(row, body.next, ordo_reader_left(&body));
+    ordo_buffer_append_sized(row, reads ? range->low : all.low);
+    ordo_buffer_append_sized(row, reads ? range->high : all.high);
+    ordo_value_seal(row, ordo_key_quarantine);
+    ordo_buffer_finish(&before);
+}
+
 bool ordo_quarantine_touches(struct ordo_slice value, struct ordo_slice lower, struct ordo_slice upper) {
     struct ordo_reader body;
     struct ordo_quarantine_range range;

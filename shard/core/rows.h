@@ -88,6 +88,9 @@ struct ordo_quarantine_range {
     struct ordo_slice low, high; /* document keys, both included; empty: from the first, to the last */
 };
 void ordo_quarantine_encode(struct ordo_buffer *out, const struct ordo_quarantine_range *ranges, size_t count);
+/* Appends one range to `row`, which holds the row as it is stored, or nothing yet; one that does not read becomes one that
+ * holds all. */
+void ordo_quarantine_add(struct ordo_buffer *row, const struct ordo_quarantine_range *range);
 /* Whether the row holds the document; a row that does not read holds all. */
 bool ordo_quarantine_holds(struct ordo_slice value, struct ordo_slice doc_key);
 /* Whether it may hold one from `lower` on and below `upper`. */

@@ -20,3 +20,12 @@ ordo_err ordo_slot_rows_read(struct ordo_view *view, bool tolerates, struct ordo
     iterator->ops->close(iterator);
     return err;
 }
+
+void ordo_slot_delete_rows(struct ordo_batch *batch, uint16_t slot) {
+    struct ordo_buffer lower = {0}, upper = {0};
+    ordo_key_slot_range(&lower, &upper, slot);
+    for (int cf = ORDO_CF_META + 1; cf < ORDO_CF_COUNT; cf++)
+        ordo_batch_delete_range(batch, (enum ordo_cf)cf, ordo_buffer_slice(&lower), ordo_buffer_slice(&upper));
+    ordo_buffer_finish(&lower);
+    ordo_buffer_finish(&upper);
+}

@@ -10,6 +10,9 @@
  * CORRUPT, VERSION, IO. */
 ORDO_MUST_USE ordo_err ordo_slot_rows_read(struct ordo_view *view, bool tolerates, struct ordo_slot_row *rows);
 
+/* Deletes everything of the slot but what `meta` says of it. */
+void ordo_slot_delete_rows(struct ordo_batch *batch, uint16_t slot);
+
 /* Whether documents of the slot may stand in the store and be whole. */
 static inline bool ordo_slot_row_has_documents(const struct ordo_slot_row *row) {
     return row->state == ORDO_SLOT_OWNED || row->state == ORDO_SLOT_IMPORTED ||

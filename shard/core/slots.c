@@ -5,6 +5,7 @@
 #include "common/assert.h"
 #include "common/memory.h"
 #include "shard/core/key.h"
+#include "shard/core/slot_rows.h"
 #include "shard/core/state.h"
 
 enum { HELD_CHECK_MS = 100 };
@@ -55,19 +56,11 @@ void ordo_slot_change(struct ordo_shard *shard, uint16_t slot, const struct ordo
 
 bool ordo_slots_are_dirty(const struct ordo_shard *shard) { return shard->dirty_slot_count > 0; }
 
-static void delete_all(struct ordo_shard *shard, uint16_t slot) {
-    struct ordo_buffer *lower = &shard->key, *upper = &shard->value;
-    ordo_key_slot_range(lower, upper, slot);
-    for (int cf = ORDO_CF_META + 1; cf < ORDO_CF_COUNT; cf++)
-        ordo_batch_delete_range(&shard->effects->batch, (enum ordo_cf)cf, ordo_buffer_slice(lower),
-                                ordo_buffer_slice(upper));
-}
-
 void ordo_slots_turn_end(struct ordo_shard *shard, uint64_t turn) {
     for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT && shard->dirty_slot_count > 0; slot++) {
         struct ordo_slot *here = &shard->slots[slot];
         if (!here->is_dirty) continue;
-        if (here->clears) delete_all(shard, slot);
+        if (here->clears) ordo_slot_delete_rows(&shard->effects->batch, slot);
         ordo_key_slot(&shard->key, slot);
         ordo_slot_row_encode(&shard->value, ordo_buffer_slice(&shard->key), &here->row);
         ordo_batch_put(&shard->effects->batch, ORDO_CF_META, ordo_buffer_slice(&shard->key),

@@ -3,8 +3,8 @@
  *   bench_tuning FOLDER [TURNS [ROUNDS]]
  *
  * Each setting differs from the one in use (shard/rocksdb_options.c) in one thing. For each, in a process of its own: TURNS
- * synced batches (12000), each with a run for 40 of 2,000 documents and the turn's row; each document has after 60 runs a
- * snapshot, its rows, a block of history, and 60 older runs deleted. Then it is killed, opened anew, and 500 documents are read
+ * synced batches (6000), each with a run for 40 of 2,000 documents and the turn's row; each document has after 20 runs a
+ * snapshot, its rows, a block of history, and 20 older runs deleted. Then it is killed, opened anew, and 500 documents are read
  * as loading reads them, cold. All settings take turns, ROUNDS times (3), and of each figure the median is shown.
  *
  * - write CPU: of the thread that writes, per run; all CPU: of the process, with flushes and compactions
@@ -32,7 +32,7 @@
 #include "shard/store_rocksdb.h"
 
 #define MIB ((size_t)1024 * 1024)
-enum { DOC_COUNT = 2000, RUNS_PER_TURN = 40, RUNS_PER_SNAPSHOT = 60, LOAD_COUNT = 500, CONTENT_SIZE = 6000, BLOCK_SIZE = 400,
+enum { DOC_COUNT = 2000, RUNS_PER_TURN = 40, RUNS_PER_SNAPSHOT = 20, LOAD_COUNT = 500, CONTENT_SIZE = 6000, BLOCK_SIZE = 400,
        ROUNDS_MAX = 9 };
 
 struct setting {
@@ -318,7 +318,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: bench_tuning FOLDER [TURNS [ROUNDS]]\n");
         return 2;
     }
-    uint64_t turns = argc > 2 ? strtoull(argv[2], NULL, 10) : 12000;
+    uint64_t turns = argc > 2 ? strtoull(argv[2], NULL, 10) : 6000;
     int rounds = argc > 3 ? atoi(argv[3]) : 3;
     if (turns == 0 || rounds < 1 || rounds > ROUNDS_MAX) return 2;
     static struct setting settings[16];

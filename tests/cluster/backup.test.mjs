@@ -252,7 +252,7 @@ test("targets and clusters that cannot be used are refused in one line", (t) =>
     await failsInOneLine(into(join(cluster.folder, "file")), /file/);
     await failsInOneLine(into("/proc/backups"), /cannot be made/);
     await failsInOneLine(into(join(cluster.data, "shard", "backups")), /not inside of the store's own folder/);
-    await failsInOneLine(run("ordo", ["backup", backups(cluster), "--data", cluster.folder]), /no cluster runs on/);
+    await failsInOneLine(run("ordo", ["backup", backups(cluster), "--data", cluster.folder]), /no cluster runs/);
     const stranger = await serve(cluster, join(cluster.folder, "stranger"));
     await succeeds(backup(cluster));
     await failsInOneLine(run("ordo", ["backup", backups(cluster), "--data", stranger.data]), /of another cluster/);

@@ -52,13 +52,21 @@ async function nothingButTheVictimIsNamed(cluster, head) {
   assert.equal(verified.code, 1);
   const named = [...verified.stdout.matchAll(/ c\/([^ :]+)/g)].map(([, id]) => id);
   assert.deepEqual([...new Set(named)], ["victim"], verified.stdout);
-  const { code, stdout, stderr } = await run("ordo", ["repair", cluster.data, "--into", join(cluster.folder, "new"), "--json"]);
-  assert.equal(code, 3, stderr);
-  const [{ documents }] = JSON.parse(stdout).stores;
-  assert.deepEqual(documents.map(({ id }) => id), ["victim"]);
-  assert.ok(documents[0].readable_seq < head && documents[0].new_lineage, JSON.stringify(documents));
-  const repaired = await run("ordo", ["verify", join(cluster.folder, "new")]);
-  assert.equal(repaired.code, 0, repaired.stdout);
+  const anew = join(cluster.folder, "new");
+  for (const [how, folder] of [[["--into", anew], anew], [["--in-place"], cluster.data]]) {
+    const { code, stdout, stderr } = await run("ordo", ["repair", cluster.data, ...how, "--json"]);
+    assert.equal(code, 3, stderr);
+    const [{ documents, counts }] = JSON.parse(stdout).stores;
+    assert.deepEqual(documents.map(({ id }) => id), ["victim"], how.join(" "));
+    assert.equal(counts.documents === 1, how[0] === "--in-place", "whether the others were looked at");
+    assert.ok(documents[0].readable_seq < head && documents[0].new_lineage, JSON.stringify(documents));
+    const repaired = await run("ordo", ["verify", folder]);
+    assert.equal(repaired.code, 0, repaired.stdout);
+  }
+  await cluster.startUp();
+  const fresh = await cluster.join({ id: "victim", ledger: null });
+  assert.ok(!fresh.text.includes(NEEDLE) && fresh.text.length > 0, "what was before the damage is served again");
+  await typeSome(fresh, 2);
 }
 
 async function typeSome(client, count) {

@@ -43,13 +43,17 @@ test("etcd is away for 20 s, a shard dies meanwhile: all goes on that does not n
     const { finish } = cluster.startLoad([...LOAD, "--duration", "45"]);
     await pause(5000);
     await cluster.etcd.stop();
-    const away = cluster.ordo("status");
+    const away = cluster.ordo("status", "--gateway", "ws://127.0.0.1:1/v1/ws"); // where nobody is
+    const known = cluster.ordo("status", "--json", "--gateway", cluster.url);
     await cluster.shards[1].stop("SIGKILL");
     const restarted = cluster.startShard(1, [], 120_000); // waits for the directory
     restarted.catch(() => {}); // it is awaited below
     const told = await away;
     assert.equal(told.code, 1);
     assert.equal(told.stderr.trim().split("\n").length, 1, "it says that the directory is away");
+    const last = JSON.parse((await known).stdout);
+    assert.equal(last.directory_away, true);
+    assert.deepEqual(last.shards.map(({ name }) => name), ["shard-0", "shard-1", "shard-2", "shard-3"]);
     const puts = Array.from({ length: 12 }, (_, i) => cluster.doc("put", `alive/${i}`, { input: "x" }));
     const succeeded = (await Promise.all(puts)).filter(({ code }) => code === 0).length;
     assert.ok(succeeded >= 3, `${succeeded} of 12 documents went on`);

@@ -72,7 +72,6 @@ static bool show(struct sim *sim, uint16_t slot, struct ordo_slot_place place) {
     sim_log(sim, "the table shows slot %u with epoch %" PRIu64 " at shard %u", slot, place.epoch,
             place.store.bytes[0] - 1);
     *known = place;
-    sim->reattach_count++;
     sim->counts.slots_moved++;
     return true;
 }

@@ -55,9 +55,17 @@ static void conn_close(struct sim *sim, uint32_t conn_index) {
     sim_conn_gateway_close(sim, conn_index);
 }
 
+static void note_news(struct sim *sim, struct sim_gateway *gateway) {
+    const struct ordo_gateway_stats *stats = ordo_gateway_stats(gateway->core);
+    uint64_t news_count = stats->slots_moved + stats->not_owners;
+    sim->reattach_count += news_count - gateway->news_count;
+    gateway->news_count = news_count;
+}
+
 static void step(struct sim *sim, uint32_t index, const struct ordo_gateway_event *event) {
     struct sim_gateway *gateway = &sim->gateways[index];
     ordo_gateway_step(gateway->core, event);
+    note_news(sim, gateway);
     uint64_t down[SIM_SHARDS_MAX * 2]; /* sessions that did not take a message */
     uint32_t down_peers[SIM_SHARDS_MAX * 2];
     size_t down_count = 0;
@@ -110,6 +118,7 @@ void sim_gateway_start(struct sim *sim, uint32_t index) {
     config.has_directory = sim_has_directory(sim);
     gateway->core = ordo_gateway_create(&config);
     gateway->is_draining = gateway->turn_end_pushed = false;
+    gateway->news_count = 0;
     gateway->monotonic_offset_ms = sim_between(sim, 1, 1000000);
     sim_log(sim, "gateway %u starts", index);
     sim_push(sim, sim->now_us, (struct sim_item){.kind = SIM_TICK, .role = SIM_GATEWAY, .to = index,

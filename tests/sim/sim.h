@@ -124,6 +124,7 @@ struct sim_gateway {
     struct ordo_gateway *core; /* NULL: down */
     uint64_t life;
     bool turn_end_pushed, is_draining;
+    uint64_t news_count;       /* of who serves what: each makes it attach subscribers anew */
     uint32_t *slots;           /* conn index + 1 */
     size_t slot_count;
     int64_t wall_offset_ms;

@@ -1,7 +1,8 @@
-/* tests/unit/gateway_world.h: a gateway's core between clients and shards that the test plays, message by message.
+/* tests/unit/gateway_world.h: a gateway's core between clients and shards that the test plays, message by
+ * message.
  *
- * There is one shard, unless the gateway has a directory. Then there are several, told apart by store id, and the test
- * plays the one that world_play picked last. */
+ * There is one shard, unless the gateway has a directory. Then there are several, told apart by store id, and
+ * the test plays the one that world_play picked last. */
 #ifndef ORDO_TESTS_GATEWAY_WORLD_H
 #define ORDO_TESTS_GATEWAY_WORLD_H
 
@@ -73,7 +74,9 @@ static inline struct world_shard *world_shard_of_peer(struct world *world, uint3
 }
 
 /* From now on the test speaks and hears as this shard. */
-static inline void world_play(struct world *world, size_t index) { world->shard = &world->shards[index]; }
+static inline void world_play(struct world *world, size_t index) {
+    world->shard = &world->shards[index];
+}
 
 static inline void world_take_effects(struct world *world) {
     struct ordo_gateway_effect effect;
@@ -209,7 +212,9 @@ static inline void shard_welcome(struct world *world) {
 
 /* The next message that the shard got; NULL if there is none. */
 static inline Ordo__Cluster__V1__ToShard *shard_hear(struct world *world) {
-    return world->shard->to_shard_read < world->shard->to_shard_count ? world->shard->to_shard[world->shard->to_shard_read++] : NULL;
+    return world->shard->to_shard_read < world->shard->to_shard_count
+               ? world->shard->to_shard[world->shard->to_shard_read++]
+               : NULL;
 }
 
 static inline Ordo__Cluster__V1__Attach *shard_hear_attach(struct world *world) {
@@ -437,7 +442,8 @@ static inline struct world *world_create_cold(const struct ordo_gateway_config *
     world->config.name = ordo_slice_of("g1");
     world->config.seed = 42;
     world->now_ms = 1000000;
-    for (uint8_t i = 0; i < WORLD_SHARDS; i++) memset(world->shards[i].store.bytes, 'a' + i, ORDO_STORE_ID_SIZE);
+    for (uint8_t i = 0; i < WORLD_SHARDS; i++)
+        memset(world->shards[i].store.bytes, 'a' + i, ORDO_STORE_ID_SIZE);
     world_play(world, 0);
     world->gateway = ordo_gateway_create(&world->config);
     world_pass(world, 1);

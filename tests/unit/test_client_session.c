@@ -266,18 +266,35 @@ static void attempts_back_off_up_to_a_limit_and_start_over_after_a_lasting_conne
     assert_in_range(ordo_client_connection_timer_ms(s->connection) - s->now_ms, 50, 100);
 }
 
-static void go_away_closes_and_comes_back_when_told(void **state) {
-    struct session *s = *state;
-    connect(s);
+static void say_go_away(struct session *s, uint32_t reconnect_after_ms) {
     Ordo__V1__GoAway body = ORDO__V1__GO_AWAY__INIT;
-    body.reconnect_after_ms = 3000;
+    body.reconnect_after_ms = reconnect_after_ms;
     Ordo__V1__ServerMessage message = ORDO__V1__SERVER_MESSAGE__INIT;
     message.body_case = ORDO__V1__SERVER_MESSAGE__BODY_GO_AWAY;
     message.go_away = &body;
     say(s, &message);
+}
+
+static void go_away_closes_and_comes_back_when_told(void **state) {
+    struct session *s = *state;
+    connect(s);
+    say_go_away(s, 3000);
     assert_int_equal(ordo_client_connection_wish(s->connection, s->now_ms), ORDO_CLIENT_WISH_CLOSE);
     ordo_client_connection_disconnected(s->connection, s->now_ms);
     assert_in_range(ordo_client_connection_timer_ms(s->connection) - s->now_ms, 3000, 3200);
+}
+
+/* All gateways are restarted, one after the other: that is no reason to wait longer each time. */
+static void client_that_is_sent_away_again_and_again_does_not_back_off(void **state) {
+    struct session *s = *state;
+    for (int i = 0; i < 8; i++) {
+        connect(s);
+        s->now_ms += 100;
+        say_go_away(s, 10);
+        ordo_client_connection_disconnected(s->connection, s->now_ms);
+        assert_in_range(ordo_client_connection_timer_ms(s->connection) - s->now_ms, 60, 111);
+        s->now_ms = ordo_client_connection_timer_ms(s->connection);
+    }
 }
 
 static void a_silent_connection_is_pinged_and_then_closed(void **state) {
@@ -522,6 +539,7 @@ int main(void) {
         TEST(an_edit_wakes_the_owner_once),
         TEST(attempts_back_off_up_to_a_limit_and_start_over_after_a_lasting_connection),
         TEST(go_away_closes_and_comes_back_when_told),
+        TEST(client_that_is_sent_away_again_and_again_does_not_back_off),
         TEST(a_silent_connection_is_pinged_and_then_closed),
         TEST(no_welcome_in_time_closes),
         TEST(half_a_frame_is_not_applied_and_closes_with_1002),

@@ -18,7 +18,7 @@
 #include "shard/folder.h"
 #include "tests/unit/scratch.h"
 
-enum { DOC_COUNT = 12, ROW_COUNT = 20, PLACE_COUNT = 25 };
+enum { DOC_COUNT = 12, ROW_COUNT = 20, PLACE_COUNT = 15 };
 
 struct fixture {
     char root[PATH_MAX], path[PATH_MAX];

@@ -145,6 +145,19 @@ static void a_store_of_an_existing_cluster_owns_no_slot_until_it_founds_it(void 
     assert_memory_equal(folder->identity.cluster_id, cluster_id, sizeof cluster_id);
 }
 
+static void the_successor_of_a_store_without_slots_claims_none(void **state) {
+    struct fixture *fixture = *state;
+    const uint8_t cluster_id[ORDO_CLUSTER_ID_SIZE] = {7, 7, 7};
+    struct ordo_problem problem = {{0}};
+    struct ordo_folder *folder = &fixture->folder;
+    bool has_cluster;
+    assert_int_equal(ordo_folder_open_member(folder, fixture->path, cluster_id, &problem), ORDO_OK);
+    assert_int_equal(ordo_identity_succeed(folder->store, 1, &has_cluster, &problem), ORDO_OK);
+    assert_int_equal(ordo_identity_read(folder->store, &folder->identity, &problem), ORDO_OK);
+    assert_true(has_cluster);
+    assert_int_equal(folder->identity.slot_count, 0);
+}
+
 /* What a shard that gave a slot away, and takes another over, leaves. */
 static void rows_of_slots_survive_and_a_successor_claims_what_was_owned(void **state) {
     struct fixture *fixture = *state;
@@ -464,6 +477,7 @@ int main(void) {
         WITH_FOLDER(an_empty_folder_becomes_a_store),
         WITH_FOLDER(a_store_of_an_existing_cluster_owns_no_slot_until_it_founds_it),
         WITH_FOLDER(rows_of_slots_survive_and_a_successor_claims_what_was_owned),
+        WITH_FOLDER(the_successor_of_a_store_without_slots_claims_none),
         WITH_FOLDER(a_folder_with_something_else_is_refused_and_left_alone),
         WITH_FOLDER(a_store_whose_database_is_gone_is_not_made_anew),
         WITH_FOLDER(what_an_interrupted_making_left_is_cleared),

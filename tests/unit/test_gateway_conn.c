@@ -449,7 +449,8 @@ static void draining_sends_connections_away_one_after_the_other(void **state) {
     struct world *world = world_create_with(&config);
     enum { COUNT = 4000 };
     for (uint32_t i = 0; i < COUNT; i++)
-        world_step(world, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_CONN_OPENED, .conn = WORLD_CONNS + i});
+        world_step(world,
+                   (struct ordo_gateway_event){.kind = ORDO_GATEWAY_CONN_OPENED, .conn = WORLD_CONNS + i});
     world->closed_count = 0;
     world_step(world, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_DRAIN});
     size_t most = 0, before = 0;

@@ -296,7 +296,8 @@ static void link_lost_during_a_history_and_a_resync_closes_the_connection(void *
     assert_int_equal(world->conns[0].close_code, 1012);
     assert_int_equal(ordo_gateway_stats(world->gateway)->subscribers, 0);
     world_pass(world, 200);
-    while (shard_hear(world) != NULL) {}
+    while (shard_hear(world) != NULL) {
+    }
     world_link_ready(world);
     client_greet(world, 1);
     client_open(world, 1, "a", 1, NULL);

@@ -14,7 +14,9 @@ static void tell_placement(struct world *world) {
     world_step(world, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_PLACEMENT, .placement = &placement});
 }
 
-static uint16_t slot_of(const char *id) { return ordo_slot_of(ordo_slice_of("c"), ordo_slice_of(id)); }
+static uint16_t slot_of(const char *id) {
+    return ordo_slot_of(ordo_slice_of("c"), ordo_slice_of(id));
+}
 
 /* The first single letter from `from` on whose document c/LETTER is in a slot of this shard's. */
 static const char *id_of_shard(size_t shard, char from) {
@@ -66,11 +68,13 @@ static void live(struct world *world, uint64_t ms) {
     world->shard = played;
 }
 
-static void shard_not_owner(struct world *world, uint16_t slot, uint64_t epoch, const struct world_shard *owner) {
+static void shard_not_owner(struct world *world, uint16_t slot, uint64_t epoch,
+                            const struct world_shard *owner) {
     Ordo__Cluster__V1__NotOwner news = ORDO__CLUSTER__V1__NOT_OWNER__INIT;
     news.slot = slot;
     news.epoch = epoch;
-    if (owner != NULL) news.store = ordo_binary_of_slice(ordo_slice(owner->store.bytes, sizeof owner->store.bytes));
+    if (owner != NULL)
+        news.store = ordo_binary_of_slice(ordo_slice(owner->store.bytes, sizeof owner->store.bytes));
     SHARD_SAY(world, not_owner, NOT_OWNER, news);
 }
 
@@ -220,7 +224,8 @@ static void slot_that_loses_its_owner_waits_for_another(void **state) {
     world_play(world, 1);
     world_turn(world);
     shard_reattached(world, shard_hear_attach(world)->subscriber, 1, 1);
-    assert_int_equal(CLIENT_HEAR(world, 0, STATUS)->status->state, ORDO__V1__DOCUMENT_STATUS__STATE__AVAILABLE);
+    assert_int_equal(CLIENT_HEAR(world, 0, STATUS)->status->state,
+                     ORDO__V1__DOCUMENT_STATUS__STATE__AVAILABLE);
     CLIENT_HEAR(world, 0, OPENED);
     world_destroy(world);
 }
@@ -486,7 +491,8 @@ static void history_that_is_asked_when_the_slot_moves_is_to_be_asked_again(void 
     world_destroy(world);
 }
 
-/* A long answer is made from pieces that the old shard has: it is finished, and then the new shard continues. */
+/* A long answer is made from pieces that the old shard has: it is finished, and then the new shard continues.
+ */
 static void answer_in_parts_is_finished_although_the_slot_moves(void **state) {
     (void)state;
     struct world *world = create_placed();

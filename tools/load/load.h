@@ -22,11 +22,13 @@ struct load_config {
     uint64_t docs, clients, writers, readers; /* all but the first per document */
     double duration_s, warmup_s, settle_s;
     double rate;                    /* ops per second of all writers together; 0: closed loop */
+    uint64_t slot;                  /* that all documents lie in */
     uint64_t length;                /* code points that texts are kept around */
     uint64_t seed;                  /* 0: drawn */
     bool verify, json;
 };
 
+#define LOAD_ANY_SLOT UINT64_MAX
 enum { LOAD_SENT_COUNT = 64 }; /* newest acked ops per writer whose send times deliveries may still ask for */
 
 struct load_worker {

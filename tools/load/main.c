@@ -5,6 +5,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/hash.h"
+#include "common/limits.h"
 #include "common/memory.h"
 #include "common/random.h"
 #include "tools/load/load.h"
@@ -38,9 +40,11 @@ static bool parse(struct load_config *config, int argc, char **argv, int *status
     bool wants_help = false;
     uint64_t no_writers_given = UINT64_MAX;
     *config = (struct load_config){.url = "ws://127.0.0.1:8080/v1/ws", .docs = 1, .clients = 1, .duration_s = 10,
-                                   .warmup_s = 1, .settle_s = 60, .length = 2000, .writers = no_writers_given};
+                                   .warmup_s = 1, .settle_s = 60, .length = 2000, .slot = LOAD_ANY_SLOT,
+                                   .writers = no_writers_given};
     const struct ordo_option options[] = {
-        {"--url", "URL", "of the gateway (ws://127.0.0.1:8080/v1/ws), or several behind commas:\nclients are spread over them, and go to the next when one is gone", ORDO_OPTION_TEXT, &config->url},
+        {"--url", "URL", "of the gateway (ws://127.0.0.1:8080/v1/ws), or several behind commas:\n"
+                         "clients are spread over them, and go to the next when one is gone", ORDO_OPTION_TEXT, &config->url},
         {"--token", "TOKEN", "to show at the door", ORDO_OPTION_TEXT, &config->token},
         {"--docs", "N", "documents (1)", ORDO_OPTION_COUNT, &config->docs, 1, 1000000},
         {"--clients", "N", "clients per document that may write (1)", ORDO_OPTION_COUNT, &config->clients, 1, 100000},
@@ -55,6 +59,8 @@ static bool parse(struct load_config *config, int argc, char **argv, int *status
          10000000},
         {"--collection", "NAME", "documents are NAME/0, NAME/1, … (a new NAME each run)", ORDO_OPTION_TEXT,
          &config->collection_prefix},
+        {"--slot", "N", "only such of them as lie in this slot, which may be moved meanwhile", ORDO_OPTION_COUNT, &config->slot, 0,
+         ORDO_SLOT_COUNT - 1},
         {"--doc", "COLLECTION/ID", "this one document", ORDO_OPTION_TEXT, &config->document},
         {"--trace", "FILE", "replay a recorded session (.json or .json.gz), an op per patch,\n"
                             "into an empty document, as fast as acks come", ORDO_OPTION_TEXT, &config->trace_path},
@@ -91,6 +97,7 @@ static bool parse(struct load_config *config, int argc, char **argv, int *status
 static const char *check(struct load_config *config) {
     if (config->writers > config->clients) return "--writers cannot be more than --clients";
     if (config->rate > 0 && config->writers == 0) return "--rate needs --writers";
+    if (config->document != NULL && config->slot != LOAD_ANY_SLOT) return "--doc and --slot do not go together";
     if (config->document != NULL && config->docs != 1) return "--doc is one document, so --docs must be 1";
     if (config->collection_prefix != NULL && (*config->collection_prefix == '\0' || strlen(config->collection_prefix) > 128)) {
         return "--collection wants 1 to 128 bytes";
@@ -123,6 +130,7 @@ static bool name_docs(struct load *load) {
     if (config->document != NULL) {
         return ordo_document_name_parse(config->document, load->docs[0].collection, load->docs[0].id);
     }
+    uint64_t number = 0;
     for (uint64_t i = 0; i < config->docs; i++) {
         struct load_doc *doc = &load->docs[i];
         if (config->collection_prefix) {
@@ -130,7 +138,9 @@ static bool name_docs(struct load *load) {
         } else {
             snprintf(doc->collection, sizeof doc->collection, "load-%016llx", (unsigned long long)load->run_number);
         }
-        snprintf(doc->id, sizeof doc->id, "%llu", (unsigned long long)i);
+        do snprintf(doc->id, sizeof doc->id, "%llu", (unsigned long long)number++);
+        while (config->slot != LOAD_ANY_SLOT &&
+               ordo_slot_of(ordo_slice_of(doc->collection), ordo_slice_of(doc->id)) != config->slot);
     }
     return true;
 }

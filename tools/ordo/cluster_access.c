@@ -10,22 +10,19 @@
 
 #define FIRST_READ_MS 5000
 
-static int read_view(struct cluster_access *access) {
+static ordo_err read_view(struct cluster_access *access, struct ordo_problem *problem) {
     const struct ordo_directory_view *view = ordo_directory_view(access->directory);
     struct ordo_cluster *cluster;
-    struct ordo_problem problem = {{0}};
-    int status = EXIT_SUCCESS;
-    if (ordo_cluster_decode(view, &cluster, &problem) == ORDO_OK) {
+    ordo_err err = ordo_cluster_decode(view, &cluster, problem);
+    if (!err) {
         ordo_cluster_destroy(access->cluster);
         access->cluster = cluster;
-    } else {
-        status = ordo_command_fail("%s", problem.text);
     }
     ordo_directory_view_release(view);
-    return status;
+    return err;
 }
 
-static int wait_for_first(struct cluster_access *access) {
+static ordo_err wait_for_first(struct cluster_access *access, struct ordo_problem *problem) {
     const struct ordo_directory_view *view = ordo_directory_view(access->directory);
     uint64_t end_ms = ordo_clock_monotonic_ms() + FIRST_READ_MS, now_ms;
     while (view->generation == 0 && (now_ms = ordo_clock_monotonic_ms()) < end_ms) {
@@ -33,22 +30,29 @@ static int wait_for_first(struct cluster_access *access) {
         ordo_directory_wait(access->directory, 0, (uint32_t)(end_ms - now_ms));
         view = ordo_directory_view(access->directory);
     }
-    int status = EXIT_SUCCESS;
-    if (view->generation == 0 || view->away_since_ms != 0)
-        status = ordo_command_fail("the directory %s cannot be read: %s", access->url,
-                                   view->away_reason[0] != '\0' ? view->away_reason : "it does not answer");
+    bool is_there = view->generation > 0 && view->away_since_ms == 0;
+    if (!is_there)
+        ordo_problem_set(problem, "the directory %.200s cannot be read: %.200s", access->url,
+                         view->away_reason[0] != '\0' ? view->away_reason : "it does not answer");
     ordo_directory_view_release(view);
-    return status;
+    return is_there ? ORDO_OK : ORDO_ERR_UNAVAILABLE;
+}
+
+ordo_err cluster_access_try(struct cluster_access *access, const struct cluster_words *words, struct ordo_problem *problem) {
+    int size = words->directory != NULL ? snprintf(access->url, sizeof access->url, "%s", words->directory)
+                                        : snprintf(access->url, sizeof access->url, "file:%s/directory", words->data);
+    if (size >= (int)sizeof access->url) {
+        ordo_problem_set(problem, "the directory's URL is too long");
+        return ORDO_ERR_TOO_LARGE;
+    }
+    ordo_err err = ordo_directory_open(&access->directory, access->url, NULL, problem);
+    if (!err) err = wait_for_first(access, problem);
+    return err ? err : read_view(access, problem);
 }
 
 int cluster_access_open(struct cluster_access *access, const struct cluster_words *words) {
     struct ordo_problem problem = {{0}};
-    int size = words->directory != NULL ? snprintf(access->url, sizeof access->url, "%s", words->directory)
-                                        : snprintf(access->url, sizeof access->url, "file:%s/directory", words->data);
-    if (size >= (int)sizeof access->url) return ordo_command_fail("the directory's URL is too long");
-    if (ordo_directory_open(&access->directory, access->url, NULL, &problem)) return ordo_command_fail("%s", problem.text);
-    int status = wait_for_first(access);
-    return status == EXIT_SUCCESS ? read_view(access) : status;
+    return cluster_access_try(access, words, &problem) ? ordo_command_fail("%s", problem.text) : EXIT_SUCCESS;
 }
 
 void cluster_access_close(struct cluster_access *access) {
@@ -59,8 +63,9 @@ void cluster_access_close(struct cluster_access *access) {
 }
 
 int cluster_access_refresh(struct cluster_access *access, uint32_t timeout_ms) {
+    struct ordo_problem problem = {{0}};
     ordo_directory_wait(access->directory, access->cluster->generation, timeout_ms);
-    return read_view(access);
+    return read_view(access, &problem) ? ordo_command_fail("%s", problem.text) : EXIT_SUCCESS;
 }
 
 const struct ordo_cluster_store *cluster_access_store(const struct cluster_access *access, const char *text) {

@@ -25,6 +25,9 @@ struct cluster_access {
 
 /* EXIT_SUCCESS: the directory was read. Else a message was printed: it cannot be reached, or what it holds does not read. */
 int cluster_access_open(struct cluster_access *access, const struct cluster_words *words);
+/* The same without a message: UNAVAILABLE when the directory cannot be reached, and else what is wrong with it. */
+ORDO_MUST_USE ordo_err cluster_access_try(struct cluster_access *access, const struct cluster_words *words,
+                                          struct ordo_problem *problem);
 void cluster_access_close(struct cluster_access *access); /* safe on a half-opened one */
 
 /* Reads what it says now; waits at most `timeout_ms` for something newer. EXIT_SUCCESS also when nothing is newer. */

@@ -69,14 +69,15 @@ static bool has_losses(const struct ordo_repair_counts *counts) {
 }
 
 static void print_end(const char *path, const char *new_path, const struct ordo_repair_counts *counts) {
+    const char *where = strcmp(path, new_path) == 0 ? "looked at in" : "the new store is";
     if (counts->has_quarantine) {
         printf("%s: documents may be lost with their names; names of which nothing is left answer an error there "
                "(--allow-new lifts that)\n", path);
     }
-    printf("%s: %llu documents: %llu whole, %llu unsure, %llu shortened, %llu lost; the new store is %s\n", path,
+    printf("%s: %llu documents: %llu whole, %llu unsure, %llu shortened, %llu lost; %s %s\n", path,
            (unsigned long long)counts->documents, (unsigned long long)counts->whole,
            (unsigned long long)counts->unsure, (unsigned long long)counts->shortened,
-           (unsigned long long)counts->lost, new_path);
+           (unsigned long long)counts->lost, where, new_path);
 }
 
 /* Takes the arrays. */
@@ -89,6 +90,7 @@ static json_t *json_of(const char *path, const char *new_path, const struct repo
                      (json_int_t)counts->shortened, "lost", (json_int_t)counts->lost);
 }
 
+/* `new_path` NULL: in the store itself. */
 static int repair_store(const char *path, const char *new_path, bool allows_new, json_t *stores) {
     struct report report = {.path = path};
     if (stores != NULL) {
@@ -98,7 +100,9 @@ static int repair_store(const char *path, const char *new_path, bool allows_new,
     struct ordo_problem problem = {0};
     struct ordo_repair repair = {
         .context = &report, .note = report_note, .document = report_document, .allows_new = allows_new};
-    ordo_err err = ordo_repair_store(&repair, path, new_path, &problem);
+    ordo_err err = new_path != NULL ? ordo_repair_store(&repair, path, new_path, &problem)
+                                    : ordo_repair_damage(&repair, path, &problem);
+    if (new_path == NULL) new_path = path;
     if (err) {
         json_decref(report.notes);
         json_decref(report.documents);
@@ -119,19 +123,20 @@ static bool new_path_of(char out[PATH_MAX], const char *folder, const char *path
 /* Failures count for more than losses. */
 static int worse(int a, int b) { return a == EXIT_FAILURE || b == EXIT_FAILURE ? EXIT_FAILURE : a > b ? a : b; }
 
+/* `into` NULL: in place. */
 static int repair_stores(const char *folder, const char *into, bool allows_new, json_t *stores) {
     char *paths[ORDO_STORES_MAX];
     size_t count = ordo_stores_find(folder, paths);
     int status = EXIT_SUCCESS;
     if (count == 0) return ordo_command_fail("%s: there is no store in it", folder);
     bool is_inside = strcmp(paths[0], folder) != 0;
-    if (is_inside && mkdir(into, 0755) != 0 && errno != EEXIST)
+    if (is_inside && into != NULL && mkdir(into, 0755) != 0 && errno != EEXIST)
         status = ordo_command_fail("%s: %s", into, strerror(errno));
     for (size_t i = 0; i < count; i++) {
         char new_path[PATH_MAX];
         if (status != EXIT_FAILURE) {
-            bool fits = new_path_of(new_path, folder, paths[i], into);
-            status = worse(status, fits ? repair_store(paths[i], new_path, allows_new, stores)
+            bool fits = into == NULL || new_path_of(new_path, folder, paths[i], into);
+            status = worse(status, fits ? repair_store(paths[i], into != NULL ? new_path : NULL, allows_new, stores)
                                         : ordo_command_fail("%s: the name is too long", into));
         }
         free(paths[i]);
@@ -147,17 +152,19 @@ static void without_last_slashes(char out[PATH_MAX], const char *path, const cha
 
 int ordo_repair_run(int argc, char **argv) {
     const char *word, *into = NULL;
-    bool is_json = false, allows_new = false;
+    bool is_json = false, allows_new = false, is_in_place = false;
     const struct ordo_option options[] = {
         {.name = "--into", .value_name = "NEW_DIR", .kind = ORDO_OPTION_TEXT, .out = &into,
          .help = "where the new store goes; it must not exist yet (DATA_DIR.repaired)"},
+        {.name = "--in-place", .kind = ORDO_OPTION_FLAG, .out = &is_in_place,
+         .help = "only the documents that a table which the shard took out had to do\nwith, and in DATA_DIR itself"},
         {.name = "--allow-new", .kind = ORDO_OPTION_FLAG, .out = &allows_new,
          .help = "where documents may be lost with their names, let\nthese names be used for new documents all the same"},
         {.name = "--json", .kind = ORDO_OPTION_FLAG, .out = &is_json, .help = "print one JSON object"},
     };
     struct ordo_words words = {.items = &word, .capacity = 1};
     int status;
-    if (!ordo_command_parse("ordo repair DATA_DIR [--into NEW_DIR]\n\n"
+    if (!ordo_command_parse("ordo repair DATA_DIR [--into NEW_DIR | --in-place]\n\n"
                             "Reads the damaged stores in DATA_DIR, whose shards are stopped, changes nothing there, and makes\n"
                             "new stores of what can be read. Names each document that is not whole.\n"
                             "Exit status 0: all is whole; 3: done, with losses; 1: failed.\n",
@@ -166,10 +173,11 @@ int ordo_repair_run(int argc, char **argv) {
     }
     char folder[PATH_MAX], target[PATH_MAX];
     without_last_slashes(folder, word, "");
+    if (into != NULL && is_in_place) return ordo_command_misuse(argv[0], "wants either --into or --in-place");
     if (into != NULL) without_last_slashes(target, into, "");
     else without_last_slashes(target, word, ".repaired");
     json_t *stores = is_json ? json_array() : NULL;
-    status = repair_stores(folder, target, allows_new, stores);
+    status = repair_stores(folder, is_in_place ? NULL : target, allows_new, stores);
     if (stores != NULL && status != EXIT_FAILURE) {
         json_t *all = json_pack("{s:O}", "stores", stores);
         json_dumpf(all, stdout, JSON_COMPACT);

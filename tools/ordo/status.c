@@ -66,6 +66,7 @@ static void take_answer(struct status *status, struct status_shard *shard, const
     shard->subscribers = said->subscribers;
     shard->gateways = said->gateways;
     shard->ops_committed = said->ops_committed;
+    shard->turns = said->turns;
     shard->ops_per_s = said->ops_per_s;
     shard->commit_p50_us = said->commit_p50_us;
     shard->commit_p99_us = said->commit_p99_us;
@@ -181,9 +182,9 @@ static void judge_moves(struct status *status) {
     }
 }
 
-void status_collect(struct status *status, const struct cluster_access *access) {
-    const struct ordo_cluster *cluster = access->cluster;
-    *status = (struct status){.cluster = cluster, .directory = access->url};
+void status_collect(struct status *status, const struct ordo_cluster *cluster, const char *directory, const char *away) {
+    *status = (struct status){.cluster = cluster, .directory = directory, .away = away};
+    if (away != NULL) trouble(status, 0, "The directory is away, and this is what a gateway knew last: %s", away);
     status->shards = ordo_alloc((cluster->store_count + 1) * sizeof *status->shards);
     status->shard_count = cluster->store_count;
     for (size_t i = 0; i < cluster->store_count; i++) describe_shard(cluster, &cluster->stores[i], &status->shards[i]);
@@ -211,14 +212,29 @@ void status_finish(struct status *status) {
 
 enum { EXIT_UNWELL = 3 };
 
+/* The cluster as the directory has it; or, while that is away, as `gateway` heard of it last, with `away` saying so. NULL: a message
+ * was printed. */
+static struct ordo_cluster *read_cluster(struct cluster_access *access, const struct cluster_words *words, const char *gateway,
+                                         struct ordo_problem *away) {
+    ordo_err err = cluster_access_try(access, words, away);
+    struct ordo_cluster *cluster = access->cluster;
+    access->cluster = NULL; /* it is the caller's now */
+    if (err == ORDO_ERR_UNAVAILABLE) cluster = status_ask_last_known(gateway);
+    if (err && cluster == NULL) ordo_command_fail("%s", away->text);
+    return cluster;
+}
+
 int ordo_status_run(int argc, char **argv) {
     static struct cluster_access access;
     static struct status shown;
     struct cluster_words words = CLUSTER_WORDS_INIT;
+    const char *gateway = "ws://127.0.0.1:8080/v1/ws";
     bool is_json = false, checks = false;
     const struct ordo_option options[] = {
         {"--json", NULL, "as one JSON object", ORDO_OPTION_FLAG, &is_json},
         {"--check", NULL, "exit with 3 unless all is well", ORDO_OPTION_FLAG, &checks},
+        {"--gateway", "URL", "on this machine, asked for what it knew last while the directory is away\n(ws://127.0.0.1:8080/v1/ws)",
+         ORDO_OPTION_TEXT, &gateway},
         CLUSTER_OPTIONS(words),
     };
     struct ordo_words parsed = {0};
@@ -226,15 +242,17 @@ int ordo_status_run(int argc, char **argv) {
     if (!ordo_command_parse("ordo status [OPTIONS]\n\nHow a cluster is: shards, gateways, slots, moves, and what is not well.\n",
                             options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
-    status = cluster_access_open(&access, &words);
-    if (status == EXIT_SUCCESS) {
-        status_collect(&shown, &access);
+    struct ordo_problem away = {{0}};
+    struct ordo_cluster *cluster = read_cluster(&access, &words, gateway, &away);
+    status = EXIT_FAILURE;
+    if (cluster != NULL) {
+        status_collect(&shown, cluster, access.url, away.text[0] != '\0' ? away.text : NULL);
         (is_json ? status_print_json : status_print)(&shown);
-        if (checks && shown.trouble_count > 0) status = EXIT_UNWELL;
+        status = ordo_command_flush();
+        if (status == EXIT_SUCCESS && checks && shown.trouble_count > 0) status = EXIT_UNWELL;
         status_finish(&shown);
-        int flushed = ordo_command_flush();
-        if (flushed != EXIT_SUCCESS) status = flushed;
     }
+    ordo_cluster_destroy(cluster);
     cluster_access_close(&access);
     return status;
 }

@@ -38,7 +38,7 @@ struct status_shard {
     uint64_t incarnation;
     unsigned slot_count;         /* by the table */
     /* What it says of itself, if it is SERVING: */
-    uint64_t uptime_ms, age_ms, documents, subscribers, gateways, ops_committed, documents_damaged;
+    uint64_t uptime_ms, age_ms, documents, subscribers, gateways, ops_committed, turns, documents_damaged;
     double ops_per_s;
     uint64_t commit_p50_us, commit_p99_us, commit_max_us;
     const char *disk;            /* "ok", "full", "stalled" */
@@ -56,6 +56,7 @@ struct status_gateway {
 struct status {
     const struct ordo_cluster *cluster; /* borrowed */
     const char *directory;              /* URL; borrowed */
+    const char *away;                   /* NULL, or why this is what a gateway knew last; borrowed */
     struct status_shard *shards;
     size_t shard_count;
     struct status_gateway *gateways;
@@ -67,7 +68,7 @@ struct status {
 };
 
 /* Asks all shards and gateways at once; takes about a second where one does not answer. */
-void status_collect(struct status *status, const struct cluster_access *access);
+void status_collect(struct status *status, const struct ordo_cluster *cluster, const char *directory, const char *away);
 void status_finish(struct status *status);
 
 void status_print(const struct status *status);
@@ -75,6 +76,18 @@ void status_print_json(const struct status *status);
 
 /* The name of a store, or the beginning of its id; static text. */
 const char *status_store_name(const struct ordo_cluster *cluster, const struct ordo_store_id *id);
+
+/* status_last_known.c: what the gateway at this URL was told by the directory, which is away now. NULL: it says nothing of the kind. */
+struct ordo_cluster *status_ask_last_known(const char *gateway_url);
+
+/* status_request.c: GET of a path at a gateway that clients reach as ws://HOST:PORT/…; false: no such URL. Otherwise the request is in the
+ * handle, to be performed; `answer` takes what comes. */
+struct status_request {
+    void *handle; /* a CURL *; NULL: none */
+    struct ordo_buffer answer;
+};
+bool status_request_begin(struct status_request *request, const char *gateway_url, const char *path);
+long status_request_end(struct status_request *request); /* the code, 0: no answer; keeps `answer`, ended by a NUL */
 
 /* status_gateways.c: fills in what the gateways say over HTTP. */
 void status_ask_gateways(struct status_gateway *gateways, size_t count);

@@ -105,9 +105,9 @@ static json_t *shard_json(const struct status_shard *shard) {
                                "incarnation", (json_int_t)shard->incarnation);
     if (shard->state != STATUS_SERVING) return object;
     json_t *said = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:s}", "host", shard->host, "documents",
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:s}", "host", shard->host, "documents",
         (json_int_t)shard->documents, "subscribers", (json_int_t)shard->subscribers, "gateways", (json_int_t)shard->gateways,
-        "ops_committed", (json_int_t)shard->ops_committed, "ops_per_s", shard->ops_per_s, "commit_p50_us",
+        "ops_committed", (json_int_t)shard->ops_committed, "turns", (json_int_t)shard->turns, "ops_per_s", shard->ops_per_s, "commit_p50_us",
         (json_int_t)shard->commit_p50_us, "commit_p99_us", (json_int_t)shard->commit_p99_us, "commit_max_us",
         (json_int_t)shard->commit_max_us, "documents_damaged", (json_int_t)shard->documents_damaged, "uptime_ms",
         (json_int_t)shard->uptime_ms, "disk", shard->disk);
@@ -156,9 +156,9 @@ void status_print_json(const struct status *status) {
     for (int slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         if (status->unowned[slot]) json_array_append_new(unserved, json_integer(slot));
     }
-    json_t *all = json_pack("{s:s?, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "cluster",
+    json_t *all = json_pack("{s:s?, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "cluster",
                             status->cluster->has_table ? cluster_text(status, cluster) : NULL, "directory", status->directory,
-                            "balance", !status->cluster->balance_is_off, "held", status->cluster->hold_count > 0, "shards",
+                            "directory_away", status->away != NULL, "balance", !status->cluster->balance_is_off, "held", status->cluster->hold_count > 0, "shards",
                             shards, "gateways", gateways, "slots_unserved", unserved, "moves", moves_json(status), "troubles",
                             troubles);
     json_dumpf(all, stdout, JSON_INDENT(2));

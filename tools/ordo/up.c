@@ -99,8 +99,15 @@ static void choose_address(const struct up *up, struct role *role, char out[ENDP
 static void start_gateway(struct up *up, struct role *role, uint64_t now_ms) {
     char address[ENDPOINT_SIZE + 8];
     choose_address(up, role, address);
-    const char *argv[] = {NULL, "--listen", address, "--directory", up->directory, "--name", role->name,
-                          "--log-level", up->log_level, up->listens_anywhere ? "--insecure-listen-anywhere" : NULL, NULL};
+    const char *argv[16] = {NULL, "--listen", address, "--directory", up->directory, "--name", role->name,
+                            "--log-level", up->log_level};
+    size_t count = 9;
+    if (up->listens_anywhere) argv[count++] = "--insecure-listen-anywhere";
+    if (up->site_folder != NULL) {
+        argv[count++] = "--static";
+        argv[count++] = up->site_folder;
+    }
+    argv[count] = NULL;
     role_start(role, &up->rundir, argv, now_ms);
 }
 

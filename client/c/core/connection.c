@@ -147,11 +147,11 @@ void ordo_client_connection_disconnected(struct ordo_client_connection *connecti
     if (!connection_has_socket(connection)) return;
     connection->now_ms = now_ms;
     bool has_lasted = connection->ready_since_ms != 0 && now_ms - connection->ready_since_ms >= LASTING_MS;
-    connection->failure_count = has_lasted ? 1 : connection->failure_count + 1;
+    bool is_failure = connection->go_away_ms == 0; /* gateways that stop one after the other are none */
+    connection->failure_count = has_lasted ? 1 : connection->failure_count + is_failure;
     connection->ready_since_ms = 0;
     connection->state = connection->is_stopping ? ORDO_CLIENT_STOPPED : ORDO_CLIENT_WAITING;
-    uint64_t delay_ms = backoff_ms(connection);
-    if (connection->go_away_ms > 0) delay_ms = connection->go_away_ms + delay_ms;
+    uint64_t delay_ms = connection->go_away_ms + backoff_ms(connection);
     connection->go_away_ms = 0;
     connection->reconnect_at_ms = now_ms + delay_ms;
     ordo_buffer_clear(&connection->out);

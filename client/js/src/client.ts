@@ -13,6 +13,7 @@ import type { ClientId } from "./wire/ids.js";
 
 const NAME_SIZE_MAX = 128;
 const SAVE_AFTER_MS = 250; // what was typed and is not on its way
+const RECOVER_EVERY_MS = 20_000; // looks for edits that another tab left when it was killed
 
 export interface ConnectOptions {
   /** ws://HOST:PORT/v1/ws, or wss:. */
@@ -50,6 +51,7 @@ interface Opened {
   doc: Doc | undefined;
   hold: Hold | undefined;
   saveTimer: ReturnType<typeof setTimeout> | undefined;
+  recovery: ReturnType<typeof setInterval> | undefined;
   isDirty: boolean;
   isClosed: boolean;
 }
@@ -62,6 +64,7 @@ export class Client extends Emitter<ClientEvents> {
   #main: Session | undefined; // of them, the one under the identity of this page
   readonly #opened = new Map<string, Opened>();
   readonly #recovering = new Set<Promise<void>>();
+  readonly #giveUps = new Set<() => void>(); // of edits that are being recovered: their record stays
   #isPaused = false;
   #isClosed = false;
   readonly #stopWatching: () => void;
@@ -99,7 +102,8 @@ export class Client extends Emitter<ClientEvents> {
         edited: () => this.#edited(opened),
         close: () => this.#close(key, opened),
       }),
-      count: 1, session: undefined, doc: undefined, hold: undefined, saveTimer: undefined, isDirty: false, isClosed: false,
+      count: 1, session: undefined, doc: undefined, hold: undefined, saveTimer: undefined, recovery: undefined,
+      isDirty: false, isClosed: false,
     };
     this.#opened.set(key, opened);
     void this.#attach(opened, {
@@ -130,8 +134,9 @@ export class Client extends Emitter<ClientEvents> {
       opened.count = 1;
       return this.#close(key, opened);
     }));
-    for (const session of this.#sessions) session.stop();
+    for (const giveUp of this.#giveUps) giveUp();
     await Promise.all(this.#recovering);
+    for (const session of this.#sessions) session.stop();
   }
 
   // --- opening ---------------------------------------------------------------------------------------------------
@@ -153,7 +158,10 @@ export class Client extends Emitter<ClientEvents> {
     opened.doc = doc;
     if (hold?.record !== undefined && !doc.restore(hold.record)) await hold.remove().catch(() => {});
     opened.document.attach(session.connection, doc);
-    if (this.#storage !== undefined) this.#recover(this.#storage, name, options);
+    const storage = this.#storage;
+    if (storage === undefined) return;
+    this.#recover(storage, name, options);
+    opened.recovery = setInterval(() => this.#recover(storage, name, options), RECOVER_EVERY_MS);
   }
 
   async #acquire(name: string): Promise<Hold | undefined> {
@@ -210,6 +218,7 @@ export class Client extends Emitter<ClientEvents> {
       const finish = (isSettled: boolean): void => {
         if (isOver) return;
         isOver = true;
+        this.#giveUps.delete(giveUp);
         queueMicrotask(async () => {
           connection.close(doc);
           if (connection.docs.length === 0) this.#stopSession(session);
@@ -218,8 +227,10 @@ export class Client extends Emitter<ClientEvents> {
           resolve();
         });
       };
+      const giveUp = (): void => finish(false);
+      this.#giveUps.add(giveUp);
       const look = (): void => {
-        if (doc.error !== undefined || this.#isClosed) finish(false);
+        if (doc.error !== undefined) finish(false);
         else if (doc.isOpen && doc.isSettled) finish(true);
       };
       const document = [...this.#opened.values()].find((one) => one.hold !== hold &&
@@ -271,6 +282,7 @@ export class Client extends Emitter<ClientEvents> {
     opened.isClosed = true;
     this.#opened.delete(key);
     clearTimeout(opened.saveTimer);
+    clearInterval(opened.recovery);
     const { doc, session, hold } = opened;
     opened.document.detach();
     if (doc === undefined || session === undefined) return;

@@ -12,12 +12,9 @@ import { diffOp } from "./ot/diff.js";
 import { EMPTY_OP, type TextOp, compose, isEmptyOp } from "./ot/op.js";
 import { Rope } from "./ot/rope.js";
 import { cleanText } from "./ot/unicode.js";
-import { type Identity, People, type Person, type Selection, encodeIdentity } from "./people.js";
+import { type Identity, People, type Person, type Selection } from "./people.js";
+import { Self } from "./self.js";
 import { UndoManager } from "./undo.js";
-
-const PRESENCE_EVERY_MS = 60; // at most
-const PRESENCE_REFRESH_MS = 20_000; // the server forgets who says nothing for a minute
-const IDLE_AFTER_MS = 60_000;
 
 export type Origin = "local" | "remote" | "undo" | "redo";
 
@@ -57,28 +54,24 @@ export class Document extends Emitter<DocumentEvents> {
   /** Resolves when there is a text to show: from the device, or from the server. Rejects with an OrdoError. */
   readonly ready: Promise<void>;
   readonly #host: Host;
+  readonly #self: Self;
   #doc: Doc | undefined;
   #connection: Connection | undefined;
-  #shown = new Rope();
+  readonly #shown = new Rope();
   readonly #undo = new UndoManager();
-  #anchors = new Anchors(this.#shown);
-  #people = new People(this.#shown);
+  readonly #anchors = new Anchors(this.#shown);
+  readonly #people = new People(this.#shown);
   #isReady = false;
   #wasDeleted = false;
   #becomeReady: () => void = () => {};
   #becomeFailed: (error: OrdoError) => void = () => {};
   readonly #sentAtMs = new Map<number, number>();
-  #identity: Identity | undefined;
-  #selections: readonly Selection[] = [];
-  #presenceTimer: ReturnType<typeof setTimeout> | undefined;
-  #refresh: ReturnType<typeof setInterval> | undefined;
-  #presenceSentMs = -Infinity;
-  #activeAtMs = 0;
 
   /** @internal */
   constructor(readonly collection: string, readonly id: string, host: Host) {
     super();
     this.#host = host;
+    this.#self = new Self(this.#shown, host.nowMs);
     this.ready = new Promise((resolve, reject) => {
       this.#becomeReady = resolve;
       this.#becomeFailed = reject;
@@ -124,16 +117,21 @@ export class Document extends Emitter<DocumentEvents> {
   apply(changes: readonly Change[], source?: unknown): void {
     const doc = this.#editable();
     const clean = this.#clean(changes);
-    let op = EMPTY_OP;
-    const inverses: TextOp[] = [];
-    for (const { from, to, insert } of [...clean].reverse()) { // from the right: positions on the left stay good
-      const at = this.#shown.toPoints(from);
+    let op = EMPTY_OP, inverse = EMPTY_OP, left = clean.length;
+    let fault: EditFault | undefined;
+    while (left > 0) { // from the right: positions on the left stay good
+      const { from, to, insert } = clean[left - 1]!, at = this.#shown.toPoints(from);
       const done = doc.splice(at, this.#shown.toPoints(to) - at, insert);
-      if (typeof done === "string") throw faultError(done);
-      inverses.unshift(this.#applyShown(done));
+      if (typeof done === "string") {
+        fault = done;
+        break;
+      }
+      inverse = compose(this.#applyShown(done), inverse);
       op = compose(op, done);
+      left--;
     }
-    if (!isEmptyOp(op)) this.#edited(op, inverses.reduce((sum, inverse) => compose(sum, inverse), EMPTY_OP), clean, "local", source);
+    if (!isEmptyOp(op)) this.#edited(op, inverse, clean.slice(left), "local", source); // also where a later one did not fit
+    if (fault !== undefined) throw faultError(fault);
   }
 
   /** Makes `text` the content by an edit that says no more than what differs. */
@@ -215,7 +213,7 @@ export class Document extends Emitter<DocumentEvents> {
   #edited(op: TextOp, inverse: TextOp, changes: readonly Change[], origin: Origin, source: unknown): void {
     if (origin === "undo" || origin === "redo") this.#undo.applied(origin, inverse);
     else this.#undo.own(op, inverse, this.#host.nowMs());
-    this.#active();
+    this.#self.active();
     this.#host.edited();
     this.emit("change", { changes, origin, source });
     this.emit("status"); // one more unsaved
@@ -237,49 +235,10 @@ export class Document extends Emitter<DocumentEvents> {
   get people(): readonly Person[] { return this.#people.list(); }
 
   /** Tells the others who this is; undefined: nothing any more. */
-  setIdentity(identity: Identity | undefined): void {
-    this.#identity = identity;
-    clearInterval(this.#refresh);
-    if (identity !== undefined) this.#refresh = setInterval(() => this.#tellPresence(), PRESENCE_REFRESH_MS);
-    this.#active();
-    this.#presenceSoon();
-  }
+  setIdentity(identity: Identity | undefined): void { this.#self.setIdentity(identity); }
 
   /** Tells the others where this person is. Call it whenever that changes; it is sent a few times a second at most. */
-  setSelections(selections: readonly Selection[]): void {
-    this.#selections = selections;
-    this.#active();
-    this.#presenceSoon();
-  }
-
-  get #isIdle(): boolean { return this.#host.nowMs() - this.#activeAtMs >= IDLE_AFTER_MS; }
-
-  #active(): void {
-    const wasIdle = this.#isIdle;
-    this.#activeAtMs = this.#host.nowMs();
-    if (wasIdle && this.#identity !== undefined) this.#presenceSoon();
-  }
-
-  #presenceSoon(): void {
-    if (this.#presenceTimer !== undefined || this.#doc === undefined) return;
-    const delayMs = Math.max(0, this.#presenceSentMs + PRESENCE_EVERY_MS - this.#host.nowMs());
-    this.#presenceTimer = setTimeout(() => this.#tellPresence(), delayMs);
-  }
-
-  #tellPresence(): void {
-    clearTimeout(this.#presenceTimer);
-    this.#presenceTimer = undefined;
-    this.#presenceSentMs = this.#host.nowMs();
-    const doc = this.#doc;
-    if (doc === undefined) return;
-    if (this.#identity === undefined) {
-      doc.clearPresence();
-      return;
-    }
-    const toPoints = (at: number): number => this.#shown.toPoints(Math.max(0, at));
-    const ranges = this.#selections.map(({ anchor, head }) => ({ anchor: toPoints(anchor), head: toPoints(head) }));
-    doc.setPresence(encodeIdentity(this.#identity, this.#isIdle), ranges);
-  }
+  setSelections(selections: readonly Selection[]): void { this.#self.setSelections(selections); }
 
   // --- the past --------------------------------------------------------------------------------------------------
 
@@ -326,8 +285,7 @@ export class Document extends Emitter<DocumentEvents> {
 
   /** @internal Nobody has it open any more. */
   detach(): void {
-    clearTimeout(this.#presenceTimer);
-    clearInterval(this.#refresh);
+    this.#self.attach(undefined);
     this.#becomeFailed(new OrdoError(499, "closed"));
     this.#doc = this.#connection = undefined;
     this.emit("status");
@@ -338,7 +296,7 @@ export class Document extends Emitter<DocumentEvents> {
     this.#connection = connection;
     this.#doc = doc;
     this.#checkReady();
-    this.#presenceSoon();
+    this.#self.attach(doc);
   }
 
   /** @internal It can never be attached. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { FileStorage, MemoryStorage, OrdoError, Playback, connect } from "../dist/node.js";
+import { Program } from "../../../tests/cluster/lib/process.mjs";
 import { skipWithoutBuild, until, withCluster } from "./cluster.mjs";
 import { Random, randomText, seedOfRun } from "./support.mjs";
 
@@ -84,6 +85,34 @@ real("several clients type at once and agree", async ({ join, load, doc: ordoDoc
   for (const doc of docs) assert.equal(doc.text, docs[0].text);
   assert.equal(await ordoDoc("cat", "c/d"), docs[0].text);
   await loading;
+});
+
+real("C clients and these type at one caret: all agree, and no run is torn", async ({ join, url, doc: ordoDoc }) => {
+  const letters = ["A", "B", "C"], typists = letters.map((letter) => new Program("typist").start([url, "c/d", letter, "60", "2"]));
+  try {
+    const docs = await Promise.all(Array.from({ length: 2 }, () => open(join())));
+    await Promise.all(typists.map((typist) => typist.line(/^open/)));
+    const carets = docs.map((doc) => doc.anchor(doc.length, -1));
+    for (let i = 0; i < 60; i++) {
+      docs.forEach((doc, n) => {
+        const at = carets[n].position;
+        doc.insert(at, "xy"[n]);
+        carets[n].remove();
+        carets[n] = doc.anchor(at + 1, -1);
+      });
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    const typed = await Promise.all(typists.map((typist) => typist.line(/^typed (\d+)/, 30_000)));
+    await Promise.all(docs.map((doc) => doc.saved()));
+    const seq = Math.max(...docs.map((doc) => doc.seq), ...typed.map(([, place]) => Number(place)));
+    await Promise.all(docs.map((doc) => until(doc, "change", () => doc.seq >= seq)));
+    assert.equal(docs[0].text, docs[1].text);
+    assert.equal(await ordoDoc("cat", "c/d"), docs[0].text);
+    for (const letter of [...letters, "x", "y"])
+      assert.ok(docs[0].text.includes(letter.repeat(60)), `the run of ${letter} is whole in ${docs[0].text}`);
+  } finally {
+    await Promise.all(typists.map((typist) => typist.stop("SIGKILL")));
+  }
 });
 
 real("undo takes back one's own edits alone; all undone and redone it is the same text", async ({ join }) => {

@@ -10,10 +10,12 @@
  *
  * Reconnects back off exponentially with jitter. A silent connection is pinged, then closed. Documents stay over all of
  * this; each is opened again on the new connection, and resends its op in flight. Times: monotonic milliseconds. */
-import { type ClientMessage, type HistoryRequest, encodeClientMessage } from "../wire/client.js";
+import type { ClientMessage, HistoryRequest } from "../wire/client.js";
 import type { ClientId } from "../wire/ids.js";
-import { type HistoryPart, type ServerMessage, decodeServerFrame } from "../wire/server.js";
+import { type ServerMessage, decodeServerFrame } from "../wire/server.js";
 import { Doc } from "./doc.js";
+import { Outgoing } from "./outgoing.js";
+import { type HistoryAnswer, Questions } from "./questions.js";
 import type { DocListener, DocOptions } from "./types.js";
 
 const PROTOCOL = 1;
@@ -54,9 +56,6 @@ export interface ConnectionListener {
   clientIdChanged?(clientId: ClientId): void;
 }
 
-/** One part of an answer, or why there will be none. */
-export type HistoryAnswer = HistoryPart | { readonly code: number; readonly message: string };
-
 type ConnectionState = "waiting" | "dialing" | "greeting" | "ready" | "closing" | "stopped";
 
 interface Entry {
@@ -89,8 +88,8 @@ export class Connection {
   readonly #entries = new Map<Doc, Entry>();
   readonly #handles = new Map<number, Entry>();
   readonly #touched = new Set<Doc>(); // to look at in `takeFrame`
-  readonly #history = new Map<number, { doc: Doc; listener: (answer: HistoryAnswer) => void }>();
-  #out: Uint8Array[] = []; // messages, each a frame of its own
+  readonly #questions = new Questions();
+  readonly #out = new Outgoing();
 
   constructor(readonly options: ConnectionOptions, readonly listener: ConnectionListener = {}) {
     this.#clientId = options.clientId;
@@ -120,7 +119,7 @@ export class Connection {
     if (entry === undefined) return;
     if (this.#state === "ready") this.#leave(entry);
     this.#handles.delete(entry.handle);
-    this.#failHistory(doc, 499, "the document was closed");
+    this.#questions.fail(doc, 499, "the document was closed");
     this.#entries.delete(doc);
     this.#touched.delete(doc);
     this.#nextClientSeq = Math.max(this.#nextClientSeq, doc.nextClientSeq);
@@ -133,7 +132,7 @@ export class Connection {
     const handle = this.#entries.get(doc)?.handle ?? 0;
     if (this.#state !== "ready" || handle === 0) return false;
     const request = ++this.#nextRequest;
-    this.#history.set(request, { doc, listener });
+    this.#questions.add(request, doc, listener);
     const asked = "toSeq" in what && what.toSeq === 0 ? { ...what, toSeq: HISTORY_LAST_SEQ } : what;
     this.#send({ kind: "history", request, doc: handle, what: asked });
     this.#wake();
@@ -159,7 +158,7 @@ export class Connection {
     this.#nowMs = nowMs;
     if (this.#state !== "dialing") return; // stopped meanwhile
     this.#state = "greeting";
-    this.#out = [];
+    this.#out.clear();
     this.#frameSizeMax = FRAME_SIZE_MAX;
     this.#send({ kind: "hello", clientId: this.#clientId, token: this.#token, agent: this.options.agent });
     this.#wake();
@@ -175,14 +174,14 @@ export class Connection {
     this.#state = this.#isStopping ? "stopped" : "waiting";
     this.#reconnectAtMs = nowMs + Math.max(this.#goAwayMs, 0) + this.#backoffMs();
     this.#goAwayMs = -1;
-    this.#out = [];
+    this.#out.clear();
     this.#handles.clear();
     this.#docsTimerMs = Infinity;
     for (const entry of this.#entries.values()) {
       entry.handle = entry.openRequest = 0;
       entry.doc.disconnected();
     }
-    this.#failHistory(undefined, 503, "the connection was lost");
+    this.#questions.fail(undefined, 503, "the connection was lost");
     if (this.#isRenewing && !this.#hasInFlight) this.#renewClientId();
     this.#wake();
   }
@@ -296,7 +295,7 @@ export class Connection {
       case "presence": doc?.presence(body.presence); return;
       case "status": doc?.documentStatus(body.isAvailable); return;
       case "opened": yield* this.#opened(request, handle, body.opened); return;
-      case "history": this.#historyPart(request, body.part); return;
+      case "history": this.#questions.answer(request, body.part); return;
       case "error": this.#error(request, entry, body.code, body.message); return;
       case "goAway":
         this.#goAwayMs = body.reconnectAfterMs;
@@ -336,7 +335,7 @@ export class Connection {
   }
 
   #error(request: number, entry: Entry | undefined, code: number, message: string): void {
-    const asked = this.#entryByRequest(request), history = this.#history.get(request);
+    const asked = this.#entryByRequest(request);
     if (request === 0 && entry !== undefined) {
       this.#leave(entry); // should it be open after all, it is not in the way of the next Open
       entry.doc.ended(this.#nowMs);
@@ -347,26 +346,8 @@ export class Connection {
       asked.handle = 0;
       asked.doc.openRefused(code, message, this.#nowMs);
       this.#touch(asked.doc);
-    } else if (history !== undefined) {
-      this.#history.delete(request);
-      history.listener({ code, message });
-    } else {
+    } else if (!this.#questions.answer(request, { code, message })) {
       this.listener.error?.(code, message);
-    }
-  }
-
-  /** The request goes before it is told: its listener may ask for more. */
-  #historyPart(request: number, part: HistoryPart): void {
-    const history = this.#history.get(request);
-    if (!part.more) this.#history.delete(request);
-    history?.listener(part);
-  }
-
-  #failHistory(doc: Doc | undefined, code: number, message: string): void {
-    for (const [request, history] of this.#history) {
-      if (doc !== undefined && history.doc !== doc) continue;
-      this.#history.delete(request);
-      history.listener({ code, message });
     }
   }
 
@@ -430,7 +411,7 @@ export class Connection {
     this.#wake();
   }
 
-  #send(message: ClientMessage): void { this.#out.push(encodeClientMessage(message)); }
+  #send(message: ClientMessage): void { this.#out.add(message); }
 
   #leave(entry: Entry): void {
     if (entry.handle === 0) return;
@@ -473,18 +454,6 @@ export class Connection {
       if (this.#state === "ready" && entry !== undefined) this.#serve(entry);
     }
     if (this.#state === "ready" && this.#isRenewing && !this.#hasInFlight) this.#close();
-    if ((this.#state !== "greeting" && this.#state !== "ready") || this.#out.length === 0) return undefined;
-    let count = 0, size = 0;
-    while (count < this.#out.length && (count === 0 || size + this.#out[count]!.length <= this.#frameSizeMax))
-      size += this.#out[count++]!.length;
-    const messages = this.#out.splice(0, count);
-    if (messages.length === 1) return messages[0];
-    const frame = new Uint8Array(size);
-    let at = 0;
-    for (const message of messages) {
-      frame.set(message, at);
-      at += message.length;
-    }
-    return frame;
+    return this.#state === "greeting" || this.#state === "ready" ? this.#out.take(this.#frameSizeMax) : undefined;
   }
 }

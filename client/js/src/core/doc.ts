@@ -6,28 +6,23 @@ import { diffOp } from "../ot/diff.js";
 import { LiveOp } from "../ot/live.js";
 import { EMPTY_OP, type TextOp, isEmptyOp, lengthAfterValid } from "../ot/op.js";
 import { NO_TYPING, typingOver, typingSplice } from "../ot/typing.js";
-import { cleanText, countPoints } from "../ot/unicode.js";
+import { cleanText } from "../ot/unicode.js";
 import type { ClientMessage, Range } from "../wire/client.js";
-import { encodeCreate, encodeTextOp } from "../wire/client.js";
 import type { ClientId } from "../wire/ids.js";
 import { type Ack, type Committed, type Nack, NackCode, type Opened, type PresenceMessage } from "../wire/server.js";
 import { receiveOpened } from "./answer.js";
 import { giveBack, giveBackCreated } from "./merge.js";
 import { place, promote, unfreeze } from "./place.js";
 import { makeRecord, restoreRecord } from "./record.js";
+import { type Wish, flush, makeOpen, store, timerOf, wishOf } from "./send.js";
 import { DocState, type Flight, Need, flightNow } from "./state.js";
 import type { DocListener, DocOptions, DocRecord, GiveBackReason, Status } from "./types.js";
 
 const DOCUMENT_LENGTH_MAX = 64 * 1024 * 1024;
-const OP_SIZE_LEAST = 256;
 const STORE_RETRY_MS = 1000;
 const OPEN_RETRY_MS = 500;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 5000;
-
-/** What a document wants of its connection. reopen: Open after a Leave. client-id: a new one, on a new connection. reconnect:
- * what the server says makes no sense, start over on a new connection. */
-export type Wish = "nothing" | "open" | "reopen" | "client-id" | "reconnect";
 
 /** Why an edit is refused. unopened: nothing is known of the document yet. closed: read-only, deleted or in error. */
 export type EditFault = "unopened" | "closed" | "misfit" | "too-large";
@@ -64,14 +59,16 @@ export class Doc {
   }
   set touched(call: () => void) { this.#state.touched = call; }
 
-  /** A position in what is shown, as one in the confirmed content at `seq`. */
   record(): DocRecord { return makeRecord(this.#state); }
 
   // --- the application's side ------------------------------------------------------------------------------------
 
   /** Takes over a record, before the first Open; false if it is of no use here. */
   restore(record: DocRecord): boolean {
-    const isRestored = restoreRecord(this.#state, record);
+    let isRestored = false;
+    try {
+      isRestored = restoreRecord(this.#state, record);
+    } catch { /* what was stored is no record */ }
     this.#state.tellStatus();
     return isRestored;
   }
@@ -151,7 +148,7 @@ export class Doc {
     const state = this.#state;
     if (!state.hasContent || state.listener.store === undefined) return;
     if (state.storing !== undefined) state.isSaveWanted = true;
-    else this.#store(state.listener.store);
+    else store(state);
   }
 
   #misfit(op: TextOp): EditFault | undefined {
@@ -328,95 +325,19 @@ export class Doc {
 
   // --- what to send ----------------------------------------------------------------------------------------------
 
-  wants(nowMs: number): Wish {
-    const state = this.#state;
-    if (state.error !== undefined) return "nothing";
-    switch (state.need) {
-      case Need.reconnect: return "reconnect";
-      case Need.clientId: return "client-id";
-      case Need.reopen: return "reopen";
-      case Need.nothing: return state.phase === "closed" && nowMs >= state.retryAtMs ? "open" : "nothing";
-    }
-  }
+  wants(nowMs: number): Wish { return wishOf(this.#state, nowMs); }
 
   /** The Open to send; the document then waits for Opened. */
-  open(request: number): ClientMessage {
-    const state = this.#state, { collection, id, createType, createContent, presence } = state.options;
-    const isNew = !state.hasContent;
-    const content = isNew && createContent !== undefined ? cleanText(createContent) : "";
-    const message: ClientMessage = {
-      kind: "open", request,
-      open: {
-        collection, id, presence, createType: isNew ? createType : "", clean: this.isSettled,
-        ...(isNew ? {} : { have: { seq: state.seq, lineage: state.lineage } }),
-        ...(content !== "" ? { createContent: { spans: [countPoints(content) * 16 + 1], text: content } } : {}),
-      },
-    };
-    state.phase = "opening";
-    state.need = Need.nothing;
-    if (state.flight !== undefined) state.flight.isSent = false;
-    state.tellStatus();
-    return message;
-  }
+  open(request: number): ClientMessage { return makeOpen(this.#state, request); }
 
   /** Whatever is due: the op in flight (again), or a new one made of what is pending, and presence. `mayStart` false: nothing
    * new is put in flight, only resends. */
   flush(handle: number, opSizeMax: number, mayStart: boolean, nowMs: number): ClientMessage[] {
-    const state = this.#state, out: ClientMessage[] = [];
-    if (!state.isOpen || state.need !== Need.nothing) return out;
-    if (nowMs >= state.retryAtMs) {
-      if (state.flight === undefined && mayStart && state.hasPending) this.#freeze(opSizeMax);
-      const { flight } = state, isSendDue = flight !== undefined && !flight.isSent;
-      const { store } = state.listener;
-      const isStoreDue = store !== undefined && (state.isRecordDue || (isSendDue && !flight.isStored));
-      if (isStoreDue && state.storing === undefined) this.#store(store);
-      if (isSendDue && !isStoreDue && state.storing === undefined) out.push(this.#submit(flight, handle));
-    }
-    if (state.presence.isDue) out.push(state.presence.take(state, handle));
-    state.tellStatus();
-    return out;
-  }
-
-  /** What is pending becomes an op in flight, frozen from here on. A larger op than the server takes goes as several. */
-  #freeze(opSizeMax: number): void {
-    const state = this.#state, kind = state.pendingKind;
-    const op = kind === "edit" ? state.pending.take(Math.max(opSizeMax, OP_SIZE_LEAST)) : state.pending.toOp();
-    const frozen = kind === "edit" ? encodeTextOp(op) : kind === "create" ? encodeCreate("text", op) : new Uint8Array(0);
-    if (kind !== "edit") state.pending = new LiveOp(state.clientId);
-    state.pendingKind = "edit";
-    const isAll = !state.hasPending;
-    state.flight = {
-      kind, frozen, clientSeq: state.nextClientSeq++, baseSeq: state.seq,
-      live: new LiveOp(state.clientId, kind === "edit" ? op : EMPTY_OP),
-      isInexact: false, isDoubtful: false, isOvertaken: false, isRefused: false, isStored: false, isSent: false,
-      attemptCount: 0, editCount: isAll ? state.pendingEditCount : 0,
-    };
-    if (isAll) state.pendingEditCount = 0;
-  }
-
-  #store(store: (record: DocRecord) => void): void {
-    const state = this.#state;
-    state.storing = { clientSeq: state.flight?.clientSeq ?? 0 };
-    state.isRecordDue = false;
-    store.call(state.listener, makeRecord(state));
-  }
-
-  #submit(flight: Flight, handle: number): ClientMessage {
-    flight.isSent = true;
-    this.#state.listener.submitted?.(flight.clientSeq);
-    const { kind, clientSeq, baseSeq, frozen } = flight;
-    return { kind: "submit", doc: handle, clientSeq, baseSeq, body: kind === "delete" ? { kind } : { kind, bytes: frozen } };
+    return flush(this.#state, handle, opSizeMax, mayStart, nowMs);
   }
 
   /** When the document next wants something by itself; Infinity: never. */
-  timerMs(): number {
-    const state = this.#state;
-    if (state.error !== undefined || state.need !== Need.nothing) return Infinity;
-    if (state.phase === "closed") return state.retryAtMs;
-    // The op that was asked to wait may have been settled meanwhile; what is pending behind it waits all the same.
-    const hasSomething = state.isRecordDue || (state.flight !== undefined ? !state.flight.isSent : state.hasPending);
-    return state.isOpen && hasSomething && state.storing === undefined ? state.retryAtMs : Infinity;
-  }
+  timerMs(): number { return timerOf(this.#state); }
 
   /** A new identity, between connections. Nothing may be in flight. */
   setClientId(clientId: ClientId): void {
