@@ -1,6 +1,6 @@
 /** A client of an Ordo cluster: one connection (more only where records speak with several identities) and the documents that
  * are open on it. */
-import { type DocOptions, isUnsettled } from "./core/types.js";
+import { type DocOptions, type DocRecord, isUnsettled } from "./core/types.js";
 import type { Doc } from "./core/doc.js";
 import { Document } from "./document.js";
 import { Emitter } from "./emitter.js";
@@ -9,7 +9,7 @@ import type { Platform } from "./platform/platform.js";
 import { Session, drawClientId } from "./session.js";
 import { type Hold, type Storage, storageName } from "./storage/storage.js";
 import { utf8Size } from "./ot/unicode.js";
-import type { ClientId } from "./wire/ids.js";
+import { type ClientId, isClientId } from "./wire/ids.js";
 
 const NAME_SIZE_MAX = 128;
 const SAVE_AFTER_MS = 250; // what was typed and is not on its way
@@ -55,6 +55,9 @@ interface Opened {
   isDirty: boolean;
   isClosed: boolean;
 }
+
+/** What was stored may be anything: it is looked at closely when it is restored, and thrown away if it is no record. */
+const hasFlight = ({ flight, clientId }: DocRecord): boolean => flight != null && isClientId(clientId);
 
 export class Client extends Emitter<ClientEvents> {
   readonly #platform: Platform;
@@ -177,7 +180,7 @@ export class Client extends Emitter<ClientEvents> {
    * page: whoever holds a slot of a document may have spoken with that record's identity about other documents, too. */
   #sessionFor(hold: Hold | undefined): Session {
     const record = hold?.record;
-    if (record === undefined || record.flight === null) return (this.#main ??= this.#startSession(drawClientId(this.#platform)));
+    if (record === undefined || !hasFlight(record)) return (this.#main ??= this.#startSession(drawClientId(this.#platform)));
     const { clientId } = record;
     return this.#sessions.find((session) => session.connection.clientId === clientId) ?? this.#startSession(clientId);
   }
@@ -211,7 +214,8 @@ export class Client extends Emitter<ClientEvents> {
   #sendOrphan(hold: Hold, options: DocOptions): Promise<void> {
     const { record } = hold;
     // One document is open once per connection, so this needs another than the page's own.
-    const session = record?.flight != null ? this.#sessionFor(hold) : this.#startSession(drawClientId(this.#platform));
+    const isBound = record !== undefined && hasFlight(record);
+    const session = isBound ? this.#sessionFor(hold) : this.#startSession(drawClientId(this.#platform));
     const { connection } = session;
     return new Promise((resolve) => {
       let isOver = false;

@@ -236,7 +236,7 @@ schedules("clients converge over messages that are late", 60 * factor, 3, 1500, 
 schedules("clients converge over connections that break", 60 * factor, 3, 1500, { cuts: 10 });
 schedules("clients come back from their records", 60 * factor, 3, 1500, { cuts: 5, crashes: 8 });
 schedules("nothing is lost or doubled by resyncs and refusals", 60 * factor, 3, 1500, { cuts: 20, resyncs: 10, crashes: 3 },
-          (world) => { world.server.faults = { rateLimited: 10, unavailable: 10, notOpen: 10 }; });
+          (world) => { world.server.faults = { rateLimited: 10, unavailable: 10, notOpen: 10, renew: 2 }; });
 schedules("clients come back from behind the horizon", 60 * factor, 3, 1500, { cuts: 15, crashes: 5, horizon: 20 });
 schedules("and after the server has forgotten them", 60 * factor, 3, 1500, { cuts: 15, crashes: 5, horizon: 20, forgets: 10 });
 schedules("long answers come in parts and are taken in slices", 30 * factor, 4, 2000, { cuts: 10 },
