@@ -136,7 +136,7 @@ static void *keep_entry(void *context) {
         ordo_directory_view_release(view);
         struct ordo_problem problem = {{0}};
         if (may_enter && ordo_cluster_register_gateway(follower->directory, &follower->entry, &problem) != ORDO_OK) {
-            if (!is_told) log_warn("event=not_registered reason=\"%s\"", problem.text);
+            if (!is_told) log_info("event=not_registered reason=\"%s\"", problem.text);
             is_told = true;
         }
         ordo_directory_wait(follower->directory, generation, REGISTER_MS);

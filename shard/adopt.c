@@ -10,10 +10,10 @@
 #include "shard/registrar_impl.h"
 
 #define LOOK_MS 1000
-#define ADOPT_MS 10000      /* a store that nobody has for so long is taken in addition: its process does not come back */
+#define ADOPT_MS 10000 /* a store that nobody has for so long is taken in addition: its process does not come back */
 #define ADOPT_SPREAD_MS 2000
-#define FREE_WAIT_MS 2000   /* before a new store is made beside others: one of them may be about to be let go */
-#define PROVEN_MS 60000     /* a store that was served for so long is not what made earlier processes fail */
+#define FREE_WAIT_MS 2000 /* before a new store is made beside others: one of them may be about to be let go */
+#define PROVEN_MS 60000   /* a store that was served for so long is not what made earlier processes fail */
 
 /* ---- a new store needs a cluster to join */
 
@@ -33,11 +33,14 @@ static bool ensure_cluster(struct ordo_registrar *registrar) {
     }
     struct ordo_problem problem = {{0}};
     if (!registrar->config->creates_cluster) {
-        ordo_problem_set(&problem, "The directory has no cluster. This process waits until there is one; --create-cluster lets "
-                                   "it make one, and so does `ordo cluster create`.");
+        ordo_problem_set(&problem,
+                         "The directory has no cluster. This process waits until there is one; --create-cluster lets "
+                         "it make one, and so does `ordo cluster create`.");
     } else if (count_stores(registrar) > 0) {
-        ordo_problem_set(&problem, "The directory has no router table, but %s has stores: one of them has to be started, to "
-                                   "say what it owns.", registrar->config->volume);
+        ordo_problem_set(&problem,
+                         "The directory has no router table, but %s has stores: one of them has to be started, to "
+                         "say what it owns.",
+                         registrar->config->volume);
     } else {
         struct ordo_cluster_id id;
         ordo_random_bytes(id.bytes, sizeof id.bytes);
@@ -58,8 +61,8 @@ static void store_trouble(struct ordo_registrar *registrar, const struct ordo_vo
         ordo_troubles_clear(&registrar->troubles, key);
         return;
     }
-    snprintf(text, sizeof text, "The store %.60s failed %u times, and is tried again: %s", store->name, store->failure_count,
-             store->reason);
+    snprintf(text, sizeof text, "The store %.60s failed %u times, and is tried again: %s", store->name,
+             store->failure_count, store->reason);
     ordo_troubles_set(&registrar->troubles, key, text);
 }
 
@@ -74,7 +77,8 @@ static bool try_store(struct ordo_registrar *registrar, struct ordo_volume_store
 }
 
 static bool may_try(const struct ordo_volume_store *store, uint64_t wall_ms) {
-    return !store->is_held && !ordo_volume_is_refused(store->path) && (store->retry_wall_ms <= wall_ms || store->failed_wall_ms > wall_ms);
+    return !store->is_held && !ordo_volume_is_refused(store->path) &&
+           (store->retry_wall_ms <= wall_ms || store->failed_wall_ms > wall_ms);
 }
 
 static void make_store(struct ordo_registrar *registrar) {
@@ -137,7 +141,8 @@ static struct seen_store *see(struct ordo_registrar *registrar, const char *path
 
 /* Several processes see the same store; who has fewer stores, and then chance, comes first. */
 static uint64_t patience_ms(const struct ordo_registrar *registrar, const char *path) {
-    struct ordo_slice name = ordo_slice_of(path), process = ordo_slice(registrar->process.bytes, sizeof registrar->process.bytes);
+    struct ordo_slice name = ordo_slice_of(path),
+                      process = ordo_slice(registrar->process.bytes, sizeof registrar->process.bytes);
     uint64_t chance = ordo_hash(name) ^ ordo_hash(process);
     return ADOPT_MS + chance % ADOPT_SPREAD_MS + (registrar->member_count - 1) * ADOPT_SPREAD_MS;
 }
@@ -197,4 +202,6 @@ void registrar_adopt(struct ordo_registrar *registrar, uint64_t now_ms) {
     forget_failures(registrar, now_ms);
 }
 
-void registrar_adopt_finish(struct ordo_registrar *registrar) { free(registrar->seen); }
+void registrar_adopt_finish(struct ordo_registrar *registrar) {
+    free(registrar->seen);
+}

@@ -20,9 +20,10 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { FORGOTTEN_MS = 10000, NICENESS = 10 };
+enum { FORGOTTEN_MS = 10000, NICENESS = 10, HOLD_POLL_MS = 50 };
 #define RATE_MIN (1024u * 1024) /* slower, and it would sleep for longer than a stopping process should wait */
 
 struct ordo_backup {
@@ -33,10 +34,11 @@ struct ordo_backup {
     pthread_mutex_t mutex;           /* guards `status` */
     struct ordo_backup_status status;
     atomic_uint_fast64_t asked_ms;
-    atomic_bool is_stopping;
+    atomic_bool is_stopping, is_released;
     /* Of the newest: written before its thread starts, then that thread's alone. */
     char path[PATH_MAX], previous[PATH_MAX];
     struct ordo_backup_pace pace;
+    bool is_hold;
 };
 
 /* Joins two names. False, with a sentence: too long. */
@@ -88,7 +90,7 @@ static ordo_err make_folder(const char *path, struct ordo_problem *problem) {
 }
 
 /* A checkpoint whose log ends with a whole record. */
-static ordo_err hold(struct copy *copy) {
+static ordo_err make_checkpoint(struct copy *copy) {
     const struct ordo_backup_config *config = &copy->backup->config;
     char temporary[PATH_MAX];
     if (!join(temporary, config->folder, "checkpoint.cut", copy->problem)) return ORDO_ERR_IO;
@@ -199,6 +201,30 @@ static ordo_err complete(struct copy *copy, uint64_t turn) {
     return err;
 }
 
+static void remove_checkpoint(const struct ordo_backup *backup) {
+    if (ordo_backup_clear_leftovers(backup->config.folder)) { /* the next backup or start does it, too */
+        log_warn("event=checkpoint_left folder=%s reason=\"%s\"", backup->config.folder, strerror(errno));
+    }
+}
+
+/* Keeps a checkpoint for as long as somebody wants it. */
+static ordo_err run_hold(struct copy *copy) {
+    struct ordo_backup *backup = copy->backup;
+    if (!join(copy->checkpoint, backup->config.folder, "checkpoint", copy->problem)) return ORDO_ERR_IO;
+    ordo_err err = make_checkpoint(copy);
+    pthread_mutex_lock(&backup->mutex);
+    if (!err) backup->status.state = ORDO_BACKUP_HELD;
+    pthread_mutex_unlock(&backup->mutex);
+    const struct timespec wait = {.tv_nsec = HOLD_POLL_MS * 1000000L};
+    while (!err && !atomic_load(&backup->is_released)) {
+        nanosleep(&wait, NULL);
+        if (!may_go_on(backup, 0)) err = ORDO_ERR_CLOSED;
+        if (ordo_disk_is_full(backup->config.disk)) err = ORDO_ERR_NO_SPACE; /* it holds on to tables that could go */
+    }
+    remove_checkpoint(backup);
+    return err;
+}
+
 static ordo_err run_copy(struct copy *copy, uint64_t turn) {
     struct ordo_backup *backup = copy->backup;
     if (!join(copy->checkpoint, backup->config.folder, "checkpoint", copy->problem) ||
@@ -213,15 +239,13 @@ static ordo_err run_copy(struct copy *copy, uint64_t turn) {
     ordo_err err = make_folder(backup->path, copy->problem);
     if (err) return err; /* whatever is there is not ours to remove */
     err = make_folder(copy->target, copy->problem);
-    if (!err) err = hold(copy);
+    if (!err) err = make_checkpoint(copy);
     if (!err) err = check_space(copy);
     uint64_t unused;
     if (!err) err = each_file(copy, false, &unused);
     if (!err) err = complete(copy, turn);
     if (err && remove_if_there(backup->path)) log_warn("event=backup_left path=%s", backup->path);
-    if (ordo_backup_clear_leftovers(backup->config.folder)) { /* the next backup or start does it, too */
-        log_warn("event=checkpoint_left folder=%s reason=\"%s\"", backup->config.folder, strerror(errno));
-    }
+    remove_checkpoint(backup);
     return err;
 }
 
@@ -231,9 +255,10 @@ static void *run(void *context) {
     struct copy copy = {.backup = backup, .problem = &problem};
     setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS); /* of this thread alone, on Linux */
     uint64_t turn = backup->status.turn, begun_ms = ordo_clock_monotonic_ms();
-    log_info("event=backup_begun path=%s turn=%llu", backup->path, (unsigned long long)turn);
-    ordo_err err = run_copy(&copy, turn);
-    if (err && problem.text[0] == '\0') ordo_problem_set(&problem, "The backup failed: %s.", ordo_err_text(err));
+    const char *what = backup->is_hold ? "hold" : "backup";
+    log_info("event=%s_begun path=%s turn=%llu", what, backup->path, (unsigned long long)turn);
+    ordo_err err = backup->is_hold ? run_hold(&copy) : run_copy(&copy, turn);
+    if (err && problem.text[0] == '\0') ordo_problem_set(&problem, "The %s was given up: %s.", what, ordo_err_text(err));
     ordo_backup_list_finish(&copy.list);
     ordo_backup_list_finish(&copy.earlier);
     pthread_mutex_lock(&backup->mutex);
@@ -241,8 +266,8 @@ static void *run(void *context) {
     backup->status.state = err ? ORDO_BACKUP_FAILED : ORDO_BACKUP_DONE;
     struct ordo_backup_status status = backup->status;
     pthread_mutex_unlock(&backup->mutex);
-    if (err) log_warn("event=backup_failed path=%s reason=\"%s\"", backup->path, problem.text);
-    else log_info("event=backup_done path=%s copied=%llu linked=%llu ms=%llu", backup->path,
+    if (err) log_warn("event=%s_failed path=%s reason=\"%s\"", what, backup->path, problem.text);
+    else log_info("event=%s_done path=%s copied=%llu linked=%llu ms=%llu", what, backup->path,
                   (unsigned long long)status.copied_size, (unsigned long long)status.linked_size,
                   (unsigned long long)(ordo_clock_monotonic_ms() - begun_ms));
     return NULL;
@@ -294,11 +319,13 @@ static void begin(struct ordo_backup *backup, const struct ordo_backup_request *
     backup->pace = (struct ordo_backup_pace){.rate = rate, .may_go_on = may_go_on, .context = backup};
     backup->status = (struct ordo_backup_status){.state = ORDO_BACKUP_RUNNING,
                                                  .turn = ordo_disk_durable_turn(backup->config.disk)};
-    backup->previous[0] = '\0';
+    backup->path[0] = backup->previous[0] = '\0';
+    backup->is_hold = request->is_hold;
+    atomic_store(&backup->is_released, false);
     bool is_fine = take_path(backup->path, request->path, backup->config.folder) &&
                    (request->previous.size == 0 ||
                     take_path(backup->previous, request->previous, backup->config.folder));
-    if (!is_fine) {
+    if (!is_fine && !backup->is_hold) {
         backup->status.state = ORDO_BACKUP_FAILED;
         ordo_problem_set(&backup->status.problem,
                          "The path of a backup must be absolute, and not inside of the store's own folder.");
@@ -313,16 +340,18 @@ void ordo_backup_ask(struct ordo_backup *backup, const struct ordo_backup_reques
                      struct ordo_backup_status *status_out) {
     ORDO_ASSERT(request->id != 0);
     pthread_mutex_lock(&backup->mutex);
-    bool is_running = backup->id != 0 && backup->status.state == ORDO_BACKUP_RUNNING;
+    bool is_running = backup->id != 0 && (backup->status.state == ORDO_BACKUP_RUNNING ||
+                                          backup->status.state == ORDO_BACKUP_HELD);
     pthread_mutex_unlock(&backup->mutex);
     bool is_new = backup->id != request->id;
     if (is_new && is_running) {
         *status_out = (struct ordo_backup_status){.state = ORDO_BACKUP_BUSY};
-        ordo_problem_set(&status_out->problem, "Another backup of this store is under way.");
+        ordo_problem_set(&status_out->problem, "Another backup or check of this store is under way.");
         return;
     }
     atomic_store(&backup->asked_ms, ordo_clock_monotonic_ms());
     if (is_new) begin(backup, request);
+    if (request->is_release) atomic_store(&backup->is_released, true);
     pthread_mutex_lock(&backup->mutex);
     *status_out = backup->status;
     pthread_mutex_unlock(&backup->mutex);

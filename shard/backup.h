@@ -6,6 +6,9 @@
  * that was durable when the copy began, and nothing acknowledged before is missing.
  *
  * Who asked asks again and again with the same id until it is over; when nobody has asked for some seconds it is given up.
+ * A checkpoint may also be asked for by itself, held, and looked into by another process: files that tell what is on disk,
+ * and not what this process has in its caches. It is given up when the disk gets short.
+ *
  * Whatever fails leaves neither a half copy nor a checkpoint; a process that dies leaves a folder without PATH/files. */
 #ifndef ORDO_SHARD_BACKUP_H
 #define ORDO_SHARD_BACKUP_H
@@ -26,9 +29,11 @@ struct ordo_backup_request {
     struct ordo_slice path;       /* absolute; its parent is there, it is not */
     struct ordo_slice previous;   /* an earlier backup of a store, to share tables with; empty: none */
     uint64_t rate;                /* bytes per second, 1 MiB at least; 0: no limit */
+    bool is_hold;                 /* nothing is copied: the checkpoint is kept, for `ordo verify` to look into … */
+    bool is_release;              /* … until this, or until nobody asks */
 };
 
-enum ordo_backup_state { ORDO_BACKUP_RUNNING, ORDO_BACKUP_DONE, ORDO_BACKUP_FAILED, ORDO_BACKUP_BUSY };
+enum ordo_backup_state { ORDO_BACKUP_RUNNING, ORDO_BACKUP_DONE, ORDO_BACKUP_FAILED, ORDO_BACKUP_BUSY, ORDO_BACKUP_HELD };
 
 struct ordo_backup_status {
     enum ordo_backup_state state;

@@ -9,8 +9,8 @@
 #define ORDERS_MAX 64
 #define FAILED_MS 30000 /* so long a slot that could not be moved is left alone */
 
-/* Orders of ours that lead nowhere are taken away, so that the plan may have their slots again: at once where the target is gone,
- * after a while where the move has failed. */
+/* Orders of ours that lead nowhere are taken away, so that the plan may have their slots again: at once where the target is
+ * gone, after a while where the move has failed. */
 static void forget_vain(struct ordo_registrar *registrar, uint64_t now_ms) {
     const struct ordo_cluster *cluster = registrar->cluster;
     bool forgets_failed = now_ms - registrar->forgot_failed_ms >= FAILED_MS;

@@ -11,7 +11,8 @@
  *
  * What it takes goes by the table, a few dozen MB at most, and not by the store. Cut off at any place, it is done again from
  * 1 or, once DIR/confine/ has its name, from 2. Rows that had been deleted may come back from older tables; they are of ops
- * below the horizon, of snapshots and clients that nobody needs any more, and go again like those that a crash leaves.
+ * below the horizon, of snapshots and clients that nobody needs any more, and go again like those that a crash leaves. Those of
+ * forgotten documents are deleted at once (core/erase_again.h).
  *
  * Of a table of which nothing reads the place is what its first and last key say. One of the store's own rows cannot be
  * confined: refused, with a sentence. */

@@ -6,6 +6,7 @@
 #include "shard/confine.h"
 #include "shard/core/damage.h"
 #include "shard/core/documents.h"
+#include "shard/core/erase_again.h"
 #include "shard/core/key.h"
 #include "shard/core/row_age.h"
 #include "shard/salvage.h"
@@ -220,10 +221,23 @@ static ordo_err note_damage(struct merge *merge) {
     return err;
 }
 
+/* ---- what was forgotten */
+
+/* Deletions that stood in the table are lost with it, and what is put back was perhaps deleted elsewhere. */
+static void erase_again(struct merge *merge) {
+    if (merge->cf == ORDO_CF_META) return;
+    struct ordo_view *view = merge->store->ops->view_open(merge->store);
+    ordo_err err = ordo_erase_again(view, ordo_key_document(ordo_buffer_slice(&merge->first)), ordo_buffer_slice(&merge->last),
+                                    &merge->batch);
+    if (err) log_warn("event=erased_document_unread error=\"%s\" remedy=\"ordo verify names what is left\"", ordo_err_text(err));
+    merge->store->ops->view_close(view);
+}
+
 /* ---- all of it */
 
 static void note_bounds(void *context, const struct ordo_rocksdb_table *table) {
     struct merge *merge = context;
+    merge->cf = table->cf;
     keep(&merge->first, table->low);
     keep(&merge->last, table->high);
 }
@@ -250,6 +264,7 @@ static ordo_err merge_rows(struct merge *merge, struct ordo_store *copy) {
     if (!err) err = merge->err;
     merge->store->ops->view_close(merge->view);
     if (!err) err = write_batch(merge, false); /* so that what was put back is known of below */
+    if (!err) erase_again(merge);
     if (!err) err = note_damage(merge);
     return err ? err : write_batch(merge, true);
 }

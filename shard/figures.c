@@ -11,10 +11,10 @@
 
 struct ordo_figures_board {
     uint64_t begun_ms, put_ms;
-    uint64_t window_ms;                                  /* when the present window began; of the sequencing thread, as is … */
-    uint64_t window_ops, earlier_ms, earlier_ops;        /* ops committed when it, and the one before it, began */
+    uint64_t window_ms;                           /* when the present window began; of the sequencing thread, as is … */
+    uint64_t window_ops, earlier_ms, earlier_ops; /* ops committed when it, and the one before it, began */
     struct ordo_histogram present, earlier, merged;
-    pthread_mutex_t mutex;                               /* guards `shown`, and `put_ms` for readers */
+    pthread_mutex_t mutex; /* guards `shown`, and `put_ms` for readers */
     struct ordo_figures shown;
 };
 
@@ -62,7 +62,8 @@ void ordo_figures_put(struct ordo_figures_board *board, const struct ordo_shard 
                                    .slot_count = count_owned(ordo_shard_slots(shard))};
     turn_window(board, figures.stats.ops_committed, monotonic_ms);
     uint64_t span_ms = monotonic_ms - board->earlier_ms;
-    if (span_ms > 0) figures.ops_per_s = 1000.0 * (double)(figures.stats.ops_committed - board->earlier_ops) / (double)span_ms;
+    if (span_ms > 0)
+        figures.ops_per_s = 1000.0 * (double)(figures.stats.ops_committed - board->earlier_ops) / (double)span_ms;
     board->merged = board->present;
     ordo_histogram_merge(&board->merged, &board->earlier);
     figures.commit_p50_us = ordo_histogram_percentile(&board->merged, 50);

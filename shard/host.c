@@ -32,6 +32,7 @@ struct ordo_host {
     struct ordo_wire wire;
     struct ordo_side *side;
     struct ordo_workers *workers;
+    struct ordo_sweep *sweep;
     struct ordo_loop loop;
     pthread_t thread;
     bool is_serving;
@@ -68,8 +69,8 @@ static ordo_err open_store(struct ordo_host *host, const char *path, struct ordo
     if (err) return err;
     const struct ordo_identity *identity = &host->folder.identity;
     name_host(host);
-    log_info("event=store_open folder=%s name=%s new=%d incarnation=%llu turn=%llu slots=%zu", host->folder.path, host->name,
-             host->folder.is_new, (unsigned long long)identity->incarnation, (unsigned long long)identity->turn,
+    log_info("event=store_open folder=%s name=%s new=%d incarnation=%llu turn=%llu slots=%zu", host->folder.path,
+             host->name, host->folder.is_new, (unsigned long long)identity->incarnation, (unsigned long long)identity->turn,
              identity->slot_count);
     const struct ordo_disk_config disk = {
         .folder = host->folder.path,
@@ -84,7 +85,9 @@ static ordo_err open_store(struct ordo_host *host, const char *path, struct ordo
     err = ordo_disk_start(&disk, problem, &host->disk);
     if (err) return err;
     host->backup = ordo_backup_create(&(struct ordo_backup_config){
-        .store = host->folder.store, .folder = host->folder.path, .disk = host->disk,
+        .store = host->folder.store,
+        .folder = host->folder.path,
+        .disk = host->disk,
         .space_margin = 2 * config->disk_headroom_size}); /* "full" begins at the headroom and ends at half as much again */
     return ORDO_OK;
 }
@@ -108,8 +111,8 @@ static ordo_err listen_to_gateways(struct ordo_host *host, struct ordo_problem *
         on_any_port(data, config->listen_data);
         on_any_port(side_link, config->listen_side);
     }
-    ordo_err err = ordo_wire_bind(&host->wire, host->config.zmq, data, DATA_MESSAGE_SIZE_MAX, DATA_MESSAGE_COUNT_MAX,
-                                  problem);
+    ordo_err err =
+        ordo_wire_bind(&host->wire, host->config.zmq, data, DATA_MESSAGE_SIZE_MAX, DATA_MESSAGE_COUNT_MAX, problem);
     if (err) return err;
     struct ordo_side_config side = {
         .context = host->config.zmq,
@@ -126,12 +129,13 @@ static ordo_err listen_to_gateways(struct ordo_host *host, struct ordo_problem *
     return ordo_side_start(&side, problem, &host->side);
 }
 
-/* STORE/side says to whoever finds the store in use how its shard is asked. It is no harm if it cannot be written, or is left by a
- * process that died: then nobody answers there. */
+/* STORE/side says to whoever finds the store in use how its shard is asked. It is no harm if it cannot be written, or is
+ * left by a process that died: then nobody answers there. */
 static void write_side_note(const struct ordo_host *host) {
     char path[PATH_MAX], temporary[PATH_MAX], line[ORDO_ENDPOINT_SIZE + 1];
     if (snprintf(path, sizeof path, "%s/side", host->folder.path) >= PATH_MAX ||
-        snprintf(temporary, sizeof temporary, "%s/side.new", host->folder.path) >= PATH_MAX) return;
+        snprintf(temporary, sizeof temporary, "%s/side.new", host->folder.path) >= PATH_MAX)
+        return;
     snprintf(line, sizeof line, "%s\n", ordo_side_endpoint(host->side));
     ordo_err err = ordo_file_replace(path, temporary, ordo_slice_of(line));
     (void)err;
@@ -174,12 +178,14 @@ static void start_core(struct ordo_host *host) {
     core.seed = ordo_random_u64();
     snprintf(core.name, sizeof core.name, "%s", host->name);
     host->workers = ordo_workers_start(config->helper_count, host->folder.store, &host->inbox);
+    host->sweep = ordo_sweep_start(host->folder.store);
     host->loop = (struct ordo_loop){
         .core = ordo_shard_create(&core, ordo_clock_monotonic_ms()),
         .store = host->folder.store,
         .disk = host->disk,
         .inbox = &host->inbox,
         .workers = host->workers,
+        .sweep = host->sweep,
         .side = host->side,
         .wire = &host->wire,
         .figures = host->figures,
@@ -234,6 +240,7 @@ void ordo_host_stop(struct ordo_host *host) {
     ordo_side_stop(host->side);
     ordo_wire_close(&host->wire);
     ordo_workers_stop(host->workers);
+    ordo_sweep_stop(host->sweep);
     ordo_loop_finish(&host->loop);
     ordo_shard_destroy(host->loop.core);
     ordo_figures_destroy(host->figures);
@@ -245,8 +252,18 @@ void ordo_host_stop(struct ordo_host *host) {
     free(host);
 }
 
-const struct ordo_folder *ordo_host_folder(const struct ordo_host *host) { return &host->folder; }
-const char *ordo_host_data_endpoint(const struct ordo_host *host) { return host->wire.endpoint; }
-const char *ordo_host_side_endpoint(const struct ordo_host *host) { return ordo_side_endpoint(host->side); }
-const char *ordo_host_name(const struct ordo_host *host) { return host->name; }
-struct ordo_mail *ordo_host_mail(struct ordo_host *host) { return &host->mail; }
+const struct ordo_folder *ordo_host_folder(const struct ordo_host *host) {
+    return &host->folder;
+}
+const char *ordo_host_data_endpoint(const struct ordo_host *host) {
+    return host->wire.endpoint;
+}
+const char *ordo_host_side_endpoint(const struct ordo_host *host) {
+    return ordo_side_endpoint(host->side);
+}
+const char *ordo_host_name(const struct ordo_host *host) {
+    return host->name;
+}
+struct ordo_mail *ordo_host_mail(struct ordo_host *host) {
+    return &host->mail;
+}

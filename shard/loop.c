@@ -203,6 +203,7 @@ static ordo_err carry_out(struct ordo_loop *loop, uint64_t *turn_out, struct ord
     serve_targets(loop);
     if (effects->background.count > 0) err = write_batch(loop, &effects->background, false, problem);
     log_notes(loop);
+    if (effects->erased.size > 0) ordo_sweep_give(loop->sweep, ordo_buffer_slice(&effects->erased));
     report(loop);
     ordo_shard_effects_clear(effects);
     step_refused(loop, &refused);

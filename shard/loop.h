@@ -12,6 +12,7 @@
 #include "shard/inbox.h"
 #include "shard/mail.h"
 #include "shard/side.h"
+#include "shard/sweep.h"
 #include "shard/target_wires_zmq.h"
 #include "shard/wire_zmq.h"
 #include "shard/workers.h"
@@ -23,6 +24,7 @@ struct ordo_loop {
     struct ordo_disk *disk;
     struct ordo_inbox *inbox;
     struct ordo_workers *workers;
+    struct ordo_sweep *sweep;
     struct ordo_side *side;
     struct ordo_wire *wire;
     struct ordo_figures_board *figures;

@@ -44,7 +44,8 @@ static void advertise(const struct ordo_registrar *registrar, const char *given,
                       char out[ORDO_CLUSTER_TEXT_SIZE_MAX + 1]) {
     const char *host = registrar->config->advertise, *colon = strrchr(endpoint, ':');
     bool is_tcp = strncmp(endpoint, "tcp://", 6) == 0 && colon > endpoint + 6;
-    if (is_tcp && host == NULL && is_every_address(endpoint + 6, (size_t)(colon - endpoint) - 6)) host = registrar->host_name;
+    if (is_tcp && host == NULL && is_every_address(endpoint + 6, (size_t)(colon - endpoint) - 6))
+        host = registrar->host_name;
     if (given != NULL) {
         snprintf(out, ORDO_CLUSTER_TEXT_SIZE_MAX + 1, "%s", given);
     } else if (is_tcp && host != NULL) {
@@ -60,8 +61,8 @@ static void describe(const struct ordo_registrar *registrar, struct member *memb
     memcpy(member->id.bytes, identity->store_id, sizeof member->id.bytes);
     memcpy(member->cluster.bytes, identity->cluster_id, sizeof member->cluster.bytes);
     memcpy(member->slots, identity->slots, sizeof member->slots);
-    member->live = (struct ordo_cluster_live){
-        .id = member->id, .incarnation = identity->incarnation, .process = registrar->process};
+    member->live =
+        (struct ordo_cluster_live){.id = member->id, .incarnation = identity->incarnation, .process = registrar->process};
     snprintf(member->live.name, sizeof member->live.name, "%s", name);
     snprintf(member->live.host, sizeof member->live.host, "%s", registrar->host_name);
     ordo_cluster_place(member->live.place, folder->path);
@@ -83,8 +84,11 @@ ordo_err member_open(struct ordo_registrar *registrar, const char *path, bool is
         .is_extra = !is_own,
     };
     if (ordo_volume_is_refused(path)) {
-        ordo_problem_set(problem, "The store %s is older than what its cluster has seen of it (a copy, or put back from a snapshot of "
-                                  "its disk), and was refused: start the newer one, or see `ordo adopt --rolled-back`.", path);
+        ordo_problem_set(
+            problem,
+            "The store %s is older than what its cluster has seen of it (a copy, or put back from a snapshot of "
+            "its disk), and was refused: start the newer one, or see `ordo adopt --rolled-back`.",
+            path);
         return ORDO_ERR_INVALID;
     }
     struct member *member = ordo_alloc(sizeof *member);
@@ -198,9 +202,10 @@ static bool is_founder(const struct ordo_cluster *cluster, const struct member *
 static bool join(struct ordo_registrar *registrar, struct member *member, struct ordo_problem *problem) {
     const struct ordo_cluster *cluster = registrar->cluster;
     if (!cluster->has_table) {
-        wait_with(registrar, member,
-                  "The directory has no router table, and this store has no slots to make one of: start a store that has, or "
-                  "create a new cluster with `ordo cluster create`.");
+        wait_with(
+            registrar, member,
+            "The directory has no router table, and this store has no slots to make one of: start a store that has, or "
+            "create a new cluster with `ordo cluster create`.");
         return false;
     }
     if (ordo_store_id_is_none(&cluster->table.founder)) {
@@ -218,17 +223,21 @@ static bool join(struct ordo_registrar *registrar, struct member *member, struct
     return true;
 }
 
-/* Only an owner raises its slot's epoch, and notes that before anybody else can know. So a store that still takes a slot for its
- * own, where the table has a later owner, is not what it was: an older copy, or replaced by one that was repaired. */
+/* Only an owner raises its slot's epoch, and notes that before anybody else can know. So a store that still takes a slot
+ * for its own, where the table has a later owner, is not what it was: an older copy, or replaced by one that was repaired.
+ */
 static bool is_superseded(const struct ordo_cluster *cluster, const struct member *member, struct ordo_problem *problem) {
     for (unsigned slot = 0; cluster->has_table && slot < ORDO_SLOT_COUNT; slot++) {
         const struct ordo_slot_place *place = &cluster->table.placement.slots[slot];
         const struct ordo_slot_row *row = &member->slots[slot];
-        if (row->state != ORDO_SLOT_OWNED || place->epoch <= row->epoch || ordo_store_id_equal(&place->store, &member->id)) continue;
+        if (row->state != ORDO_SLOT_OWNED || place->epoch <= row->epoch || ordo_store_id_equal(&place->store, &member->id))
+            continue;
         const struct ordo_cluster_store *owner = ordo_cluster_store(cluster, &place->store);
-        ordo_problem_set(problem, "The store %s has slot %u, and the cluster knows that %s has had it since: this folder is older than the "
-                                  "store was, or was replaced by a repaired one; see `ordo adopt --rolled-back`.",
-                         member->live.name, slot, owner != NULL ? owner->name : "another store");
+        ordo_problem_set(
+            problem,
+            "The store %s has slot %u, and the cluster knows that %s has had it since: this folder is older than the "
+            "store was, or was replaced by a repaired one; see `ordo adopt --rolled-back`.",
+            member->live.name, slot, owner != NULL ? owner->name : "another store");
         return true;
     }
     return false;

@@ -18,7 +18,7 @@
 
 /* A round comes when the directory or a shard has news, and this often anyway: retries, the volume, balancing. */
 #define ROUND_MS 500
-#define REST_MS 15 /* between rounds, once all serve */
+#define REST_MS 15         /* between rounds, once all serve */
 #define FIRST_READ_MS 1000 /* a directory that is there was read by then */
 
 bool registrar_can_ask(const struct ordo_registrar *registrar) {
@@ -94,7 +94,8 @@ static void read_directory(struct ordo_registrar *registrar) {
     }
     if (view->generation == 0) {
         if (ordo_clock_monotonic_ms() - registrar->begun_ms >= FIRST_READ_MS)
-            ordo_troubles_set(&registrar->troubles, "directory", "The directory was not reached yet; this process waits for it.");
+            ordo_troubles_set(&registrar->troubles, "directory",
+                              "The directory was not reached yet; this process waits for it.");
     } else if (view->away_since_ms != 0) {
         ordo_troubles_set(&registrar->troubles, "directory",
                           "The directory is away; serving goes on with the last known table, changes wait.");
@@ -128,7 +129,8 @@ static void step_members(struct ordo_registrar *registrar) {
     }
 }
 
-/* While slots move the directory has news hundreds of times a second, and each reading costs the better part of a millisecond. */
+/* While slots move the directory has news hundreds of times a second, and each reading costs the better part of a
+ * millisecond. */
 static void rest(const struct ordo_registrar *registrar) {
     for (size_t i = 0; i < registrar->member_count; i++) {
         if (registrar->members[i]->state != MEMBER_SERVING) return; /* somebody waits for it */
@@ -201,4 +203,6 @@ void ordo_registrar_stop(struct ordo_registrar *registrar) {
     free(registrar);
 }
 
-int ordo_registrar_failure_fd(const struct ordo_registrar *registrar) { return registrar->failure_fd; }
+int ordo_registrar_failure_fd(const struct ordo_registrar *registrar) {
+    return registrar->failure_fd;
+}

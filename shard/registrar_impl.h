@@ -1,5 +1,5 @@
-/* shard/registrar_impl.h: what the parts of the registrar share: registrar.c (the thread and its rounds), member.c (one store),
- * adopt.c (which stores), balancer.c. All of it is the registrar's thread's own. */
+/* shard/registrar_impl.h: what the parts of the registrar share: registrar.c (the thread and its rounds), member.c (one
+ * store), adopt.c (which stores), balancer.c. All of it is the registrar's thread's own. */
 #ifndef ORDO_SHARD_REGISTRAR_IMPL_H
 #define ORDO_SHARD_REGISTRAR_IMPL_H
 
@@ -39,11 +39,11 @@ struct order {
 struct member {
     struct ordo_host *host;
     enum member_state state;
-    bool is_own;              /* the first of the process, which ends without it */
+    bool is_own; /* the first of the process, which ends without it */
     struct ordo_store_id id;
     struct ordo_cluster_id cluster;
-    struct ordo_cluster_live live; /* as it is to stand in the directory */
-    uint64_t opened_ms, served_ms; /* monotonic */
+    struct ordo_cluster_live live;               /* as it is to stand in the directory */
+    uint64_t opened_ms, served_ms;               /* monotonic */
     struct ordo_slot_row slots[ORDO_SLOT_COUNT]; /* as last reported */
     struct order orders[ORDO_ORDERS_MAX];
     size_t order_count;
@@ -77,7 +77,7 @@ struct ordo_registrar {
 
     pthread_t thread;
     atomic_bool stops;
-    int wake_fd, failure_fd;      /* eventfds */
+    int wake_fd, failure_fd; /* eventfds */
 };
 
 /* The directory can be asked: it was read once and is there. */
@@ -92,15 +92,16 @@ bool registrar_may_retry(ordo_err err);
 /* Opens the store at `path` and adds it. Errors as ordo_host_open. */
 ORDO_MUST_USE ordo_err member_open(struct ordo_registrar *registrar, const char *path, bool is_own,
                                    struct ordo_problem *problem);
-/* One round: what can be done for it now. Waits for nothing but the directory. False: it may not serve (any more), `problem` says why. */
+/* One round: what can be done for it now. Waits for nothing but the directory. False: it may not serve (any more),
+ * `problem` says why. */
 ORDO_MUST_USE bool member_step(struct ordo_registrar *registrar, struct member *member, struct ordo_problem *problem);
 /* Stops its shard; the member is gone. */
 void member_close(struct ordo_registrar *registrar, size_t index);
 
 /* ---- heir.c */
 
-/* Opens the member's store anew with the slots of forgotten stores that were ordered to it, if there are any. False: that failed,
- * and the member is gone. */
+/* Opens the member's store anew with the slots of forgotten stores that were ordered to it, if there are any. False: that
+ * failed, and the member is gone. */
 ORDO_MUST_USE bool member_inherit(struct ordo_registrar *registrar, size_t index, struct ordo_problem *problem);
 
 /* ---- member_orders.c */

@@ -140,7 +140,7 @@ static ordo_err take_row(void *context, enum ordo_cf cf, struct ordo_slice key, 
         note_bad_row(work, cf, key);
         return ORDO_OK;
     }
-    if (ordo_rows_change(cf) && !is_newest) {
+    if (ordo_row_changes(cf, key) && !is_newest) {
         ordo_err err = is_newer(work, cf, key, value, &is_wanted);
         if (err) return err;
     }

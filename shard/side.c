@@ -90,10 +90,12 @@ static void describe_backup(struct ordo_side *side, const Ordo__Cluster__V1__Bac
         [ORDO_BACKUP_RUNNING] = ORDO__CLUSTER__V1__BACKUP_STATE__BACKUP_RUNNING,
         [ORDO_BACKUP_DONE] = ORDO__CLUSTER__V1__BACKUP_STATE__BACKUP_DONE,
         [ORDO_BACKUP_FAILED] = ORDO__CLUSTER__V1__BACKUP_STATE__BACKUP_FAILED,
-        [ORDO_BACKUP_BUSY] = ORDO__CLUSTER__V1__BACKUP_STATE__BACKUP_BUSY};
+        [ORDO_BACKUP_BUSY] = ORDO__CLUSTER__V1__BACKUP_STATE__BACKUP_BUSY,
+        [ORDO_BACKUP_HELD] = ORDO__CLUSTER__V1__BACKUP_STATE__BACKUP_HELD};
     const struct ordo_backup_request request = {.id = asked->id, .path = ordo_slice_of_binary(asked->path),
                                                 .previous = ordo_slice_of_binary(asked->previous),
-                                                .rate = asked->rate};
+                                                .rate = asked->rate, .is_hold = asked->hold,
+                                                .is_release = asked->release};
     ordo_backup_ask(side->config.backup, &request, status);
     out->state = states[status->state];
     out->turn = status->turn;

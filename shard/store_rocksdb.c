@@ -171,6 +171,43 @@ ordo_err ordo_store_rocksdb_rebuild(const char *path, struct ordo_problem *probl
     return message == NULL ? ORDO_OK : rocksdb_fail(problem, "The database's records cannot be made anew", message);
 }
 
+ordo_err ordo_store_rocksdb_flush(struct ordo_store *base, struct ordo_problem *problem) {
+    struct store_rocksdb *store = (struct store_rocksdb *)base;
+    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create(); /* waits */
+    char *message = NULL;
+    for (int i = 0; i < ROCKSDB_FAMILY_COUNT && message == NULL; i++) rocksdb_flush_cf(store->db, options, store->families[i], &message);
+    rocksdb_flushoptions_destroy(options);
+    return message == NULL ? ORDO_OK : rocksdb_fail(problem, "The database's memory cannot be written to tables", message);
+}
+
+void ordo_store_rocksdb_compact(struct ordo_store *base, struct ordo_slice lower, struct ordo_slice upper) {
+    struct store_rocksdb *store = (struct store_rocksdb *)base;
+    rocksdb_compactoptions_t *options = rocksdb_compactoptions_create();
+    rocksdb_compactoptions_set_exclusive_manual_compaction(options, 0); /* others go on */
+    for (int i = 0; i < ORDO_CF_COUNT; i++) {
+        rocksdb_compact_range_cf_opt(store->db, store->families[i], options, (const char *)lower.data, lower.size,
+                                     (const char *)upper.data, upper.size);
+    }
+    rocksdb_compactoptions_destroy(options);
+}
+
+void ordo_store_rocksdb_stop_compacting(struct ordo_store *base) {
+    rocksdb_disable_manual_compaction(((struct store_rocksdb *)base)->db);
+}
+
+bool ordo_store_rocksdb_has_range_deletions(struct ordo_store *base) {
+    struct store_rocksdb *store = (struct store_rocksdb *)base;
+    static const char what[] = "# range deletions=";
+    bool has_any = false;
+    for (int i = 0; i < ORDO_CF_COUNT && !has_any; i++) {
+        char *text = rocksdb_property_value_cf(store->db, store->families[i], "rocksdb.aggregated-table-properties");
+        const char *at = text != NULL ? strstr(text, what) : NULL;
+        has_any = at != NULL && at[sizeof what - 1] != '0';
+        rocksdb_free(text);
+    }
+    return has_any;
+}
+
 const char *ordo_store_rocksdb_failure(const struct ordo_store *base) {
     return ((const struct store_rocksdb *)base)->failure;
 }

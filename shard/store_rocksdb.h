@@ -57,6 +57,15 @@ ORDO_MUST_USE ordo_err ordo_store_rocksdb_checkpoint(struct ordo_store *store, c
  * block is left out. Open it as REBUILT. */
 ORDO_MUST_USE ordo_err ordo_store_rocksdb_rebuild(const char *path, struct ordo_problem *problem);
 
+/* For what was erased (sweep.h). Writes all that is in memory to tables, after which log files of before are gone. Any thread. */
+ORDO_MUST_USE ordo_err ordo_store_rocksdb_flush(struct ordo_store *store, struct ordo_problem *problem);
+/* Rewrites the tables of all families that hold keys in the range: what is deleted there, and seen by no view, is gone then.
+ * Any thread. */
+void ordo_store_rocksdb_compact(struct ordo_store *store, struct ordo_slice lower, struct ordo_slice upper);
+/* Ends it wherever it is, in any thread; there is none from here on. */
+void ordo_store_rocksdb_stop_compacting(struct ordo_store *store);
+/* Whether tables still hold a range that was deleted. */
+bool ordo_store_rocksdb_has_range_deletions(struct ordo_store *store);
 /* RocksDB numbers families in the order in which they were made, its own first. */
 enum { ORDO_ROCKSDB_FAMILY_FIRST = 1 };
 

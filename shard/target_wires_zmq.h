@@ -1,6 +1,7 @@
-/* shard/target_wires_zmq.h: the links that a shard opens to other shards, to give slots to them: a DEALER socket each, to the data
- * endpoint of the store. Here this shard has the part that a gateway has, so the same holds: sends never block and never
- * queue for a shard that is away (ZMQ_IMMEDIATE), and a DEALER without a connection is not writable, so losing it is seen.
+/* shard/target_wires_zmq.h: the links that a shard opens to other shards, to give slots to them: a DEALER socket each, to
+ * the data endpoint of the store. Here this shard has the part that a gateway has, so the same holds: sends never block and
+ * never queue for a shard that is away (ZMQ_IMMEDIATE), and a DEALER without a connection is not writable, so losing it is
+ * seen.
  *
  * Limit: ORDO_TARGET_WIRES_MAX links. Threads: the sequencing thread. */
 #ifndef ORDO_SHARD_TARGET_WIRES_ZMQ_H

@@ -20,11 +20,11 @@
 
 struct ordo_volume_store {
     char path[PATH_MAX];
-    const char *name;     /* the last part of it */
-    bool is_held;         /* by some process, perhaps this one */
+    const char *name;       /* the last part of it */
+    bool is_held;           /* by some process, perhaps this one */
     uint32_t failure_count; /* 0: none that is remembered */
     uint64_t failed_wall_ms, retry_wall_ms;
-    char reason[200];     /* of the last failure */
+    char reason[200]; /* of the last failure */
 };
 
 /* The stores below `path`, those that never failed first, then by name; memory to free, NULL if there are none. A folder
@@ -33,11 +33,12 @@ struct ordo_volume_store *ordo_volume_list(const char *path, size_t *count_out, 
 /* One store of it, as it stands. */
 void ordo_volume_look(struct ordo_volume_store *store, const char *path);
 
-/* A path where no store is yet: DIR/shard, DIR/shard-2, …, the first from number `*number` on; `*number` is moved on behind it.
- * False: the path is too long. */
+/* A path where no store is yet: DIR/shard, DIR/shard-2, …, the first from number `*number` on; `*number` is moved on behind
+ * it. False: the path is too long. */
 bool ordo_volume_free_name(const char *path, uint32_t *number, char out[PATH_MAX]);
 
-/* Notes at the store that it failed, and may be tried again: at once after the first time, then after 10 s, 20 s, … 10 min. */
+/* Notes at the store that it failed, and may be tried again: at once after the first time, then after 10 s, 20 s, … 10 min.
+ */
 void ordo_volume_note_failure(const char *store_path, uint64_t wall_ms, const char *reason);
 /* It works (has worked for a while, to whoever calls this). */
 void ordo_volume_forget_failure(const char *store_path);

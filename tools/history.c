@@ -22,6 +22,10 @@ static bool wait_patiently(struct ordo_client_loop *loop, uint64_t since_ms) {
     return ordo_client_loop_run_until(loop, never, NULL, RETRY_MS) == ORDO_ERR_TIMEOUT;
 }
 
+bool ordo_tools_shall_try_again(struct ordo_client_loop *loop, ordo_err err, uint32_t error_code, uint64_t since_ms) {
+    return is_passing(err, error_code) && wait_patiently(loop, since_ms);
+}
+
 /* --- ops -------------------------------------------------------------------------------------------------------- */
 
 static void take_part(void *user, const struct ordo_client_history *part) {
@@ -36,7 +40,10 @@ static void take_part(void *user, const struct ordo_client_history *part) {
         history->last_seq = part->ops[i].server_seq;
         history->op(history->user, &part->ops[i]);
     }
+    if (part->error_code != 0) return;
     if (part->head > history->head) history->head = part->head;
+    history->begin_seq = part->begin_seq;
+    history->forgotten_seq = part->forgotten_seq;
 }
 
 ordo_err ordo_tools_read_history(struct ordo_client_loop *loop, struct ordo_client_doc *doc, uint64_t from_seq,
@@ -49,7 +56,7 @@ ordo_err ordo_tools_read_history(struct ordo_client_loop *loop, struct ordo_clie
         ordo_err err = ordo_client_wait_history(doc, next_seq, to_seq, take_part, history, timeout_ms);
         if (history->is_enough) return ORDO_OK;
         if (history->last_seq > last_seq) came_ms = ordo_clock_monotonic_ms();
-        if (is_passing(err, history->error_code) && wait_patiently(loop, came_ms)) continue;
+        if (ordo_tools_shall_try_again(loop, err, history->error_code, came_ms)) continue;
         if (err) return err;
         bool is_done = history->last_seq == last_seq || history->last_seq >= history->head ||
                        (to_seq != 0 && history->last_seq >= to_seq);
@@ -66,7 +73,7 @@ ordo_err ordo_tools_read_content(struct ordo_client_loop *loop, struct ordo_clie
     for (;;) {
         ordo_err err = place.is_time ? ordo_client_wait_content_at_time(doc, place.seq_or_ms, timeout_ms, content)
                                      : ordo_client_wait_content_at(doc, place.seq_or_ms, timeout_ms, content);
-        if (!is_passing(err, content->error_code) || !wait_patiently(loop, begun_ms)) return err;
+        if (!ordo_tools_shall_try_again(loop, err, content->error_code, begun_ms)) return err;
         ordo_client_content_finish(content);
     }
 }

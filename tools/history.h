@@ -13,10 +13,14 @@ struct ordo_tools_history {
     bool is_enough;               /* set by `op`: nothing more is asked for */
     /* Filled in: */
     uint64_t first_seq, last_seq; /* of the ops that came; 0: none */
-    uint64_t head;
+    uint64_t head, begin_seq, forgotten_seq; /* as of the newest answer (ordo_client_history) */
     uint32_t error_code;          /* of a refusal; 0: none */
     char error_message[256];
 };
+
+/* Whether it was refused for a while only, and if so waits a little before another try; not when that has been going on since
+ * `since_ms` for long enough. `error_code` 0: the document was not open just then. */
+bool ordo_tools_shall_try_again(struct ordo_client_loop *loop, ordo_err err, uint32_t error_code, uint64_t since_ms);
 
 /* Reads from_seq..to_seq (0: up to the head), holding one part of one answer at a time. OK, or: UNAVAILABLE (see
  * error_code), TIMEOUT: nothing came for so long. */

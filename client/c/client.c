@@ -175,6 +175,10 @@ ordo_err ordo_client_delete_document(struct ordo_client_doc *doc) { return ordo_
 ordo_err ordo_client_create_document(struct ordo_client_doc *doc) {
     return ordo_client_doc_create_again(doc, ordo_slice(NULL, 0));
 }
+ordo_err ordo_client_forget_document(struct ordo_client_doc *doc, uint64_t lineage, ordo_client_forgotten_listener listener,
+                                     void *user) {
+    return ordo_client_connection_forget(ordo_client_connection_of(doc), doc, lineage, listener, user);
+}
 ordo_err ordo_client_set_text(struct ordo_client_doc *doc, struct ordo_slice text) {
     return ordo_client_doc_set_text(doc, text);
 }
@@ -189,6 +193,7 @@ char *ordo_client_text(const struct ordo_client_doc *doc, size_t *size_out) {
 uint64_t ordo_client_length(const struct ordo_client_doc *doc) { return ordo_client_doc_length(doc); }
 bool ordo_client_is_deleted(const struct ordo_client_doc *doc) { return ordo_client_doc_is_deleted(doc); }
 uint64_t ordo_client_seq(const struct ordo_client_doc *doc) { return ordo_client_doc_seq(doc); }
+uint64_t ordo_client_lineage(const struct ordo_client_doc *doc) { return ordo_client_doc_lineage(doc); }
 enum ordo_client_status ordo_client_status(const struct ordo_client_doc *doc) { return ordo_client_doc_status(doc); }
 uint32_t ordo_client_error_code(const struct ordo_client_doc *doc) { return ordo_client_doc_error_code(doc); }
 struct ordo_slice ordo_client_error_message(const struct ordo_client_doc *doc) {

@@ -76,7 +76,7 @@ static ordo_err wait_history(struct ordo_client_doc *doc, struct wait_history *w
         err = ordo_client_loop_run_until(loop_of(doc), history_is_done, wait, timeout_ms);
     } while (err == ORDO_ERR_TIMEOUT && wait->part_count > part_count);
     if (err) {
-        ordo_client_connection_cancel_history(ordo_client_connection_of(doc), wait);
+        ordo_client_connection_cancel(ordo_client_connection_of(doc), wait);
         return err;
     }
     if (wait->error_code == 0) return ORDO_OK;
@@ -111,6 +111,9 @@ static void gather_part(void *user, const struct ordo_client_history *part) {
     if (!part->has_content) return;
     content->seq = part->content_seq;
     content->is_deleted = part->content_deleted;
+    content->timestamp_ms = part->content_timestamp_ms;
+    content->created_seq = part->content_created_seq;
+    content->deleted_seq = part->content_deleted_seq;
     if (gather->text.size + part->content.size > ORDO_DOCUMENT_SIZE_MAX + ORDO_OP_SIZE_MAX) gather->is_too_large = true;
     if (!gather->is_too_large) ordo_buffer_append_slice(&gather->text, part->content);
 }
@@ -149,4 +152,29 @@ ordo_err ordo_client_wait_content_at_time(struct ordo_client_doc *doc, uint64_t 
 void ordo_client_content_finish(struct ordo_client_content *content) {
     free(content->text);
     *content = (struct ordo_client_content){0};
+}
+
+/* --- forgetting --------------------------------------------------------------------------------------------------- */
+
+struct wait_forgotten {
+    struct ordo_client_forgotten *forgotten;
+    bool is_done;
+};
+
+static void take_forgotten(void *user, const struct ordo_client_forgotten *forgotten) {
+    struct wait_forgotten *wait = user;
+    *wait->forgotten = *forgotten;
+    wait->is_done = true;
+}
+
+static bool forgotten_is_done(void *user) { return ((struct wait_forgotten *)user)->is_done; }
+
+ordo_err ordo_client_wait_forgotten(struct ordo_client_doc *doc, uint64_t lineage, uint32_t timeout_ms,
+                                    struct ordo_client_forgotten *forgotten) {
+    struct wait_forgotten wait = {.forgotten = forgotten};
+    *forgotten = (struct ordo_client_forgotten){0};
+    ordo_err err = ordo_client_forget_document(doc, lineage, take_forgotten, &wait);
+    if (!err) err = ordo_client_loop_run_until(loop_of(doc), forgotten_is_done, &wait, timeout_ms);
+    if (err == ORDO_ERR_TIMEOUT) ordo_client_connection_cancel(ordo_client_connection_of(doc), &wait);
+    return !err && forgotten->error_code != 0 ? ORDO_ERR_UNAVAILABLE : err;
 }

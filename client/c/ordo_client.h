@@ -113,6 +113,11 @@ ORDO_MUST_USE ordo_err ordo_client_splice(struct ordo_client_doc *doc, uint64_t 
 ORDO_MUST_USE ordo_err ordo_client_apply(struct ordo_client_doc *doc, struct ordo_slice op);
 ORDO_MUST_USE ordo_err ordo_client_delete_document(struct ordo_client_doc *doc);
 ORDO_MUST_USE ordo_err ordo_client_create_document(struct ordo_client_doc *doc); /* again, after a delete */
+/* Erases the document with all of its history, for everybody and for good. `lineage` (0: any) says which life of it is meant:
+ * asked for again after a lost answer, nothing is erased that was created meanwhile (409). Edits that anybody has not saved
+ * yet are given back to them. UNAVAILABLE: the document is not open now. */
+ORDO_MUST_USE ordo_err ordo_client_forget_document(struct ordo_client_doc *doc, uint64_t lineage,
+                                                   ordo_client_forgotten_listener listener, void *user);
 /* Makes `text` the content, by one edit that says no more than what differs from what is shown: so edits that others make
  * meanwhile are merged, not lost. A deleted document is created again with it, and shows it once that is committed. With
  * the content of an earlier seq this restores it; history goes on. Nothing differs: nothing is sent. Settles like any
@@ -127,6 +132,7 @@ char *ordo_client_text(const struct ordo_client_doc *doc, size_t *size_out);
 uint64_t ordo_client_length(const struct ordo_client_doc *doc);
 bool ordo_client_is_deleted(const struct ordo_client_doc *doc); /* for everybody, as confirmed here */
 uint64_t ordo_client_seq(const struct ordo_client_doc *doc); /* newest server_seq that is confirmed here */
+uint64_t ordo_client_lineage(const struct ordo_client_doc *doc); /* 0: never open. Each create and restore makes another */
 enum ordo_client_status ordo_client_status(const struct ordo_client_doc *doc);
 /* After ORDO_CLIENT_ERROR: an Error code like HTTP's (404 not found, 403 forbidden, …) and the sentence. */
 uint32_t ordo_client_error_code(const struct ordo_client_doc *doc);
@@ -165,11 +171,17 @@ ORDO_MUST_USE ordo_err ordo_client_wait_history(struct ordo_client_doc *doc, uin
                                                 ordo_client_history_listener listener, void *user,
                                                 uint32_t timeout_ms);
 
+/* OK: it is gone. UNAVAILABLE: refused, as `forgotten` says; code 0: the document is not open now. TIMEOUT: no answer came. */
+ORDO_MUST_USE ordo_err ordo_client_wait_forgotten(struct ordo_client_doc *doc, uint64_t lineage, uint32_t timeout_ms,
+                                                  struct ordo_client_forgotten *forgotten);
+
 struct ordo_client_content { /* of a document, as it was at some seq */
     uint64_t seq;            /* of the newest op in it; 0: before the first */
     bool is_deleted;         /* there was no document then: `text` is empty */
     char *text;              /* `size` bytes in the encoding of the type, then a NUL; NULL after an error */
     size_t size;
+    uint64_t timestamp_ms;             /* of that op */
+    uint64_t created_seq, deleted_seq; /* the newest create and delete up to there; 0: none */
     uint64_t head;           /* when it was read */
     uint32_t error_code;     /* of a refusal, like HTTP's; 0: none */
     char error_message[256];

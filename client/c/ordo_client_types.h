@@ -122,12 +122,24 @@ struct ordo_client_history {
     uint64_t content_seq;
     bool content_deleted;
     struct ordo_slice content; /* a part: append it to the parts before */
+    uint64_t content_timestamp_ms;                     /* of the op at content_seq; */
+    uint64_t content_created_seq, content_deleted_seq; /* the newest create and delete up to there; 0: none */
+    uint64_t begin_seq;        /* history begins with the content here; 0: with nothing */
+    uint64_t forgotten_seq;    /* dedupe may have forgotten clients whose newest op is at or below it */
     uint64_t horizon, head;
     bool more;                 /* further parts follow */
     uint32_t error_code;       /* not 0: the request failed, and this is the last call */
     struct ordo_slice error_message;
 };
 
+/* What became of a request to forget a document. */
+struct ordo_client_forgotten {
+    uint64_t head;             /* nothing up to here is left; a document created again goes on behind it */
+    uint32_t error_code;       /* not 0: refused, like HTTP's, or 503: perhaps done, perhaps not; ask again */
+    char error_message[256];
+};
+
+typedef void (*ordo_client_forgotten_listener)(void *user, const struct ordo_client_forgotten *forgotten);
 typedef void (*ordo_client_history_listener)(void *user, const struct ordo_client_history *part);
 
 #endif

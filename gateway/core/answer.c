@@ -12,6 +12,7 @@ enum {
     FIELD_GO_AWAY = 11,
     FIELD_ERROR = 12,
     FIELD_PONG = 13,
+    FIELD_FORGOTTEN = 20,
 };
 
 struct gateway_payload *gateway_answer_encode(struct ordo_gateway *gateway, uint32_t field,
@@ -85,4 +86,11 @@ void gateway_answer_status(struct ordo_gateway *gateway, struct gateway_subscrib
 void gateway_answer_duplicate(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
                               const Ordo__V1__Ack *ack) {
     push(gateway, subscriber->conn, 0, subscriber->handle, FIELD_ACK, &ack->base);
+}
+
+void gateway_answer_forgotten(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, uint32_t request,
+                              uint64_t head) {
+    Ordo__V1__Forgotten forgotten = ORDO__V1__FORGOTTEN__INIT;
+    forgotten.head = head;
+    push(gateway, subscriber->conn, request, subscriber->handle, FIELD_FORGOTTEN, &forgotten.base);
 }

@@ -19,6 +19,8 @@ void gateway_answer_status(struct ordo_gateway *gateway, struct gateway_subscrib
                            bool is_available);
 void gateway_answer_duplicate(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
                               const Ordo__V1__Ack *ack);
+void gateway_answer_forgotten(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, uint32_t request,
+                              uint64_t head);
 
 /* The field of `message` in ServerMessage's body, encoded as a payload. */
 struct gateway_payload *gateway_answer_encode(struct ordo_gateway *gateway, uint32_t field,

@@ -7,6 +7,7 @@
 #include "gateway/core/answer.h"
 #include "gateway/core/doc.h"
 #include "gateway/core/parts.h"
+#include "gateway/core/peer.h"
 #include "gateway/core/subscriber.h"
 
 /* A client that is sent away waits up to so long, and as long as it sees fit itself. */
@@ -67,12 +68,12 @@ static void conn_release(struct ordo_gateway *gateway, struct gateway_conn *conn
     while (conn->handle_count > 0)
         gateway_subscriber_end(gateway, conn->handles[conn->handle_count - 1].subscriber);
     GATEWAY_LIST_EACH(&conn->streams, link) gateway_stream_destroy(gateway, gateway_stream_of(link));
-    while (conn->histories != NULL) {
-        struct gateway_history_wait *next = conn->histories->next;
-        free(conn->histories);
-        conn->histories = next;
+    while (conn->waits != NULL) {
+        struct gateway_wait *next = conn->waits->next;
+        free(conn->waits);
+        conn->waits = next;
     }
-    conn->history_count = 0;
+    conn->wait_count = 0;
     free(conn->handles);
     conn->handles = NULL;
     conn->handle_capacity = 0;
@@ -247,34 +248,50 @@ void gateway_conn_remove_subscriber(struct gateway_conn *conn, const struct gate
             (conn->handle_count - index) * sizeof *conn->handles);
 }
 
-void gateway_conn_add_history(struct gateway_conn *conn, uint32_t handle, uint32_t request) {
-    struct gateway_history_wait *wait = ordo_alloc(sizeof *wait);
-    *wait = (struct gateway_history_wait){.next = conn->histories, .handle = handle, .request = request};
-    conn->histories = wait;
-    conn->history_count++;
+bool gateway_conn_may_ask(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, uint32_t request) {
+    struct gateway_conn *conn = subscriber->conn;
+    /* Answers wait in memory until the socket takes them. */
+    bool is_full = conn->wait_count + conn->history_stream_count >= GATEWAY_CONN_WAITS_MAX ||
+                   conn->outbox.part_size > gateway->config.outbox_size_max / 4;
+    if (is_full) {
+        gateway_answer_error(gateway, conn, request, subscriber->handle, 429,
+                             ordo_slice_of("too many requests at once; wait for their answers"));
+        return false;
+    }
+    if (gateway_subscriber_is_attached(subscriber) && gateway_peer_has_credit(gateway_doc_peer(subscriber->doc), 0)) return true;
+    gateway_answer_error(gateway, conn, request, subscriber->handle, 503,
+                         ordo_slice_of("the shard of this document is away or busy; ask again later"));
+    return false;
 }
 
-bool gateway_conn_take_history(struct gateway_conn *conn, uint32_t handle, uint32_t request) {
-    for (struct gateway_history_wait **at = &conn->histories; *at != NULL; at = &(*at)->next) {
-        struct gateway_history_wait *wait = *at;
+void gateway_conn_add_wait(struct gateway_conn *conn, uint32_t handle, uint32_t request) {
+    struct gateway_wait *wait = ordo_alloc(sizeof *wait);
+    *wait = (struct gateway_wait){.next = conn->waits, .handle = handle, .request = request};
+    conn->waits = wait;
+    conn->wait_count++;
+}
+
+bool gateway_conn_take_wait(struct gateway_conn *conn, uint32_t handle, uint32_t request) {
+    for (struct gateway_wait **at = &conn->waits; *at != NULL; at = &(*at)->next) {
+        struct gateway_wait *wait = *at;
         if (wait->handle != handle || wait->request != request) continue;
         *at = wait->next;
         free(wait);
-        conn->history_count--;
+        conn->wait_count--;
         return true;
     }
     return false;
 }
 
-void gateway_conn_fail_histories(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t handle) {
-    for (struct gateway_history_wait **at = &conn->histories; *at != NULL;) {
-        struct gateway_history_wait *wait = *at;
+void gateway_conn_fail_waits(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t handle) {
+    for (struct gateway_wait **at = &conn->waits; *at != NULL;) {
+        struct gateway_wait *wait = *at;
         if (wait->handle != handle) {
             at = &wait->next;
             continue;
         }
         *at = wait->next;
-        conn->history_count--;
+        conn->wait_count--;
         gateway_answer_error(gateway, conn, wait->request, handle, 503,
                              ordo_slice_of("the document is not open at its shard now; ask again"));
         free(wait);

@@ -55,11 +55,13 @@ void gateway_conn_add_subscriber(struct gateway_conn *conn, struct gateway_subsc
                                  uint64_t name_hash);
 void gateway_conn_remove_subscriber(struct gateway_conn *conn, const struct gateway_subscriber *subscriber);
 
-/* Remembers a ReadHistory on its way. */
-void gateway_conn_add_history(struct gateway_conn *conn, uint32_t handle, uint32_t request);
+/* Whether a ReadHistory or Forget may go to the shard now; else it was refused with an Error. */
+bool gateway_conn_may_ask(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber, uint32_t request);
+/* Remembers a ReadHistory or Forget on its way. */
+void gateway_conn_add_wait(struct gateway_conn *conn, uint32_t handle, uint32_t request);
 /* Forgets it; false if it was not there (any more). */
-bool gateway_conn_take_history(struct gateway_conn *conn, uint32_t handle, uint32_t request);
+bool gateway_conn_take_wait(struct gateway_conn *conn, uint32_t handle, uint32_t request);
 /* The shard will not answer: Error 503 to all that wait on this handle. */
-void gateway_conn_fail_histories(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t handle);
+void gateway_conn_fail_waits(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t handle);
 
 #endif

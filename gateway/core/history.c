@@ -11,21 +11,7 @@ enum { AT_RANGE = 0, AT_SEQ = 1, AT_TIME = 2 }; /* ReadHistory.at_kind */
 
 void gateway_history_read(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
                           uint32_t request, const Ordo__V1__ReadHistory *from) {
-    struct gateway_conn *conn = subscriber->conn;
-    struct gateway_peer *peer = gateway_doc_peer(subscriber->doc);
-    /* Answers wait in memory until the socket takes them. */
-    bool is_full = conn->history_count + conn->history_stream_count >= GATEWAY_CONN_HISTORIES_MAX ||
-                   conn->outbox.part_size > gateway->config.outbox_size_max / 4;
-    if (is_full) {
-        gateway_answer_error(gateway, conn, request, subscriber->handle, 429,
-                             ordo_slice_of("too many ReadHistory at once; wait for their answers"));
-        return;
-    }
-    if (!gateway_subscriber_is_attached(subscriber) || !gateway_peer_has_credit(peer, 0)) {
-        gateway_answer_error(gateway, conn, request, subscriber->handle, 503,
-                             ordo_slice_of("the shard of this document is away or busy; ask again later"));
-        return;
-    }
+    if (!gateway_conn_may_ask(gateway, subscriber, request)) return;
     Ordo__Cluster__V1__ReadHistory read = ORDO__CLUSTER__V1__READ_HISTORY__INIT;
     read.subscriber = subscriber->by_id.key;
     read.request = request;
@@ -46,15 +32,15 @@ void gateway_history_read(struct ordo_gateway *gateway, struct gateway_subscribe
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY;
     message.history = &read;
-    gateway_peer_gather(gateway, peer, &message);
-    gateway_conn_add_history(conn, subscriber->handle, request);
+    gateway_peer_gather(gateway, gateway_doc_peer(subscriber->doc), &message);
+    gateway_conn_add_wait(subscriber->conn, subscriber->handle, request);
 }
 
 void gateway_history_answered(struct ordo_gateway *gateway, struct gateway_peer *peer,
                               const Ordo__Cluster__V1__HistoryAnswer *answer) {
     struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, peer, answer->subscriber);
     if (subscriber == NULL ||
-        !gateway_conn_take_history(subscriber->conn, subscriber->handle, answer->request)) {
+        !gateway_conn_take_wait(subscriber->conn, subscriber->handle, answer->request)) {
         gateway_stream_release_bulks(peer, answer->content, answer->ops);
         return;
     }

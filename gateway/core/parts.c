@@ -196,6 +196,11 @@ void gateway_stream_start_history(struct ordo_gateway *gateway, struct gateway_s
     Ordo__V1__History history = ORDO__V1__HISTORY__INIT;
     history.horizon = from->horizon;
     history.head = from->head;
+    history.begin_seq = from->begin_seq;
+    history.forgotten_seq = from->forgotten_seq;
+    history.timestamp_ms = from->timestamp_ms;
+    history.created_seq = from->created_seq;
+    history.deleted_seq = from->deleted_seq;
     struct gateway_stream *stream =
         stream_create(subscriber, from->has_content ? from->content : NULL, from->ops);
     stream->request = from->request;

@@ -5,6 +5,7 @@
 #include "common/assert.h"
 #include "common/memory.h"
 #include "gateway/core/doc.h"
+#include "gateway/core/forget.h"
 #include "gateway/core/history.h"
 #include "gateway/core/parts.h"
 #include "gateway/core/placement.h"
@@ -272,6 +273,7 @@ static void dispatch(struct ordo_gateway *gateway, struct gateway_peer *peer,
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_HISTORY:
         gateway_history_answered(gateway, peer, message->history);
         return;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_FORGOTTEN: gateway_forget_answered(gateway, peer, message->forgotten); return;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_DROPPED:
         gateway_doc_dropped(gateway, peer, message->dropped->doc);
         return;

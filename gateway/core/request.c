@@ -5,6 +5,7 @@
 #include "gateway/core/answer.h"
 #include "gateway/core/conn.h"
 #include "gateway/core/doc.h"
+#include "gateway/core/forget.h"
 #include "gateway/core/history.h"
 #include "gateway/core/peer.h"
 #include "gateway/core/submit.h"
@@ -164,7 +165,7 @@ static void set_presence(struct ordo_gateway *gateway, struct gateway_conn *conn
     gateway_peer_gather(gateway, peer, &to_shard);
 }
 
-/* Leave, PresenceUpdate and ReadHistory are about an open document. */
+/* Leave, PresenceUpdate, ReadHistory and Forget are about an open document. */
 static void about_document(struct ordo_gateway *gateway, struct gateway_conn *conn,
                            const Ordo__V1__ClientMessage *message) {
     struct gateway_subscriber *subscriber = open_subscriber(conn, message->doc);
@@ -172,12 +173,20 @@ static void about_document(struct ordo_gateway *gateway, struct gateway_conn *co
         refuse(gateway, conn, message, 404, "no open document has this handle");
         return;
     }
-    if (message->body_case == ORDO__V1__CLIENT_MESSAGE__BODY_LEAVE)
-        gateway_subscriber_end(gateway, subscriber);
-    else if (message->body_case == ORDO__V1__CLIENT_MESSAGE__BODY_HISTORY)
+    switch ((int)message->body_case) {
+    case ORDO__V1__CLIENT_MESSAGE__BODY_LEAVE: gateway_subscriber_end(gateway, subscriber); return;
+    case ORDO__V1__CLIENT_MESSAGE__BODY_HISTORY:
         gateway_history_read(gateway, subscriber, message->request, message->history);
-    else
-        set_presence(gateway, conn, subscriber, message);
+        return;
+    case ORDO__V1__CLIENT_MESSAGE__BODY_FORGET:
+        /* Whoever may write may empty and delete it as well; a right of its own can be asked for here one day. */
+        if (conn->permission != ORDO__V1__PERMISSION__WRITE)
+            refuse(gateway, conn, message, 403, "forgetting a document needs permission to write it");
+        else
+            gateway_forget_ask(gateway, subscriber, message->request, message->forget);
+        return;
+    default: set_presence(gateway, conn, subscriber, message); return;
+    }
 }
 
 static void handle(struct ordo_gateway *gateway, struct gateway_conn *conn,
@@ -190,7 +199,8 @@ static void handle(struct ordo_gateway *gateway, struct gateway_conn *conn,
     case ORDO__V1__CLIENT_MESSAGE__BODY_SUBMIT: submit(gateway, conn, message); return;
     case ORDO__V1__CLIENT_MESSAGE__BODY_LEAVE:
     case ORDO__V1__CLIENT_MESSAGE__BODY_PRESENCE:
-    case ORDO__V1__CLIENT_MESSAGE__BODY_HISTORY: about_document(gateway, conn, message); return;
+    case ORDO__V1__CLIENT_MESSAGE__BODY_HISTORY:
+    case ORDO__V1__CLIENT_MESSAGE__BODY_FORGET: about_document(gateway, conn, message); return;
     case ORDO__V1__CLIENT_MESSAGE__BODY_AUTHENTICATE: authenticate(gateway, conn, message); return;
     case ORDO__V1__CLIENT_MESSAGE__BODY_PING:
         gateway_answer_pong(gateway, conn, message->request, message->ping->nonce);

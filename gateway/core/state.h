@@ -1,7 +1,7 @@
 /* gateway/core/state.h: what a gateway is made of, for the files of the core alone.
  *
  *     gateway ── conn ── subscriber ── doc ── slot ── peer
- *                 └─ outbox, streams, history waits
+ *                 └─ outbox, streams, waits
  *
  * A subscriber is one connection's opening of one document.
  *
@@ -23,8 +23,8 @@
 #define GATEWAY_PEER_ATTACHES_MAX 512
 /* An Attach that was refused for now, or that came to the wrong shard, is tried again after this. */
 #define GATEWAY_REST_MS 500
-/* ReadHistory that one connection has not been answered yet. */
-#define GATEWAY_CONN_HISTORIES_MAX 4
+/* ReadHistory and Forget that one connection has not been answered yet. */
+#define GATEWAY_CONN_WAITS_MAX 4
 #define GATEWAY_CONN_TYPES_MAX 16
 
 struct gateway_peer;
@@ -113,8 +113,9 @@ struct gateway_handle {
     struct gateway_subscriber *subscriber;
 };
 
-struct gateway_history_wait {
-    struct gateway_history_wait *next;
+/* For the answer to a ReadHistory or Forget. */
+struct gateway_wait {
+    struct gateway_wait *next;
     uint32_t handle, request;
 };
 
@@ -137,8 +138,8 @@ struct gateway_conn {
     uint32_t attach_count;              /* subscribers AT_PEER, SENT, STREAMING */
     size_t opening_size;                /* bytes of Opens that wait */
     struct gateway_list streams;
-    struct gateway_history_wait *histories;
-    uint32_t history_count, history_stream_count; /* not answered yet, answers on their way */
+    struct gateway_wait *waits;
+    uint32_t wait_count, history_stream_count; /* not answered yet, answers on their way */
 };
 
 /* ---- peer.c: the link to one shard */

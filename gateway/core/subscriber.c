@@ -117,7 +117,7 @@ static void subscriber_free(struct ordo_gateway *gateway, struct gateway_subscri
         if (gateway_stream_has_handle(gateway_stream_of(link), subscriber->handle))
             gateway_stream_destroy(gateway, gateway_stream_of(link));
     }
-    gateway_conn_fail_histories(gateway, subscriber->conn, subscriber->handle);
+    gateway_conn_fail_waits(gateway, subscriber->conn, subscriber->handle);
     forget_opening(subscriber);
     gateway_conn_remove_subscriber(subscriber->conn, subscriber);
     gateway_doc_leave(gateway, subscriber);
@@ -263,7 +263,7 @@ void gateway_subscriber_join_shard(struct ordo_gateway *gateway, struct gateway_
     /* With another shard at hand it takes no time worth telling. */
     bool is_away = gateway_doc_peer(subscriber->doc)->state != GATEWAY_PEER_READY;
     if (is_away && subscriber->state == GATEWAY_SUBSCRIBER_CUT) tell_outage(gateway, subscriber);
-    gateway_conn_fail_histories(gateway, subscriber->conn, subscriber->handle);
+    gateway_conn_fail_waits(gateway, subscriber->conn, subscriber->handle);
     if (subscriber->state == GATEWAY_SUBSCRIBER_FINISHING) return;
     subscriber->is_turned_away = rests;
     if (subscriber->unanswered_seq != 0 || subscriber->state == GATEWAY_SUBSCRIBER_OPENING)

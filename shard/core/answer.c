@@ -96,14 +96,18 @@ static void append_commit(struct ordo_buffer *out, uint32_t doc, uint64_t author
 }
 
 /* From now on this audience has a hole: nothing more for it until its subscribers attach again. */
-static void starve(struct ordo_shard *shard, struct ordo_audience *audience) {
+static void starve(struct ordo_audience *audience) {
     audience->state = ORDO_AUDIENCE_STARVED;
     audience->next_starved = audience->peer->starved;
     audience->peer->starved = audience;
     for (struct ordo_subscriber *s = audience->first; s != NULL; s = s->next)
         if (s->state == ORDO_SUBSCRIBER_ATTACHED) s->state = ORDO_SUBSCRIBER_STALE;
     audience->attached_count = audience->presence_count = 0;
-    shard->stats.commits_dropped++;
+}
+
+void ordo_audiences_starve(struct ordo_doc *doc) {
+    for (struct ordo_audience *audience = doc->audiences; audience != NULL; audience = audience->next)
+        if (audience->attached_count > 0) starve(audience);
 }
 
 void ordo_answer_commit(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_subscriber *author,
@@ -113,7 +117,8 @@ void ordo_answer_commit(struct ordo_shard *shard, struct ordo_doc *doc, const st
         struct ordo_peer *peer = audience->peer;
         if (audience->attached_count == 0) continue;
         if (!ordo_link_has_credit(&peer->link, peer->unreleased_size + committed.size + COMMIT_OVERHEAD)) {
-            starve(shard, audience);
+            starve(audience);
+            shard->stats.commits_dropped++;
             continue;
         }
         uint64_t author_here = author != NULL && author->peer == peer ? author->id : 0;

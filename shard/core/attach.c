@@ -272,6 +272,16 @@ void ordo_attach_known(struct ordo_shard *shard, struct ordo_doc *doc, struct or
     else open_with_ops(shard, doc, subscriber, attach->have_seq);
 }
 
+void ordo_attach_again(struct ordo_shard *shard, struct ordo_doc *doc) {
+    ordo_audiences_starve(doc);
+    while (doc->parked != NULL) {
+        struct ordo_subscriber *subscriber = doc->parked;
+        ordo_subscriber_unpark(subscriber);
+        answer_with_content(shard, doc, subscriber, NULL, doc->state.seq, true);
+    }
+    ordo_doc_drain(shard, doc); /* of those who wait for a job of before */
+}
+
 static void refuse_parked(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_job *job) {
     char text[256];
     snprintf(text, sizeof text, "the document cannot be read: %s", job->message);

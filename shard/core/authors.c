@@ -85,3 +85,17 @@ void ordo_authors_sweep(struct ordo_authors *authors) {
         else i++;
     }
 }
+
+void ordo_authors_erase(struct ordo_authors *authors) {
+    uint32_t cursor = 0;
+    struct ordo_author *author;
+    while ((author = ordo_table_next(&authors->table, &cursor)) != NULL) {
+        free(author->user);
+        author->user = NULL;
+        author->user_size = 0;
+        author->client_seq = author->server_seq = author->hash = author->timestamp_ms = 0;
+        author->is_dirty = author->is_asked = false;
+    }
+    authors->dirty_count = 0;
+    ordo_authors_sweep(authors);
+}

@@ -39,6 +39,8 @@ void ordo_authors_learn(struct ordo_author *author, const struct ordo_client_row
 void ordo_authors_clean(struct ordo_authors *authors, struct ordo_author *author);
 /* Frees the entry if nobody needs it: not pinned, not asked for, and on disk or empty. */
 void ordo_authors_let_go(struct ordo_authors *authors, struct ordo_author *author);
+/* Nobody has written anything. Entries that are pinned stay, nothing is asked for any more. */
+void ordo_authors_erase(struct ordo_authors *authors);
 /* Lets go of all entries that nobody needs. */
 void ordo_authors_sweep(struct ordo_authors *authors);
 

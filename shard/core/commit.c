@@ -64,16 +64,9 @@ uint64_t ordo_commit(struct ordo_shard *shard, struct ordo_doc *doc, const struc
     return state->seq;
 }
 
-static uint64_t draw_lineage(struct ordo_shard *shard) {
-    uint64_t lineage;
-    do lineage = ordo_prng_next(&shard->prng) & ORDO_NUMBER_MAX;
-    while (lineage == 0);
-    return lineage;
-}
-
 void ordo_commit_create(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit,
                           const struct ordo_type *type, struct ordo_slice op, uint64_t length) {
-    struct ordo_create create = {.type = ordo_slice_of(type->name), .op = op, .lineage = draw_lineage(shard)};
+    struct ordo_create create = {.type = ordo_slice_of(type->name), .op = op, .lineage = ordo_shard_draw_lineage(shard)};
     doc->state.type = type;
     doc->state.lineage = create.lineage;
     ordo_buffer_clear(&shard->op);

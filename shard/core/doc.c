@@ -73,7 +73,7 @@ void ordo_doc_destroy(struct ordo_shard *shard, struct ordo_doc *doc) {
 
 void ordo_doc_abandon(struct ordo_shard *shard, struct ordo_doc *doc) {
     ORDO_ASSERT(doc->turn_first_seq == 0 && doc->snapshot_phase == ORDO_SNAPSHOT_NONE &&
-                doc->truncation_phase == ORDO_TRUNCATION_NONE);
+                doc->truncation_phase == ORDO_TRUNCATION_NONE && doc->erase_count == 0);
     while (doc->audiences != NULL) ordo_subscriber_destroy(shard, doc->audiences->first);
     if (!doc->is_loading) shard->stats.recent_bytes -= ordo_recent_size(&doc->recent);
     ordo_doc_drop_content(shard, doc);
@@ -98,6 +98,7 @@ static void take_load(struct ordo_shard *shard, struct ordo_doc *doc, struct ord
     doc->snapshot_size = load->snapshot_size;
     memcpy(doc->snapshots, load->snapshots, sizeof doc->snapshots);
     doc->history_seq = load->history_seq;
+    doc->erased_seq = load->erased_seq;
     doc->relineage = load->relineage;
     doc->base = load->base;
     doc->candidates = load->candidates;
@@ -184,6 +185,12 @@ void ordo_doc_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct or
         if (doc->jobs == NULL) ordo_doc_destroy(shard, doc);
         return;
     }
+    if (job->number <= doc->erase_job_number) { /* what it found out is to be forgotten */
+        ordo_job_destroy(job);
+        ordo_erasures_sweep(shard);
+        ordo_doc_set_timer(shard, doc);
+        return;
+    }
     note_damage(shard, doc, job);
     switch (job->kind) {
     case ORDO_JOB_LOAD:
@@ -214,6 +221,15 @@ void ordo_doc_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct or
     ordo_doc_set_timer(shard, doc);
 }
 
+void ordo_doc_write_row(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_doc_state *state) {
+    struct ordo_doc_row row = {
+        .type = ordo_slice_of(state->type->name), .lineage = state->lineage, .head = state->seq, .horizon = doc->horizon,
+        .created_seq = state->created_seq, .deleted_seq = state->deleted_seq, .forgotten_seq = doc->forgotten_seq,
+        .history_seq = doc->history_seq, .relineage = doc->relineage, .erased_seq = doc->erased_seq};
+    ordo_doc_row_encode(&shard->value, ordo_doc_key(doc), &row);
+    ordo_batch_put(&shard->effects->batch, ORDO_CF_DOCS, ordo_doc_key(doc), ordo_buffer_slice(&shard->value));
+}
+
 /* ---- time */
 
 uint64_t ordo_doc_pinned_seq(const struct ordo_shard *shard, const struct ordo_doc *doc) {
@@ -228,7 +244,7 @@ uint64_t ordo_doc_pinned_seq(const struct ordo_shard *shard, const struct ordo_d
 static bool can_go(const struct ordo_shard *shard, const struct ordo_doc *doc) {
     return doc->audiences == NULL && doc->jobs == NULL && doc->queue == NULL && !doc->is_loading &&
            doc->snapshot_phase == ORDO_SNAPSHOT_NONE && doc->truncation_phase == ORDO_TRUNCATION_NONE &&
-           doc->turn_first_seq == 0 &&
+           doc->turn_first_seq == 0 && doc->erase_count == 0 &&
            doc->written_turn <= shard->durable_turn;
 }
 

@@ -8,9 +8,24 @@ enum { HISTORY_OPS = 1, JOBS_PER_DOC_MAX = 64 };
 static void answer_gone(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t subscriber, uint32_t request,
                         const struct ordo_doc *doc) {
     char text[96];
-    snprintf(text, sizeof text, "history begins with the content at server_seq %ju: what was before is not kept",
+    bool is_forgotten = doc->history_seq == doc->erased_seq;
+    snprintf(text, sizeof text,
+             is_forgotten ? "all up to server_seq %ju was forgotten"
+                          : "history begins with the content at server_seq %ju: what was before is not kept",
              (uintmax_t)doc->history_seq);
     ordo_answer_history_error(shard, peer, subscriber, request, 410, text);
+}
+
+void ordo_history_refuse_gone(struct ordo_shard *shard, const struct ordo_doc *doc, const struct ordo_requester *requester) {
+    struct ordo_peer *peer = ordo_peers_find_session(shard, requester->session);
+    if (peer != NULL) answer_gone(shard, peer, requester->subscriber, requester->request, doc);
+}
+
+/* The time of the op with which history begins. Its snapshot may still be one of the two newest. */
+static uint64_t begin_ms(const struct ordo_doc *doc) {
+    for (size_t i = 0; i < 2; i++)
+        if (doc->snapshots[i].seq == doc->history_seq) return doc->snapshots[i].timestamp_ms;
+    return doc->base.timestamp_ms;
 }
 
 void ordo_history(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
@@ -41,7 +56,7 @@ void ordo_history(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_su
     job->history.what = message->at_kind;
     job->history.at = message->at;
     job->history.begin_seq = doc->history_seq;
-    job->history.begin_ms = doc->base.timestamp_ms;
+    job->history.begin_ms = begin_ms(doc);
     job->history.ops.from_seq = message->from_seq;
     job->history.ops.to_seq = message->at_kind != ORDO_HISTORY_OPS ? head : to_seq;
     job->history.ops.size_max = shard->config.history_size_max;
@@ -74,6 +89,8 @@ void ordo_history_done(struct ordo_shard *shard, struct ordo_doc *doc, struct or
     answer.request = job->requester.request;
     answer.head = doc->state.seq;
     answer.horizon = doc->horizon;
+    answer.begin_seq = doc->history_seq;
+    answer.forgotten_seq = doc->forgotten_seq;
     ordo_answer_bulk(shard, blob, &bulk);
     if (is_ops) {
         answer.ops = &bulk;
@@ -84,6 +101,9 @@ void ordo_history_done(struct ordo_shard *shard, struct ordo_doc *doc, struct or
         answer.content_deleted = !ordo_doc_exists(state); /* or not there yet */
         answer.content_field = ordo_content_field(state->type != NULL ? state->type : doc->state.type);
         answer.content = &bulk;
+        answer.timestamp_ms = state->timestamp_ms;
+        answer.created_seq = state->created_seq;
+        answer.deleted_seq = state->deleted_seq;
     }
     message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_HISTORY;
     message.history = &answer;

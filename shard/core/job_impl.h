@@ -47,7 +47,7 @@ void ordo_seqs_push(struct ordo_seqs *seqs, uint64_t seq);
 struct ordo_load {
     size_t recent_size_max;    /* in */
     struct ordo_doc_state state;
-    uint64_t horizon, forgotten_seq;
+    uint64_t horizon, forgotten_seq, erased_seq;
     struct ordo_relineage relineage; /* already in `state` */
     struct ordo_recent recent;
     struct ordo_authors authors; /* all dirty */

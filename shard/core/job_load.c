@@ -105,6 +105,7 @@ static ordo_err read_doc_row(struct ordo_job *job, struct ordo_view *view, uint6
         job->load.horizon = row.horizon;
         job->load.forgotten_seq = row.forgotten_seq;
         job->load.history_seq = row.history_seq;
+        job->load.erased_seq = row.erased_seq;
         job->load.relineage = row.relineage;
         *head = row.head;
     }
@@ -136,8 +137,7 @@ static ordo_err read_tail(struct ordo_job *job, struct ordo_view *view, uint64_t
     *seq = log.next_seq;
     load->log_size = log.bytes_read;
     ordo_op_log_close(&log);
-    if (load->state.created_seq > 0 && load->state.created_seq <= load->relineage.seq)
-        load->state.lineage = load->relineage.lineage;
+    ordo_doc_state_relineage(&load->state, &load->relineage);
     ordo_recent_trim(&load->recent, load->recent_size_max, UINT64_MAX, true);
     return err == ORDO_ERR_NOT_FOUND ? ORDO_OK : err;
 }

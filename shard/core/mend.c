@@ -48,6 +48,9 @@ static void see(struct mend *mend, uint64_t seq) {
     if (seq > mend->out->known_seq) mend->out->known_seq = seq;
 }
 
+/* Rows of what was forgotten may be back, too: they are not taken for anything. */
+static bool is_erased(const struct mend *mend, uint64_t seq) { return seq <= mend->row.erased_seq; }
+
 /* ---- what is there */
 
 static ordo_err read_row(struct mend *mend) {
@@ -81,6 +84,7 @@ static ordo_err list_stretches(struct mend *mend, uint64_t limit) {
     for (bool more = iterator->ops->seek(iterator, mend->doc_key); more; more = iterator->ops->next(iterator)) {
         uint64_t first, next;
         if (!run_reads(mend, iterator->ops->key(iterator), iterator->ops->value(iterator), &first, &next)) continue;
+        if (is_erased(mend, first)) continue;
         see(mend, next - 1);
         if (next - 1 > limit) continue;
         struct stretch *last = mend->stretch_count > 0 ? &mend->stretches[mend->stretch_count - 1] : NULL;
@@ -126,6 +130,7 @@ static ordo_err list_snapshots(struct mend *mend) {
         uint32_t piece;
         if (!ordo_key_parse_piece(rest_of(mend, key), &seq, &piece) || piece != ORDO_PIECE_VALID) continue;
         if (ordo_snapshot_row_decode(key, iterator->ops->value(iterator), &row) || row.seq != seq) continue;
+        if (is_erased(mend, seq) && (seq < mend->row.erased_seq || !ordo_snapshot_row_is_erased(&row))) continue;
         see(mend, seq);
         const struct ordo_type *type = ordo_type_of(row.type);
         if (type != NULL && pieces_read(mend, &row)) add_snapshot(mend, &row, type);
@@ -255,6 +260,10 @@ static ordo_err find_blocks(struct mend *mend) {
         struct ordo_block *block;
         if (ordo_block_open(iterator->ops->key(iterator), iterator->ops->value(iterator), &block)) continue;
         const struct ordo_block_info *info = ordo_block_info(block);
+        if (is_erased(mend, info->first_seq)) {
+            ordo_block_close(block);
+            continue;
+        }
         if (info->first_seq != next) begin = info->first_seq;
         next = info->first_seq + info->count;
         ordo_block_close(block);
@@ -358,7 +367,8 @@ static void write_row(struct mend *mend, const struct snapshot *newest) {
     struct ordo_doc_row row = {.type = from->type, .lineage = from->lineage, .head = from->seq,
                                .horizon = mend->row.horizon, .created_seq = from->created_seq,
                                .deleted_seq = from->deleted_seq, .forgotten_seq = mend->row.forgotten_seq,
-                               .history_seq = mend->history_seq, .relineage = relineage};
+                               .history_seq = mend->history_seq, .relineage = relineage,
+                               .erased_seq = mend->row.erased_seq};
     if (row.horizon < mend->out->first_seq - 1) row.horizon = mend->out->first_seq - 1;
     if (row.horizon > row.head) row.horizon = row.head;
     ordo_doc_row_encode(&mend->value, mend->doc_key, &row);
@@ -390,7 +400,7 @@ static ordo_err keep_client_rows(struct mend *mend, const struct ordo_authors *a
         struct ordo_slice key = iterator->ops->key(iterator);
         struct ordo_client_row row;
         bool reads = !ordo_client_row_decode(key, iterator->ops->value(iterator), &row);
-        bool is_before = reads && row.server_seq < mend->out->first_seq;
+        bool is_before = reads && row.server_seq < mend->out->first_seq && !is_erased(mend, row.server_seq);
         if (!is_before || ordo_authors_find(authors, rest_of(mend, key)) != NULL) {
             ordo_batch_delete(mend->batch, ORDO_CF_CLIENTS, key);
         }

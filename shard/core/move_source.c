@@ -115,7 +115,8 @@ void ordo_source_linked(struct ordo_shard *shard, struct ordo_target *target) {
 /* Whether no maintenance of the slot is under way; what only waits for its turn is put off. */
 static bool is_quiet(struct ordo_shard *shard) {
     for (struct ordo_doc *doc = slot_of(shard)->docs; doc != NULL; doc = doc->next_in_slot) {
-        bool is_at_work = doc->snapshot_phase > ORDO_SNAPSHOT_QUEUED || doc->truncation_phase > ORDO_TRUNCATION_QUEUED;
+        bool is_at_work = doc->snapshot_phase > ORDO_SNAPSHOT_QUEUED || doc->truncation_phase > ORDO_TRUNCATION_QUEUED ||
+                          doc->erase_count > 0;
         if (is_at_work) return false;
     }
     for (struct ordo_doc *doc = slot_of(shard)->docs; doc != NULL; doc = doc->next_in_slot) {

@@ -145,7 +145,8 @@ static void handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo_
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_DETACH:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_SUBMIT:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_PRESENCE:
-    case ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY: ordo_doc_handle(shard, peer, message); break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY:
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_FORGET: ordo_doc_handle(shard, peer, message); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ROWS:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE:

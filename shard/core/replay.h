@@ -21,6 +21,11 @@ static inline bool ordo_doc_exists(const struct ordo_doc_state *state) {
     return state->created_seq > state->deleted_seq;
 }
 
+/* The lineage that the document's row gives to creates of before. */
+static inline void ordo_doc_state_relineage(struct ordo_doc_state *state, const struct ordo_relineage *relineage) {
+    if (state->created_seq > 0 && state->created_seq <= relineage->seq) state->lineage = relineage->lineage;
+}
+
 /* Moves the state over the next op. CORRUPT: the op does not follow; VERSION: of a type that we do not know. */
 ORDO_MUST_USE ordo_err ordo_doc_state_step(struct ordo_doc_state *state, const struct ordo_committed *op);
 

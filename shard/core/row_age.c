@@ -5,11 +5,18 @@
 #include "shard/core/rows.h"
 #include "shard/core/value.h"
 
-bool ordo_rows_change(enum ordo_cf cf) { return cf != ORDO_CF_OPS && cf != ORDO_CF_SNAPSHOTS; }
+bool ordo_row_changes(enum ordo_cf cf, struct ordo_slice key) {
+    struct ordo_key parsed;
+    uint64_t seq;
+    uint32_t piece;
+    if (cf != ORDO_CF_SNAPSHOTS) return cf != ORDO_CF_OPS;
+    return ordo_key_parse(key, &parsed) && ordo_key_parse_piece(parsed.rest, &seq, &piece) && piece == ORDO_PIECE_VALID;
+}
 
 /* Compared from the first number on. */
+enum { NUMBER_COUNT = 4 };
 struct age {
-    uint64_t numbers[3];
+    uint64_t numbers[NUMBER_COUNT];
 };
 
 static struct age age_of(enum ordo_cf cf, struct ordo_slice key, struct ordo_slice value) {
@@ -17,9 +24,13 @@ static struct age age_of(enum ordo_cf cf, struct ordo_slice key, struct ordo_sli
     struct ordo_client_row client;
     struct ordo_turn_row turn;
     struct ordo_block_info block;
+    struct ordo_snapshot_row snapshot;
     struct ordo_slot_row slot;
     if (cf == ORDO_CF_DOCS && !ordo_doc_row_decode(key, value, &doc)) {
-        return (struct age){{doc.head, doc.horizon, doc.history_seq}};
+        return (struct age){{doc.head, doc.erased_seq, doc.horizon, doc.history_seq}};
+    }
+    if (cf == ORDO_CF_SNAPSHOTS && !ordo_snapshot_row_decode(key, value, &snapshot)) {
+        return (struct age){{ordo_snapshot_row_is_erased(&snapshot)}};
     }
     if (cf == ORDO_CF_CLIENTS && !ordo_client_row_decode(key, value, &client)) return (struct age){{client.server_seq}};
     if (cf == ORDO_CF_HISTORY && !ordo_block_look(key, value, &block)) return (struct age){{block.count}};
@@ -37,6 +48,6 @@ bool ordo_row_is_later(enum ordo_cf cf, struct ordo_slice key, struct ordo_slice
     if (!ordo_value_is_whole(key, than)) return true;
     struct age a = age_of(cf, key, value), b = age_of(cf, key, than);
     size_t i = 0;
-    while (i < 2 && a.numbers[i] == b.numbers[i]) i++;
+    while (i < NUMBER_COUNT - 1 && a.numbers[i] == b.numbers[i]) i++;
     return a.numbers[i] > b.numbers[i];
 }

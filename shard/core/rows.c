@@ -21,10 +21,11 @@ void ordo_doc_row_encode(struct ordo_buffer *out, struct ordo_slice key, const s
     ordo_buffer_append_varint(out, row->deleted_seq);
     ordo_buffer_append_varint(out, row->forgotten_seq);
     ordo_buffer_append_varint(out, row->history_seq);
-    if (row->relineage.seq > 0) {
+    if (row->relineage.seq > 0 || row->erased_seq > 0) {
         ordo_buffer_append_varint(out, row->relineage.seq);
         ordo_buffer_append_u64_le(out, row->relineage.lineage);
     }
+    if (row->erased_seq > 0) ordo_buffer_append_varint(out, row->erased_seq);
     ordo_value_seal(out, key);
 }
 
@@ -41,6 +42,8 @@ ordo_err ordo_doc_row_decode(struct ordo_slice key, struct ordo_slice value, str
     row->relineage = (struct ordo_relineage){0};
     if (is_read && ordo_reader_left(&body) > 0)
         is_read = ordo_take_varint(&body, &row->relineage.seq) && ordo_take_u64_le(&body, &row->relineage.lineage);
+    row->erased_seq = 0;
+    if (is_read && ordo_reader_left(&body) > 0) is_read = ordo_take_varint(&body, &row->erased_seq);
     return body_end(is_read, &body);
 }
 

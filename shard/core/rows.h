@@ -22,6 +22,7 @@ struct ordo_doc_row {
     uint64_t forgotten_seq;
     uint64_t history_seq;              /* where history begins: the content here is in a snapshot (0: it begins with nothing) */
     struct ordo_relineage relineage;
+    uint64_t erased_seq;               /* the head at which the document was last forgotten, all up to there; 0: never */
 };
 void ordo_doc_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_doc_row *row);
 ORDO_MUST_USE ordo_err ordo_doc_row_decode(struct ordo_slice key, struct ordo_slice value, struct ordo_doc_row *row);
@@ -46,6 +47,10 @@ struct ordo_snapshot_row {
     uint64_t size;                     /* bytes of all pieces */
     uint32_t piece_count;
 };
+/* The record that a forgotten document starts from: with nothing, deleted where it stands. */
+static inline bool ordo_snapshot_row_is_erased(const struct ordo_snapshot_row *row) {
+    return row->created_seq == row->seq && row->deleted_seq == row->seq;
+}
 void ordo_snapshot_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_snapshot_row *row);
 ORDO_MUST_USE ordo_err ordo_snapshot_row_decode(struct ordo_slice key, struct ordo_slice value,
                                                 struct ordo_snapshot_row *row);

@@ -120,6 +120,7 @@ void ordo_shard_destroy(struct ordo_shard *shard) {
     ordo_outbox_finish(shard);
     ordo_peers_finish(shard);
     ordo_timers_finish(&shard->timers);
+    ordo_erasures_finish(shard);
     if (shard->live != NULL) shard->live_type->live_destroy(shard->live);
     ordo_buffer_finish(&shard->op);
     ordo_buffer_finish(&shard->committed);
@@ -185,6 +186,13 @@ static void give_out_durable(struct ordo_shard *shard) {
     shard->jobs_last = link;
 }
 
+uint64_t ordo_shard_draw_lineage(struct ordo_shard *shard) {
+    uint64_t lineage;
+    do lineage = ordo_prng_next(&shard->prng) & ORDO_NUMBER_MAX;
+    while (lineage == 0);
+    return lineage;
+}
+
 static void job_done(struct ordo_shard *shard, struct ordo_job *job) {
     if (job->doc != NULL) {
         ordo_doc_job_done(shard, job->doc, job);
@@ -223,11 +231,12 @@ static void turn_end(struct ordo_shard *shard) {
     ordo_source_turn_end(shard);
     ordo_imports_turn_end(shard);
     bool has_writes = shard->touched != NULL || ordo_snapshots_are_ready(shard) || ordo_truncations_are_ready(shard) ||
-                      ordo_slots_are_dirty(shard);
+                      ordo_slots_are_dirty(shard) || ordo_erasures_are_ready(shard);
     if (has_writes) {
         ORDO_ASSERT(shard->effects->turn == 0); /* the last turn's effects were carried out */
         shard->turn++;
         shard->effects->turn = shard->turn;
+        ordo_erasures_turn_end(shard, shard->turn);
         write_runs(shard);
         ordo_snapshots_turn_end(shard, shard->turn);
         ordo_truncations_turn_end(shard, shard->turn);
@@ -245,6 +254,7 @@ static void turn_end(struct ordo_shard *shard) {
 #endif
     ordo_outbox_release(shard);
     ordo_source_turn_written(shard);
+    ordo_erasures_begin(shard);
     if (!has_writes) write_in_background(shard); /* else once the turn is durable: no ack shall wait for it */
 }
 
@@ -257,6 +267,7 @@ static void durable(struct ordo_shard *shard, uint64_t turn) {
     ordo_slots_durable(shard);
     ordo_source_durable(shard);
     ordo_snapshots_durable(shard);
+    ordo_erasures_sweep(shard);
     write_in_background(shard);
 }
 
@@ -309,6 +320,7 @@ uint64_t ordo_shard_next_tick_ms(const struct ordo_shard *shard) {
     if (has_moves && shard->slots_check_ms < next_ms) next_ms = shard->slots_check_ms;
     /* What came of a turn's being durable waits for the end of a turn. */
     bool is_due = shard->open_first != NULL || ordo_slots_are_dirty(shard) ||
+                  ordo_erasures_are_ready(shard) ||
                   (shard->source.waiting_count > 0 && !ordo_source_is_busy(shard));
     if (is_due) return shard->now_ms;
     bool has_work = ordo_snapshots_have_work(shard) || ordo_truncations_have_work(shard) || ordo_source_is_busy(shard);

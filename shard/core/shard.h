@@ -20,7 +20,9 @@
  *      shards likewise: close `target_closes`, open `target_opens`, then send `target_sends`;
  *   5. write `background` without sync (if not empty): last, so that nobody waits for it, but before any later write.
  *      All writes of a shard go through one writer in this order;
- *   6. log the `notes`; pass on `move_ends` and, if `slots_changed`, what ordo_shard_slots says now.
+ *   6. log the `notes`; pass on `move_ends` and, if `slots_changed`, what ordo_shard_slots says now;
+ *   7. whenever it suits, make the files give up what they still hold of the documents in `erased`: their rows are
+ *      deleted, durably, and no job reads them any more.
  *
  * Slots (docs/cluster.md): the shard serves those of which its own store says so. It gives one away when told MOVE: it then
  * asks for a link to the store that takes it, an ordinary data link in which this shard has the gateway's part. Whoever
@@ -203,6 +205,7 @@ struct ordo_shard_effects {
     struct ordo_buffer send_bytes;   /* read through ordo_shard_effects_next_send / _next_note */
     size_t send_count;
     struct ordo_buffer note_bytes;
+    struct ordo_buffer erased;       /* sized document keys */
     uint64_t *target_closes;         /* sessions */
     size_t target_close_count, target_close_capacity;
     struct ordo_target_open *target_opens;
@@ -252,7 +255,8 @@ struct ordo_move_status ordo_shard_move_status(const struct ordo_shard *shard);
 struct ordo_shard_stats {
     uint64_t ops_committed, ops_refused, ops_duplicate, turns, inputs;
     uint64_t documents, subscribers, gateways, jobs_running, recent_bytes;
-    uint64_t snapshots, truncations, ops_truncated, clients_forgotten, moves_done, moves_failed, loads, rebases_far, commits_dropped, documents_damaged;
+    uint64_t snapshots, truncations, ops_truncated, clients_forgotten, moves_done, moves_failed, loads, rebases_far,
+        commits_dropped, documents_damaged, documents_erased;
 };
 struct ordo_shard_stats ordo_shard_stats(const struct ordo_shard *shard);
 

@@ -24,6 +24,13 @@ static struct ordo_doc *pop(struct ordo_snapshot_queue *queue) {
     return doc;
 }
 
+static void take_out(struct ordo_snapshot_queue *queue, const struct ordo_doc *doc) {
+    struct ordo_doc **link = &queue->first;
+    while (*link != doc) link = &(*link)->next_snapshot;
+    *link = doc->next_snapshot;
+    if (*link == NULL) queue->last = link;
+}
+
 /* ---- when */
 
 static bool is_due(const struct ordo_shard *shard, const struct ordo_doc *doc, bool is_idle) {
@@ -169,13 +176,7 @@ static void write_validity(struct ordo_shard *shard, struct ordo_doc *doc) {
     ordo_key_snapshot(&shard->key, ordo_doc_key(doc), content->seq, ORDO_PIECE_VALID);
     ordo_snapshot_row_encode(&shard->value, ordo_buffer_slice(&shard->key), &row);
     ordo_batch_put(batch, ORDO_CF_SNAPSHOTS, ordo_buffer_slice(&shard->key), ordo_buffer_slice(&shard->value));
-    struct ordo_doc_row doc_row = {
-        .type = type, .lineage = state->lineage, .head = content->seq, .horizon = doc->horizon,
-        .created_seq = state->created_seq, .deleted_seq = state->deleted_seq, .forgotten_seq = doc->forgotten_seq, .history_seq = doc->history_seq,
-        .relineage = doc->relineage,
-    };
-    ordo_doc_row_encode(&shard->value, ordo_doc_key(doc), &doc_row);
-    ordo_batch_put(batch, ORDO_CF_DOCS, ordo_doc_key(doc), ordo_buffer_slice(&shard->value));
+    ordo_doc_write_row(shard, doc, state);
 }
 
 bool ordo_snapshots_are_ready(const struct ordo_shard *shard) {
@@ -234,6 +235,20 @@ void ordo_snapshots_durable(struct ordo_shard *shard) {
     while (shard->snapshot_valid.first != NULL && shard->snapshot_valid.first->snapshot_turn != 0 &&
            shard->snapshot_valid.first->snapshot_turn <= shard->durable_turn)
         finish(shard, pop(&shard->snapshot_valid));
+}
+
+void ordo_snapshots_cancel(struct ordo_shard *shard, struct ordo_doc *doc) {
+    switch (doc->snapshot_phase) {
+    case ORDO_SNAPSHOT_NONE: return;
+    case ORDO_SNAPSHOT_QUEUED: take_out(&shard->snapshot_queued, doc); break;
+    case ORDO_SNAPSHOT_READING: break; /* its job comes back to nobody */
+    case ORDO_SNAPSHOT_WRITING: take_out(&shard->snapshot_writing, doc); break;
+    case ORDO_SNAPSHOT_VALID: take_out(&shard->snapshot_valid, doc); break;
+    }
+    if (doc->snapshot_phase != ORDO_SNAPSHOT_QUEUED) shard->snapshots_running--;
+    doc->snapshot_phase = ORDO_SNAPSHOT_NONE;
+    ordo_job_destroy(doc->snapshot_job);
+    doc->snapshot_job = NULL;
 }
 
 bool ordo_snapshots_have_work(const struct ordo_shard *shard) {

@@ -7,7 +7,7 @@
  * Files: shard.c (events, turns), peer.c (links), outbox.c (what waits for a turn to be durable), answer.c
  * (messages), doc.c (loading, unloading), waiting.c (inputs of a document that loads), subscriber.c, attach.c
  * (opening), contents.c (kept for the next to join), sequence.c (checks and rebase of a submit), far.c (what a job
- * has to look up or rebase first), commit.c, presence.c, snapshots.c, truncate.c,
+ * has to look up or rebase first), commit.c, presence.c, snapshots.c, truncate.c, erase.c (forgetting a document),
  * history.c. */
 #ifndef ORDO_SHARD_CORE_STATE_H
 #define ORDO_SHARD_CORE_STATE_H
@@ -25,6 +25,8 @@
 
 struct ordo_doc;
 struct ordo_chunk;
+struct ordo_erase_asked;
+struct ordo_erased;
 struct ordo_presence;
 
 /* ---- gateways */
@@ -130,6 +132,9 @@ struct ordo_doc {
     uint32_t number;                /* never used twice */
     struct ordo_doc_state state;    /* as sequenced */
     uint64_t horizon, forgotten_seq;
+    uint64_t erased_seq;            /* the head at which the document was last forgotten; 0: never */
+    uint64_t erase_job_number;      /* jobs up to this one are of before */
+    uint32_t erase_count;           /* asked for and not done, or done and not swept */
     struct ordo_recent recent;
     struct ordo_authors authors;
     uint64_t written_turn;          /* the turn that its newest op is (or will be) written with */
@@ -216,6 +221,10 @@ struct ordo_shard {
     struct ordo_doc *truncating[ORDO_TRUNCATIONS_AT_ONCE_MAX]; /* from READING on; NULL: free */
     uint64_t job_number;
 
+    struct ordo_erase_asked *erase_asked; /* in the open turn */
+    size_t erase_asked_count;
+    struct ordo_erased *erased;         /* oldest first; until nothing reads what was before */
+    size_t erased_count;
     struct ordo_slot slots[ORDO_SLOT_COUNT];
     struct ordo_slot_row durable_slots[ORDO_SLOT_COUNT];
     uint32_t dirty_slot_count, given_count; /* to be written; given away and not cleared up */
@@ -251,6 +260,7 @@ void ordo_shard_note(struct ordo_shard *shard, enum ordo_note_level level, const
 const char *ordo_shard_doc_name(struct ordo_shard *shard, const struct ordo_doc *doc);
 /* Hands the job out as soon as the document's newest op is durable. Takes it. */
 void ordo_shard_start_job(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+uint64_t ordo_shard_draw_lineage(struct ordo_shard *shard);
 /* The same for a job about a slot, as soon as all closed turns are durable. */
 void ordo_shard_start_slot_job(struct ordo_shard *shard, struct ordo_job *job);
 
@@ -286,6 +296,8 @@ void ordo_answer_dropped(struct ordo_shard *shard, struct ordo_peer *peer);
  * missed some. */
 void ordo_audience_revive(struct ordo_shard *shard, struct ordo_audience *audience);
 void ordo_audience_leave_starved(struct ordo_audience *audience);
+/* All who get commits of the document have missed something: they are told, and attach again. */
+void ordo_audiences_starve(struct ordo_doc *doc);
 /* Fills in a Bulk: inline if it is small, else published (a reference of its own is taken). Borrows from `blob`. */
 void ordo_answer_bulk(struct ordo_shard *shard, struct ordo_blob *blob, Ordo__Cluster__V1__Bulk *bulk);
 
@@ -317,6 +329,8 @@ static inline bool ordo_doc_rests(const struct ordo_shard *shard, const struct o
 }
 void ordo_doc_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
 void ordo_doc_due(struct ordo_shard *shard, struct ordo_doc *doc);
+/* Puts the document's row into the turn's batch: `state` as of a snapshot, or of now. */
+void ordo_doc_write_row(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_doc_state *state);
 /* Looks whether the document can go now, or when to look again. */
 void ordo_doc_set_timer(struct ordo_shard *shard, struct ordo_doc *doc);
 /* The smallest seq from which on ops must stay in memory. */
@@ -370,6 +384,8 @@ void ordo_attach_known(struct ordo_shard *shard, struct ordo_doc *doc, struct or
 bool ordo_attach_must_wait(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_slice client_id);
 void ordo_attach_content_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
 void ordo_attach_ops_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+/* The document was erased: whoever has it open, or waits for that, gets it as it is now. */
+void ordo_attach_again(struct ordo_shard *shard, struct ordo_doc *doc);
 
 /* ---- sequence.c */
 /* A submit on its way through the checks. Slices are borrowed. */
@@ -431,6 +447,8 @@ void ordo_snapshots_start(struct ordo_shard *shard);
 /* Writes pieces in the background: after a turn's outputs were released. */
 void ordo_snapshots_write(struct ordo_shard *shard);
 void ordo_snapshots_durable(struct ordo_shard *shard);
+/* Forgets a snapshot that is not there yet. */
+void ordo_snapshots_cancel(struct ordo_shard *shard, struct ordo_doc *doc);
 /* Deletes what an interrupted snapshot or deletion left behind. */
 void ordo_snapshots_delete(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_snapshot_keys *snapshot);
 bool ordo_snapshots_have_work(const struct ordo_shard *shard);
@@ -449,6 +467,8 @@ void ordo_truncations_start(struct ordo_shard *shard);
 /* Deletes in the background: after a turn's outputs were released. */
 void ordo_truncations_write(struct ordo_shard *shard);
 bool ordo_truncations_have_work(const struct ordo_shard *shard);
+/* Ends one that is under way, wherever it is. */
+void ordo_truncations_cancel(struct ordo_shard *shard, struct ordo_doc *doc);
 /* Takes back one that only waits for its turn. */
 void ordo_truncations_put_off(struct ordo_shard *shard, struct ordo_doc *doc);
 /* A snapshot is not among the two newest any more: history may need it, or it goes. */
@@ -460,5 +480,22 @@ const struct ordo_retention *ordo_retention_of(const struct ordo_shard *shard, s
 void ordo_history(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
                   const Ordo__Cluster__V1__ReadHistory *message);
 void ordo_history_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+/* What was asked for is no longer kept. */
+void ordo_history_refuse_gone(struct ordo_shard *shard, const struct ordo_doc *doc, const struct ordo_requester *requester);
+
+/* ---- erase.c: forgetting a document */
+void ordo_erase_ask(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
+                    const Ordo__Cluster__V1__Forget *message);
+void ordo_erase_refuse(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__Forget *message,
+                       uint32_t error_code, const char *text);
+/* Erases what was asked for in the turn that was just closed, and answers: with the turn that opens. */
+void ordo_erasures_begin(struct ordo_shard *shard);
+/* Whether some stand in no batch yet, and need a turn. */
+bool ordo_erasures_are_ready(const struct ordo_shard *shard);
+/* Puts them into the turn's batch, in front of what was committed since. */
+void ordo_erasures_turn_end(struct ordo_shard *shard, uint64_t turn);
+/* Hands out what may be swept: durable, and read by no job of before. */
+void ordo_erasures_sweep(struct ordo_shard *shard);
+void ordo_erasures_finish(struct ordo_shard *shard);
 
 #endif

@@ -225,18 +225,6 @@ static void forget_clients(struct ordo_shard *shard, struct ordo_doc *doc, const
     if (truncate->forgotten_seq > doc->forgotten_seq) doc->forgotten_seq = truncate->forgotten_seq;
 }
 
-static void write_row(struct ordo_shard *shard, struct ordo_doc *doc) {
-    const struct ordo_doc_state *state = &doc->state;
-    struct ordo_doc_row row = {
-        .type = ordo_slice_of(state->type->name), .lineage = state->lineage, .head = state->seq,
-        .horizon = doc->horizon, .created_seq = state->created_seq, .deleted_seq = state->deleted_seq,
-        .forgotten_seq = doc->forgotten_seq, .history_seq = doc->history_seq,
-        .relineage = doc->relineage,
-    };
-    ordo_doc_row_encode(&shard->value, ordo_doc_key(doc), &row);
-    ordo_batch_put(&shard->effects->batch, ORDO_CF_DOCS, ordo_doc_key(doc), ordo_buffer_slice(&shard->value));
-}
-
 static void write_blocks(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_truncate *truncate) {
     struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&truncate->packed));
     struct ordo_slice value;
@@ -271,7 +259,7 @@ static void mark(struct ordo_shard *shard, struct ordo_doc *doc) {
     if (truncate->base_seq != 0) move_base(doc, truncate->base_seq);
     forget_clients(shard, doc, truncate);
     write_blocks(shard, doc, truncate);
-    write_row(shard, doc);
+    ordo_doc_write_row(shard, doc, &doc->state);
 }
 
 void ordo_truncations_turn_end(struct ordo_shard *shard, uint64_t turn) {
@@ -337,4 +325,15 @@ bool ordo_truncations_have_work(const struct ordo_shard *shard) {
         else if (doc->truncation_phase == ORDO_TRUNCATION_DELETING && !is_read(doc)) return true;
     }
     return has_place && shard->truncation_queued.first != NULL;
+}
+
+void ordo_truncations_cancel(struct ordo_shard *shard, struct ordo_doc *doc) {
+    if (doc->truncation_phase == ORDO_TRUNCATION_NONE) return;
+    if (doc->truncation_phase == ORDO_TRUNCATION_QUEUED) {
+        struct ordo_doc **link = &shard->truncation_queued.first;
+        while (*link != doc) link = &(*link)->next_truncation;
+        *link = doc->next_truncation;
+        if (*link == NULL) shard->truncation_queued.last = link;
+    }
+    finish(shard, doc, 0);
 }

@@ -123,6 +123,11 @@ static void check_snapshot(struct verify *verify, const struct replayed *replaye
     ordo_buffer_finish(&value);
 }
 
+/* Nothing but the record that it starts from may be left of a document that was forgotten. */
+static bool is_left_over(const struct replayed *replayed, uint64_t seq) {
+    return seq <= replayed->row.erased_seq;
+}
+
 /* The oldest valid snapshot at or above `seq`; its seq, 0 if there is none. Damaged records are reported
  * elsewhere. */
 static uint64_t next_snapshot(struct verify *verify, uint64_t seq, struct ordo_snapshot_row *row,
@@ -150,7 +155,8 @@ static uint64_t next_snapshot(struct verify *verify, uint64_t seq, struct ordo_s
     return found;
 }
 
-static void check_snapshot_records(struct verify *verify, uint64_t head, uint64_t *newest_seq) {
+static void check_snapshot_records(struct verify *verify, const struct replayed *replayed, uint64_t head,
+                                   uint64_t *newest_seq) {
     struct ordo_slice doc_key = ordo_buffer_slice(&verify->doc_key);
     struct ordo_iterator *iterator = verify->view->ops->iterate(verify->view, ORDO_CF_SNAPSHOTS, doc_key,
                                                                 ordo_buffer_slice(&verify->end_key));
@@ -161,11 +167,15 @@ static void check_snapshot_records(struct verify *verify, uint64_t head, uint64_
         struct ordo_snapshot_row row;
         if (!ordo_key_parse_piece(ordo_slice(at.data + doc_key.size, at.size - doc_key.size), &seq, &piece)) {
             report(verify, 0, "a key among the snapshots is not one of ours");
+        } else if (is_left_over(replayed, seq) && (piece != ORDO_PIECE_VALID || seq < replayed->row.erased_seq)) {
+            report(verify, seq, "a snapshot of before the document was forgotten is still there");
         } else if (piece == ORDO_PIECE_VALID) {
             verify->counts.snapshots++;
             ordo_err err = ordo_snapshot_row_decode(at, iterator->ops->value(iterator), &row);
             if (err || row.seq != seq) report(verify, seq, "a snapshot's record is damaged");
             else if (seq > head) report(verify, seq, "a snapshot is newer than the log");
+            else if (is_left_over(replayed, seq) && !ordo_snapshot_row_is_erased(&row))
+                report(verify, seq, "a forgotten document does not begin with nothing");
             else *newest_seq = seq;
         }
     }
@@ -173,15 +183,22 @@ static void check_snapshot_records(struct verify *verify, uint64_t head, uint64_
     iterator->ops->close(iterator);
 }
 
-static uint64_t find_head(struct verify *verify) {
+/* Of a document that was forgotten, and not created since, there is no log. */
+static uint64_t find_head(struct verify *verify, const struct replayed *replayed) {
     struct ordo_slice doc_key = ordo_buffer_slice(&verify->doc_key);
     struct ordo_iterator *iterator = verify->view->ops->iterate(verify->view, ORDO_CF_OPS, doc_key,
                                                                 ordo_buffer_slice(&verify->end_key));
     struct ordo_run run;
-    uint64_t head = 0;
+    uint64_t head = replayed->row.erased_seq;
     if (iterator->ops->seek_back(iterator, ordo_buffer_slice(&verify->end_key)) &&
         !ordo_run_open(iterator->ops->key(iterator), iterator->ops->value(iterator), &run))
         head = run.first_seq + run.count - 1;
+    bool has_more = iterator->ops->seek(iterator, doc_key);
+    uint64_t first_seq;
+    struct ordo_slice key = has_more ? iterator->ops->key(iterator) : doc_key;
+    if (has_more && ordo_key_parse_seq(ordo_slice(key.data + doc_key.size, key.size - doc_key.size), &first_seq) &&
+        is_left_over(replayed, first_seq))
+        report(verify, first_seq, "a run of before the document was forgotten is still there");
     iterator->ops->close(iterator);
     return head;
 }
@@ -256,6 +273,8 @@ static void check_stray_clients(struct verify *verify, const struct replayed *re
         if (ordo_authors_find(&replayed->authors, client_id) != NULL) continue; /* compared with the log already */
         if (ordo_client_row_decode(key, iterator->ops->value(iterator), &row)) {
             report(verify, 0, "a client's row is damaged");
+        } else if (is_left_over(replayed, row.server_seq)) {
+            report(verify, row.server_seq, "a client's row of before the document was forgotten is still there");
         } else if (row.server_seq > replayed->row.history_seq) {
             report(verify, row.server_seq, "there is a row of a client that never wrote");
         }
@@ -265,7 +284,7 @@ static void check_stray_clients(struct verify *verify, const struct replayed *re
 }
 
 /* Blocks must follow each other; that they follow the log as well is seen by replaying both. */
-static void check_blocks(struct verify *verify) {
+static void check_blocks(struct verify *verify, const struct replayed *replayed) {
     struct ordo_slice doc_key = ordo_buffer_slice(&verify->doc_key);
     struct ordo_iterator *iterator = verify->view->ops->iterate(verify->view, ORDO_CF_HISTORY, doc_key,
                                                                 ordo_buffer_slice(&verify->end_key));
@@ -282,6 +301,7 @@ static void check_blocks(struct verify *verify) {
             next_seq = 0;
             continue;
         }
+        if (is_left_over(replayed, seq)) report(verify, seq, "history of before the document was forgotten is still there");
         if (next_seq != 0 && seq != next_seq) report(verify, seq, "blocks of history do not follow each other");
         next_seq = seq + info.count;
     }
@@ -299,11 +319,11 @@ static void check_document(struct verify *verify) {
         return;
     }
     read_doc_row(verify, &replayed, &row_memory);
-    check_snapshot_records(verify, find_head(verify), &newest);
+    check_snapshot_records(verify, &replayed, find_head(verify, &replayed), &newest);
     replayed.snapshot_seq = newest;
     replay(verify, &replayed);
     check_doc_row(verify, &replayed);
-    check_blocks(verify);
+    check_blocks(verify, &replayed);
     uint32_t cursor = 0;
     const struct ordo_author *author;
     while ((author = ordo_table_next(&replayed.authors.table, &cursor)) != NULL)

@@ -75,6 +75,7 @@ static void handle_known(struct ordo_shard *shard, struct ordo_doc *doc, struct 
         ordo_presence_set(shard, doc, subscriber, ordo_slice_of_binary(message->presence->update));
         break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY: ordo_history(shard, doc, subscriber, message->history); break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_FORGET: ordo_erase_ask(shard, doc, subscriber, message->forget); break;
     default: ORDO_ASSERT(false); /* peer.c sends nothing else here */
     }
 }
@@ -122,6 +123,8 @@ static void answer_unavailable(struct ordo_shard *shard, struct ordo_peer *peer,
                          ORDO__V1__NACK_CODE__UNAVAILABLE, text, retry_ms, 0);
     } else if (message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY) {
         ordo_answer_history_error(shard, peer, message->history->subscriber, message->history->request, 503, text);
+    } else if (message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_FORGET) {
+        ordo_erase_refuse(shard, peer, message->forget, 503, text);
     }
 }
 
@@ -131,6 +134,7 @@ static uint64_t subscriber_of(const Ordo__Cluster__V1__ToShard *message) {
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_SUBMIT: return message->submit->subscriber;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_PRESENCE: return message->presence->subscriber;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY: return message->history->subscriber;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_FORGET: return message->forget->subscriber;
     default: return 0;
     }
 }
@@ -145,6 +149,9 @@ static void handle_stranger(struct ordo_shard *shard, struct ordo_peer *peer,
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_HISTORY:
         ordo_answer_history_error(shard, peer, message->history->subscriber, message->history->request, 409,
                                   "the document is not open here: open it first");
+        break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_FORGET:
+        ordo_erase_refuse(shard, peer, message->forget, 409, "the document is not open here: open it first");
         break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_DETACH: /* its Attach may be held */
         if (message->detach->subscriber != 0) ordo_slots_forget_held(shard, peer, message->detach->subscriber);

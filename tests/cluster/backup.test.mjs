@@ -218,7 +218,7 @@ test("edits that the restored cluster has never seen are given back, and nothing
 function whyNotMounted() {
   const folder = mkdtempSync(join(tmpdir(), "ordo-mount-"));
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], { stdio: "pipe" });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=128k", "tmpfs", folder], { stdio: "pipe" });
     execFileSync("umount", [folder], { stdio: "pipe" });
     return false;
   } catch (error) {
@@ -232,7 +232,7 @@ test("a target that is full fails in one line and harms nothing", { skip: whyNot
   withCluster(t, new Supervised(), async (cluster) => {
     await fill(cluster);
     const folder = mkdtempSync(join(tmpdir(), "ordo-mount-"));
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=128k", "tmpfs", folder]);
     try {
       const full = run("ordo", ["backup", join(folder, "b"), "--data", cluster.data]);
       await failsInOneLine(full, /no space left for it: \d+ MiB are needed/);

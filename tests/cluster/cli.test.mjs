@@ -73,7 +73,9 @@ test("doc cat of what does not exist fails in one line and makes nothing", (t) =
 
 test("usage errors exit with 2, failures with 1, help with 0", async () => {
   for (const args of [[], ["nonsense"], ["doc"], ["doc", "cat"], ["doc", "cat", "noslash"], ["up", "--nonsense"],
-                      ["up", "--data"], ["verify"], ["repair"], ["repair", "a", "b"]]) {
+                      ["up", "--data"], ["verify"], ["repair"], ["repair", "a", "b"], ["up", "--shards", "0"],
+                      ["move"], ["move", "1"], ["move", "1-", "--to", "a"], ["move", "1024", "--to", "a"], ["drain"], ["balance"],
+                      ["balance", "maybe"], ["adopt"], ["forget-shard"], ["cluster"], ["doc", "where", "noslash"]]) {
     const { code, stderr } = await run("ordo", args);
     assert.equal(code, 2, `ordo ${args.join(" ")}`);
     assert.notEqual(stderr.trim(), "");
@@ -91,6 +93,25 @@ test("usage errors exit with 2, failures with 1, help with 0", async () => {
   }
   for (const name of ["ordo-load", "ordo-shard", "ordo-gateway"]) {
     assert.equal((await run(name, ["--nonsense"])).code, 2, `${name} --nonsense`);
+  }
+});
+
+test("a shard wants a store, and what belongs to a cluster wants a directory", async () => {
+  for (const args of [[], ["--volume", "v"], ["--data", "d", "--create-cluster"], ["--directory", "file:/x"], ["--data"]]) {
+    const { code, stderr } = await run("ordo-shard", args);
+    assert.equal(code, 2, `ordo-shard ${args.join(" ")}`);
+    assert.equal(stderr.trim().split("\n").length, 1, stderr);
+  }
+  const { code, stderr } = await run("ordo-shard", ["--data", "/nowhere/store", "--directory", "nonsense:x"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /event=stopped reason=/);
+});
+
+test("what asks about a cluster that is not there fails in one line", async () => {
+  for (const args of [["status"], ["move", "1", "--to", "a"], ["drain", "a"], ["rebalance"], ["balance", "on"], ["doc", "where", "a/b"]]) {
+    const { code, stderr } = await run("ordo", [...args, "--data", "/nowhere/at/all"]);
+    assert.equal(code, 1, `ordo ${args.join(" ")}`);
+    assert.equal(stderr.trim().split("\n").length, 1, stderr);
   }
 });
 

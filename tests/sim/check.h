@@ -20,6 +20,7 @@
     X(REBASE, "rebase", "a committed op is the submitted one transformed op by op")                                  \
     X(TIMESTAMP, "timestamp", "timestamps never go backwards")                                                       \
     X(OPENED, "opened", "Opened tells the truth: lineage, content, ops, last_client_seq")                            \
+    X(FORGOTTEN, "forgotten", "of a forgotten document nothing is kept, and nothing shown from then on")              \
     X(HISTORY, "history", "history is what was: the ops of the log, the content as it stood")                        \
     X(HONEST, "honest", "an honest client is never refused for good, nor ends in an error")                          \
     X(REFUSED, "refused", "a misbehaving client gets the code that the protocol says")                               \

@@ -55,7 +55,7 @@ static void on_given_back(void *user, struct ordo_client_doc *core, const struct
             (int)given->message.size, given->message.data);
     ledger_excuse(&sim->ledger, given->inserted);
     ledger_excuse(&sim->ledger, given->content);
-    bool is_explained = sim->plan.may_delete || sim->plan.may_damage || client->was_robbed ||
+    bool is_explained = sim->plan.may_delete || sim->plan.may_erase || sim->plan.may_damage || client->was_robbed ||
                         (sim->plan.may_forget && given->reason == ORDO_CLIENT_FATE_UNKNOWN);
     if (!is_explained) {
         sim_fail(&sim->verdict, SIM_CHECK_HONEST, "client %u gets its edits back: reason %d, code %u", client->index,
@@ -361,7 +361,7 @@ static void type(struct sim *sim, struct sim_client *client, struct sim_client_d
         model_utf8_append(&text, ledger_type(&sim->ledger, doc->doc, client->index, doc->run));
     }
     ordo_err err = ordo_client_doc_splice(doc->core, doc->caret, delete_count, ordo_buffer_slice(&text));
-    bool may_refuse = (sim->plan.may_delete || sim_is_damaged(sim, doc->doc)) &&
+    bool may_refuse = (sim->plan.may_delete || sim->plan.may_erase || sim_is_damaged(sim, doc->doc)) &&
                       (err == ORDO_ERR_CLOSED || err == ORDO_ERR_UNAVAILABLE);
     if (may_refuse) { /* a delete of its own is on its way, or a create that gave no lineage yet */
         ledger_excuse(&sim->ledger, ordo_buffer_slice(&text));
@@ -399,7 +399,24 @@ static void read_history(struct sim *sim, struct sim_client *client, struct sim_
     if (err == ORDO_OK) sim->counts.histories++;
 }
 
+static void on_forgotten(void *user, const struct ordo_client_forgotten *forgotten) {
+    const struct sim_client *client = user;
+    sim_log(client->sim, "client %u is told that it is forgotten: code %u, head %" PRIu64, client->index,
+            forgotten->error_code, forgotten->head);
+}
+
+static void forget(struct sim *sim, struct sim_client *client, struct sim_client_doc *doc) {
+    uint64_t lineage = sim_chance(sim, 500) ? ordo_client_doc_lineage(doc->core) : 0;
+    ordo_err err = ordo_client_connection_forget(client->core, doc->core, lineage, on_forgotten, client);
+    sim_log(sim, "client %u asks to forget %.*s%s", client->index, (int)doc->doc->id.size, doc->doc->id.data,
+            err == ORDO_OK ? "" : ", and it is not open");
+}
+
 static void act(struct sim *sim, struct sim_client *client, struct sim_client_doc *doc) {
+    if (sim->plan.may_erase && sim_chance(sim, 60)) {
+        forget(sim, client, doc);
+        return;
+    }
     uint64_t length = ordo_client_doc_length(doc->core);
     if (doc->caret > length) doc->caret = length;
     uint32_t dice = (uint32_t)sim_below(sim, 1000);

@@ -21,6 +21,9 @@ void sim_log_sent(const struct sim *sim, const struct sim_conn *conn, const Ordo
             sim_log(sim, "%s > Open %.*s", who, (int)open->id.len, open->id.data);
         }
         break;
+    case ORDO__V1__CLIENT_MESSAGE__BODY_FORGET:
+        sim_log(sim, "%s > Forget %u: lineage %" PRIx64, who, message->doc, message->forget->lineage);
+        break;
     case ORDO__V1__CLIENT_MESSAGE__BODY_LEAVE: sim_log(sim, "%s > Leave %u", who, message->doc); break;
     case ORDO__V1__CLIENT_MESSAGE__BODY_SUBMIT:
         sim_log(sim, "%s > Submit %u: client_seq %" PRIu64 " base %" PRIu64 " kind %d %s", who, message->doc,
@@ -86,6 +89,9 @@ void sim_log_received(struct sim *sim, const struct sim_conn *conn, const Ordo__
     case ORDO__V1__SERVER_MESSAGE__BODY_ERROR:
         sim_log(sim, "%s < Error %u: %u %.*s", who, message->doc, message->error->code,
                 (int)message->error->message.len, message->error->message.data);
+        break;
+    case ORDO__V1__SERVER_MESSAGE__BODY_FORGOTTEN:
+        sim_log(sim, "%s < Forgotten %u: head %" PRIu64, who, message->doc, message->forgotten->head);
         break;
     case ORDO__V1__SERVER_MESSAGE__BODY_GO_AWAY: sim_log(sim, "%s < GoAway", who); break;
     default: break;

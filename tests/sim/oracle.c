@@ -80,6 +80,7 @@ void oracle_destroy(struct oracle *oracle) {
     for (size_t i = 0; i < oracle->doc_count; i++) {
         model_text_finish(&oracle->docs[i]->text);
         free(oracle->docs[i]->entries);
+        free(oracle->docs[i]->erasures);
         free(oracle->docs[i]);
     }
     free(oracle->docs);
@@ -176,8 +177,20 @@ uint64_t oracle_last_client_seq(const struct oracle_doc *doc, struct ordo_slice 
     return 0;
 }
 
-uint64_t oracle_lineage(const struct oracle_doc *doc, uint64_t seq) {
+uint64_t oracle_lineage_before(const struct oracle_doc *doc, uint64_t seq) {
     return seq == 0 || seq > doc->count ? 0 : doc->entries[seq - 1].lineage;
+}
+
+static const struct oracle_erasure *erasure_at(const struct oracle_doc *doc, uint64_t seq) {
+    for (size_t i = 0; i < doc->erasure_count; i++) {
+        if (doc->erasures[i].seq == seq) return &doc->erasures[i];
+    }
+    return NULL;
+}
+
+uint64_t oracle_lineage(const struct oracle_doc *doc, uint64_t seq) {
+    const struct oracle_erasure *erasure = erasure_at(doc, seq);
+    return erasure != NULL ? erasure->lineage : oracle_lineage_before(doc, seq);
 }
 
 static uint64_t text_hash(const struct model_text *text) {
@@ -189,6 +202,7 @@ bool oracle_content_is(const struct oracle *oracle, const struct oracle_doc *doc
     (void)oracle;
     if (seq == 0) return utf8.size == 0;
     if (seq > doc->count) return false;
+    if (utf8.size == 0 && erasure_at(doc, seq) != NULL) return true;
     struct model_text text = {0};
     model_text_set_utf8(&text, utf8);
     const struct oracle_entry *entry = &doc->entries[seq - 1];
@@ -209,6 +223,9 @@ static bool is_second_delete(const struct oracle_doc *doc, const struct oracle_s
     if (known->kind != ORACLE_DELETE || op->kind != ORACLE_EDIT || model->count > 0) return false;
     for (uint64_t seq = known->base_seq + 1; seq < op->seq; seq++) {
         if (doc->entries[seq - 1].op.kind == ORACLE_DELETE) return true;
+    }
+    for (size_t i = 0; i < doc->erasure_count; i++) {
+        if (doc->erasures[i].seq >= known->base_seq && doc->erasures[i].seq < op->seq) return true;
     }
     return false;
 }
@@ -315,6 +332,17 @@ void oracle_durable(struct oracle *oracle, struct oracle_doc *doc, const struct 
                  (int)doc->id.size, doc->id.data, op->seq, oracle_hex(doc->entries[op->seq - 1].op.client),
                  doc->entries[op->seq - 1].op.client_seq, oracle_hex(op->client), op->client_seq);
     }
+}
+
+void oracle_erased(struct oracle *oracle, struct oracle_doc *doc, uint64_t seq, uint64_t lineage) {
+    if (seq == 0 || seq > doc->count || seq <= oracle_erased_seq(doc)) {
+        sim_fail(oracle->verdict, SIM_CHECK_FORGOTTEN, "%.*s is forgotten at %" PRIu64 ", its head is %zu", (int)doc->id.size,
+                 doc->id.data, seq, doc->count);
+        return;
+    }
+    doc->erasures = ordo_realloc(doc->erasures, (doc->erasure_count + 1) * sizeof *doc->erasures);
+    doc->erasures[doc->erasure_count++] = (struct oracle_erasure){.seq = seq, .lineage = lineage};
+    if (doc->count == seq) doc->text.count = 0;
 }
 
 void oracle_shown(struct oracle *oracle, struct oracle_doc *doc, const struct oracle_op *op, bool ids_only,

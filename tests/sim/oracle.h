@@ -31,10 +31,18 @@ struct oracle_entry {
     bool is_deleted;
 };
 
+/* All up to `seq` was erased on disk. What was on its way then is of before; whatever is made later says of `seq` that the
+ * document is deleted, and of this lineage. */
+struct oracle_erasure {
+    uint64_t seq, lineage;
+};
+
 struct oracle_doc {
     struct ordo_slice collection, id;
     struct oracle_entry *entries; /* entries[i] is seq i + 1 */
     size_t count, capacity;
+    struct oracle_erasure *erasures; /* oldest first */
+    size_t erasure_count;
     struct model_text text; /* after all entries */
 };
 
@@ -67,6 +75,11 @@ void oracle_create_offered(struct oracle *oracle, struct oracle_doc *doc, struct
 
 /* This op is on disk now: known already and the same, or the next one. */
 void oracle_durable(struct oracle *oracle, struct oracle_doc *doc, const struct oracle_op *op);
+/* The document was forgotten at its head, durably. */
+void oracle_erased(struct oracle *oracle, struct oracle_doc *doc, uint64_t seq, uint64_t lineage);
+static inline uint64_t oracle_erased_seq(const struct oracle_doc *doc) { /* by now; 0: never */
+    return doc->erasure_count > 0 ? doc->erasures[doc->erasure_count - 1].seq : 0;
+}
 /* Somebody (`who`) is shown this op. With an unset `kind` and op only the ids are compared (Ack). */
 void oracle_shown(struct oracle *oracle, struct oracle_doc *doc, const struct oracle_op *op, bool ids_only,
                   const char *who);
@@ -80,11 +93,13 @@ uint64_t oracle_last_client_seq(const struct oracle_doc *doc, struct ordo_slice 
 static inline bool oracle_may_be_forgotten(uint64_t told_client_seq, uint64_t forgotten_seq, uint64_t server_seq) {
     return told_client_seq == 0 && server_seq <= forgotten_seq;
 }
-/* Is `utf8` the content at `seq`? (seq 0: empty) */
+/* Is `utf8` the content at `seq`? (seq 0: empty; where the document was forgotten: that, or as before) */
 bool oracle_content_is(const struct oracle *oracle, const struct oracle_doc *doc, uint64_t seq,
                        struct ordo_slice utf8);
 /* Lineage as of `seq`; 0: none. */
 uint64_t oracle_lineage(const struct oracle_doc *doc, uint64_t seq);
+/* The same, before it was forgotten just there, if it was. */
+uint64_t oracle_lineage_before(const struct oracle_doc *doc, uint64_t seq);
 
 /* For messages: the first bytes in hex. Good until the eighth next call. */
 const char *oracle_hex(struct ordo_slice bytes);

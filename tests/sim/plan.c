@@ -47,6 +47,13 @@ static void draw_truncation(struct sim_plan *plan, uint64_t seed) {
     shard->clients_check_ms = (uint32_t)between(&prng, 1, 200);
 }
 
+/* Who breaks the rules may use a number again once the document is forgotten, and nobody can tell. */
+static void draw_erasure(struct sim_plan *plan, uint64_t seed) {
+    struct ordo_prng prng;
+    ordo_prng_init(&prng, seed ^ UINT64_C(0x6572617365));
+    plan->may_erase = plan->raw_count == 0 && chance(&prng, 150);
+}
+
 static void draw_faults(struct sim_plan *plan, struct ordo_prng *prng) {
     if (chance(prng, 100)) return; /* a calm day */
     /* A few kinds per schedule, each more than once: bugs hide where faults meet. */
@@ -140,6 +147,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profil
     draw_limits(plan, &prng);
     draw_faults(plan, &prng);
     draw_truncation(plan, seed);
+    draw_erasure(plan, seed);
     if (!has_one_shard) draw_shards(plan, seed);
     plan->may_damage = chance(&prng, 40);
     if (plan->may_damage) plan->faults[SIM_FAULT_DAMAGE_DISK] = 2;

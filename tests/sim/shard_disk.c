@@ -32,11 +32,23 @@ static void run_is_durable(struct sim *sim, struct ordo_slice key, struct ordo_s
     }
 }
 
+static void row_is_durable(struct sim *sim, struct ordo_slice key, struct ordo_slice value) {
+    struct ordo_key parsed;
+    struct ordo_doc_row row;
+    if (!ordo_key_parse(key, &parsed) || ordo_doc_row_decode(key, value, &row) != ORDO_OK) return; /* verify names it */
+    struct oracle_doc *doc = oracle_doc_of(sim->oracle, parsed.collection, parsed.id);
+    if (row.erased_seq <= oracle_erased_seq(doc)) return;
+    sim_log(sim, "%.*s is forgotten, durably, at %" PRIu64, (int)doc->id.size, doc->id.data, row.erased_seq);
+    oracle_erased(sim->oracle, doc, row.erased_seq, row.head == row.erased_seq ? row.lineage : 0);
+}
+
 void sim_disk_written(struct sim_shard *shard, const struct ordo_batch *batch) {
     struct sim *sim = shard->sim;
     struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&batch->records));
     for (struct ordo_batch_item item; ordo_batch_next(&reader, &item);) {
-        if (item.cf == ORDO_CF_OPS && item.kind == ORDO_BATCH_PUT) run_is_durable(sim, item.key, item.value);
+        if (item.kind != ORDO_BATCH_PUT) continue;
+        if (item.cf == ORDO_CF_OPS) run_is_durable(sim, item.key, item.value);
+        if (item.cf == ORDO_CF_DOCS) row_is_durable(sim, item.key, item.value);
     }
 }
 
@@ -77,6 +89,28 @@ static void find_owned(struct sim_shard *shard, bool *is_here) {
         is_here[i] = !sim_has_directory(sim) || rows[sim_slot_of(sim, i)].state == ORDO_SLOT_OWNED;
 }
 
+static void verify(struct sim_shard *shard, const bool *is_here) {
+    struct sim *sim = shard->sim;
+    struct ordo_view *view = shard->store->ops->view_open(shard->store);
+    if (!sim->plan.may_damage) (void)ordo_verify(view, found_wrong, &(struct findings){sim, is_here});
+    shard->store->ops->view_close(view);
+}
+
+void sim_disk_verify(struct sim_shard *shard) {
+    bool is_here[SIM_DOCS_MAX];
+    find_owned(shard, is_here);
+    verify(shard, is_here);
+}
+
+static void scan_rows(struct sim *sim, struct ordo_view *view) {
+    struct ordo_iterator *iterator =
+        view->ops->iterate(view, ORDO_CF_DOCS, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
+    for (bool has = iterator->ops->seek(iterator, ordo_slice(NULL, 0)); has; has = iterator->ops->next(iterator)) {
+        row_is_durable(sim, iterator->ops->key(iterator), iterator->ops->value(iterator));
+    }
+    iterator->ops->close(iterator);
+}
+
 void sim_disk_scan(struct sim_shard *shard) {
     struct sim *sim = shard->sim;
     size_t counts[SIM_DOCS_MAX] = {0}, before[SIM_DOCS_MAX] = {0};
@@ -84,6 +118,7 @@ void sim_disk_scan(struct sim_shard *shard) {
     find_owned(shard, is_here);
     for (size_t i = 0; i < sim->plan.doc_count; i++) before[i] = sim->docs[i]->count;
     struct ordo_view *view = shard->store->ops->view_open(shard->store);
+    scan_rows(sim, view);
     struct ordo_iterator *iterator =
         view->ops->iterate(view, ORDO_CF_OPS, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
     for (bool has = iterator->ops->seek(iterator, ordo_slice(NULL, 0)); has; has = iterator->ops->next(iterator)) {
@@ -103,9 +138,10 @@ void sim_disk_scan(struct sim_shard *shard) {
         }
     }
     iterator->ops->close(iterator);
-    if (!sim->plan.may_damage) (void)ordo_verify(view, found_wrong, &(struct findings){sim, is_here});
     shard->store->ops->view_close(view);
+    verify(shard, is_here);
     for (size_t i = 0; i < sim->plan.doc_count; i++) {
+        if (counts[i] == 0) counts[i] = oracle_erased_seq(sim->docs[i]); /* nothing since */
         if (counts[i] < before[i] && !sim->is_damaged[i] && is_here[i]) {
             sim_fail(&sim->verdict, SIM_CHECK_SURVIVES, "%.*s: %zu ops were durable, after the crash there are %zu",
                      (int)sim->docs[i]->id.size, sim->docs[i]->id.data, before[i], counts[i]);

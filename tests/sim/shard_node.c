@@ -446,6 +446,7 @@ static void forget_process(struct sim_shard *shard) {
         sim->counts.truncations += stats.truncations;
         sim->counts.ops_truncated += stats.ops_truncated;
         sim->counts.clients_forgotten += stats.clients_forgotten;
+        sim->counts.documents_forgotten += stats.documents_erased;
         sim->counts.loads += stats.loads;
         sim->counts.damages_met += stats.documents_damaged;
         sim->counts.rebases_far += stats.rebases_far;

@@ -253,8 +253,10 @@ static void last_checks(struct sim *sim) {
         if (sim->clients[i].was_robbed) ledger_excuse_owner(&sim->ledger, i);
     }
     if (sim->plan.profile != SIM_PROFILE_TRACE) {
-        ledger_check(&sim->ledger, sim->oracle, sim->plan.may_delete || sim->plan.may_damage, &sim->verdict);
+        ledger_check(&sim->ledger, sim->oracle, sim->plan.may_delete || sim->plan.may_erase || sim->plan.may_damage,
+                     &sim->verdict);
     }
+    for (uint32_t i = 0; sim->plan.may_erase && i < sim->plan.shard_count; i++) sim_disk_verify(&sim->shards[i]);
     if (sim->plan.profile == SIM_PROFILE_INTERLEAVING) {
         ledger_check_runs(&sim->ledger, sim->docs[0], &sim->verdict);
     }

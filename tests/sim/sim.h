@@ -80,6 +80,7 @@ struct sim_plan {
     uint32_t faults[SIM_FAULT_COUNT];  /* how many of each */
     bool may_delete;                   /* documents are deleted and created again */
     bool may_forget;                   /* clients lose their records */
+    bool may_erase;                    /* documents are forgotten, history and all */
     bool may_damage;                   /* bits flip on the disk */
     bool may_paste;                    /* texts that travel on the bulk link */
     bool steals_ids;                   /* raw clients use the ids of honest ones */
@@ -219,7 +220,7 @@ struct sim_raw;
     X(commits) X(acks) X(duplicate_acks) X(nacks) X(opened) X(opened_unasked) X(opened_with_content)                 \
     X(opened_in_parts) X(given_back) X(shard_deaths) X(power_losses) X(failed_writes) X(gateway_deaths)              \
     X(links_lost) X(reloads) X(snapshots) X(truncations) X(ops_truncated)          \
-    X(clients_forgotten) X(loads) X(rebases_far) X(commits_dropped) X(resyncs) X(messages_dropped)  \
+    X(clients_forgotten) X(documents_forgotten) X(loads) X(rebases_far) X(commits_dropped) X(resyncs) X(messages_dropped)  \
     X(side_pieces) X(jobs) X(histories) X(damages) X(damages_met) X(returns) X(directory_outages) X(slots_moved) X(moves_done)        \
     X(moves_failed)
 struct sim_counts {
@@ -342,6 +343,8 @@ void sim_shard_order_move(struct sim_shard *shard, uint16_t slot, uint32_t targe
 void sim_disk_written(struct sim_shard *shard, const struct ordo_batch *batch);
 /* After a crash: all that was durable is still there, and what else survived is durable now. */
 void sim_disk_scan(struct sim_shard *shard);
+/* What the store holds is all as it should be. */
+void sim_disk_verify(struct sim_shard *shard);
 /* A bit flips somewhere. */
 void sim_disk_damage(struct sim_shard *shard);
 bool sim_is_damaged(const struct sim *sim, const struct oracle_doc *doc);

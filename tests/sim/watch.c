@@ -212,8 +212,14 @@ static void opened_complete(struct watch *watch, struct watch_doc *doc, const Or
     uint64_t server_seq, client_seq = oracle_last_client_seq(doc->doc, client_of(watch), opened->head, &server_seq);
     if (oracle_may_be_forgotten(opened->last_client_seq, opened->forgotten_seq, server_seq)) client_seq = server_seq = 0;
     if (doc->seq != opened->head) opened_fail(watch, doc, "ops up to seq", doc->seq, opened->head);
-    if (opened->lineage != oracle_lineage(doc->doc, opened->head)) {
+    bool is_of_before = opened->lineage == oracle_lineage_before(doc->doc, opened->head); /* it was on its way */
+    if (!is_of_before && opened->lineage != oracle_lineage(doc->doc, opened->head)) {
         opened_fail(watch, doc, "lineage", opened->lineage, oracle_lineage(doc->doc, opened->head));
+    }
+    if (!is_of_before && doc->has_content && doc->content_seq == opened->head && doc->content.size > 0 &&
+        opened->head == oracle_erased_seq(doc->doc)) {
+        sim_fail(watch->verdict, SIM_CHECK_FORGOTTEN, "%s, doc %.*s: forgotten at %" PRIu64 ", and has content there",
+                 watch->name, (int)doc->doc->id.size, doc->doc->id.data, opened->head);
     }
     if (opened->last_client_seq != client_seq) {
         opened_fail(watch, doc, "last_client_seq", opened->last_client_seq, client_seq);

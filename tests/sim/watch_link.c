@@ -92,6 +92,19 @@ void watch_link_to_shard(struct watch_link *link, struct ordo_slice bytes) {
     }
 }
 
+/* From the moment on when it is on disk that the document was forgotten. */
+static void check_forgotten(struct watch_link *link, const struct oracle_doc *doc, uint64_t seq, const char *what) {
+    if (seq > oracle_erased_seq(doc)) return;
+    sim_fail(link->verdict, SIM_CHECK_FORGOTTEN, "the shard sends %s at %" PRIu64 " of %.*s, which is forgotten up to %" PRIu64,
+             what, seq, (int)doc->id.size, doc->id.data, oracle_erased_seq(doc));
+}
+
+static void check_content(struct watch_link *link, const struct oracle_doc *doc, uint64_t seq, uint64_t size,
+                          bool is_deleted) {
+    bool is_nothing = seq == oracle_erased_seq(doc) && is_deleted && size == 0;
+    if (seq > 0 && !is_nothing) check_forgotten(link, doc, seq, "content");
+}
+
 static void shown_committed(struct watch_link *link, struct oracle_doc *doc, struct ordo_slice bytes) {
     const Ordo__V1__Committed *committed =
         ordo_message_decode(&ordo__v1__committed__descriptor, bytes, &link->arena);
@@ -100,6 +113,7 @@ static void shown_committed(struct watch_link *link, struct oracle_doc *doc, str
         return;
     }
     struct oracle_op op = watch_op_of_committed(committed);
+    check_forgotten(link, doc, op.seq, "an op");
     oracle_shown(link->oracle, doc, &op, false, "the shard");
 }
 
@@ -126,6 +140,7 @@ static void sent_duplicate(struct watch_link *link, uint64_t session,
                            const Ordo__Cluster__V1__DuplicateAck *duplicate) {
     const struct subscriber *subscriber = subscriber_of(link, session, duplicate->subscriber);
     if (subscriber == NULL) return;
+    check_forgotten(link, subscriber->doc, duplicate->server_seq, "an ack");
     struct ordo_slice client = ordo_slice(subscriber->client, subscriber->client_size);
     const struct oracle_entry *entry = oracle_find(link->oracle, subscriber->doc, client, duplicate->client_seq);
     if (entry == NULL) {
@@ -137,6 +152,24 @@ static void sent_duplicate(struct watch_link *link, uint64_t session,
                  "the shard answers a duplicate of (%s, %" PRIu64 ") with seq %" PRIu64 ", originally %" PRIu64,
                  oracle_hex(client), duplicate->client_seq, duplicate->server_seq, entry->op.seq);
     }
+}
+
+static void sent_ops(struct watch_link *link, struct oracle_doc *doc, const Ordo__Cluster__V1__Bulk *bulk) {
+    if (bulk == NULL || bulk->bytes.len != bulk->size) return;
+    struct ordo_reader reader = ordo_reader(ordo_slice_of_binary(bulk->bytes));
+    struct ordo_slice committed;
+    for (uint64_t tag; ordo_take_varint(&reader, &tag) && ordo_take_sized(&reader, &committed);) {
+        shown_committed(link, doc, committed);
+    }
+}
+
+static void sent_history(struct watch_link *link, uint64_t session, const Ordo__Cluster__V1__HistoryAnswer *answer) {
+    const struct subscriber *subscriber = subscriber_of(link, session, answer->subscriber);
+    if (subscriber == NULL || answer->error_code != 0) return;
+    sent_ops(link, subscriber->doc, answer->ops);
+    if (!answer->has_content) return;
+    check_content(link, subscriber->doc, answer->content_seq, answer->content ? answer->content->size : 0,
+                  answer->content_deleted);
 }
 
 static void sent_attached(struct watch_link *link, uint64_t session,
@@ -160,6 +193,15 @@ static void sent_attached(struct watch_link *link, uint64_t session,
                  "the shard shows head %" PRIu64 ", on disk it was %" PRIu64 " before", attached->head,
                  subscriber->asked_seq);
         return;
+    }
+    if (attached->lineage != oracle_lineage(doc, attached->head)) {
+        sim_fail(link->verdict, SIM_CHECK_OPENED, "the shard shows lineage %" PRIx64 " at head %" PRIu64 ", on disk it is %" PRIx64,
+                 attached->lineage, attached->head, oracle_lineage(doc, attached->head));
+    }
+    sent_ops(link, doc, attached->ops);
+    if (attached->has_content) {
+        check_content(link, doc, attached->content_seq, attached->content ? attached->content->size : 0,
+                      attached->content_deleted);
     }
     uint64_t server_seq, client_seq = oracle_last_client_seq(
         doc, ordo_slice(subscriber->client, subscriber->client_size), attached->head, &server_seq);
@@ -200,6 +242,9 @@ void watch_link_from_shard(struct watch_link *link, struct ordo_slice bytes) {
             break;
         case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_DUPLICATE:
             sent_duplicate(link, envelope->session, message->duplicate);
+            break;
+        case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_HISTORY:
+            sent_history(link, envelope->session, message->history);
             break;
         default: break;
         }

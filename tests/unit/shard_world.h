@@ -295,6 +295,7 @@ NEXT_OF(DUPLICATE, duplicate, DuplicateAck)
 NEXT_OF(PRESENCE, presence, Presence)
 NEXT_OF(HISTORY, history, HistoryAnswer)
 NEXT_OF(DROPPED, dropped, Dropped)
+NEXT_OF(FORGOTTEN, forgotten, Forgotten)
 NEXT_OF(NOT_OWNER, not_owner, NotOwner)
 #undef NEXT_OF
 
@@ -370,6 +371,18 @@ static inline void say_insert(struct world *w, int g, uint64_t subscriber, uint6
     ordo_text_splice(position, 0, ordo_slice_of(text), (struct ordo_text_hints){0}, &op);
     say_submit_op(w, g, subscriber, client_seq, base_seq, 3, ordo_buffer_slice(&op));
     ordo_buffer_finish(&op);
+}
+
+/* Request 5; `lineage` 0: whatever is there. */
+static inline void say_forget(struct world *w, int g, uint64_t subscriber, uint64_t lineage) {
+    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
+    Ordo__Cluster__V1__Forget forget = ORDO__CLUSTER__V1__FORGET__INIT;
+    forget.subscriber = subscriber;
+    forget.request = 5;
+    forget.lineage = lineage;
+    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_FORGET;
+    message.forget = &forget;
+    gateway_say(w, g, &message);
 }
 
 static inline void say_detach(struct world *w, int g, uint64_t subscriber) {

@@ -232,6 +232,42 @@ static void process_that_stops_gives_its_backup_up(void **state) {
     assert_false(scratch_is_folder(target) || scratch_is_folder(checkpoint));
 }
 
+static void store_is_held_until_it_is_released(void **state) {
+    struct fixture *fixture = *state;
+    static struct served served;
+    char checkpoint[PATH_MAX], target[PATH_MAX];
+    scratch_join(checkpoint, fixture->path, "checkpoint");
+    scratch_join(target, fixture->root, "backup");
+    serve(fixture, &served);
+    struct ordo_backup_request request = {.id = 1, .is_hold = true}, other = {.id = 2, .path = ordo_slice_of(target)};
+    struct ordo_backup_status status;
+    assert_int_equal(wait_for(&served, &request).state, ORDO_BACKUP_HELD);
+    assert_true(scratch_is_folder(checkpoint));
+    ordo_backup_ask(served.backup, &other, &status);
+    assert_int_equal(status.state, ORDO_BACKUP_BUSY);
+
+    put_document(served.folder.store, 2); /* what comes later is not in it */
+    struct ordo_store *held = NULL;
+    struct ordo_buffer value = {0};
+    struct ordo_turn_row turn;
+    assert_int_equal(ordo_store_rocksdb_open(checkpoint, ORDO_ROCKSDB_READONLY, &fixture->problem, &held), ORDO_OK);
+    struct ordo_view *view = held->ops->view_open(held);
+    assert_int_equal(view->ops->get(view, ORDO_CF_META, ordo_key_turn, &value), ORDO_OK);
+    assert_int_equal(ordo_turn_row_decode(ordo_buffer_slice(&value), &turn), ORDO_OK);
+    assert_int_equal(turn.turn, 1);
+    held->ops->view_close(view);
+    held->ops->close(held);
+    ordo_buffer_finish(&value);
+
+    request.is_release = true;
+    do ordo_backup_ask(served.backup, &request, &status);
+    while (status.state == ORDO_BACKUP_HELD);
+    assert_int_equal(status.state, ORDO_BACKUP_DONE);
+    assert_false(scratch_is_folder(checkpoint));
+    assert_int_equal(wait_for(&served, &other).state, ORDO_BACKUP_DONE);
+    stop(&served);
+}
+
 static void relineage_writes_a_row_for_each_document_up_to_its_head(void **state) {
     (void)state;
     struct ordo_store *store = ordo_store_memory_create(1);
@@ -269,6 +305,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(copy_stops_when_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(backup_of_a_store_is_restored_as_another_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(process_that_stops_gives_its_backup_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(store_is_held_until_it_is_released, set_up, tear_down),
         cmocka_unit_test(relineage_writes_a_row_for_each_document_up_to_its_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

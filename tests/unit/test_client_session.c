@@ -146,7 +146,8 @@ static void take(struct session *s, bool answers) {
                 s->last_request = message->request;
                 requests[request_count++] = message->request;
                 break;
-            case ORDO__V1__CLIENT_MESSAGE__BODY_HISTORY: s->last_request = message->request; break;
+            case ORDO__V1__CLIENT_MESSAGE__BODY_HISTORY:
+            case ORDO__V1__CLIENT_MESSAGE__BODY_FORGET: s->last_request = message->request; break;
             case ORDO__V1__CLIENT_MESSAGE__BODY_SUBMIT: s->submit_count++; break;
             case ORDO__V1__CLIENT_MESSAGE__BODY_PRESENCE: s->presence_request = message->request; break;
             case ORDO__V1__CLIENT_MESSAGE__BODY_LEAVE: s->leave_count++; break;
@@ -519,6 +520,35 @@ static void history_comes_in_parts_and_fails_with_the_connection(void **state) {
     assert_int_equal(err, ORDO_ERR_UNAVAILABLE);
 }
 
+static void on_forgotten(void *user, const struct ordo_client_forgotten *forgotten) {
+    *(struct ordo_client_forgotten *)user = *forgotten;
+}
+
+static void forgetting_is_told_or_fails_with_the_connection(void **state) {
+    struct session *s = *state;
+    struct ordo_client_forgotten first = {0}, second = {0};
+    connect(s);
+    open_docs(s, 1);
+    assert_int_equal(ordo_client_connection_forget(s->connection, s->docs[0], 4711, on_forgotten, &first), ORDO_OK);
+    take(s, false);
+    Ordo__V1__Forgotten body = ORDO__V1__FORGOTTEN__INIT;
+    body.head = 12;
+    Ordo__V1__ServerMessage message = ORDO__V1__SERVER_MESSAGE__INIT;
+    message.request = s->last_request;
+    message.body_case = ORDO__V1__SERVER_MESSAGE__BODY_FORGOTTEN;
+    message.forgotten = &body;
+    say(s, &message);
+    assert_true(first.head == 12 && first.error_code == 0);
+    body.head = 13;
+    say(s, &message); /* nobody waits for that any more */
+    assert_int_equal(first.head, 12);
+    assert_int_equal(ordo_client_connection_forget(s->connection, s->docs[0], 0, on_forgotten, &second), ORDO_OK);
+    ordo_client_connection_disconnected(s->connection, s->now_ms);
+    assert_int_equal(second.error_code, 503);
+    assert_string_equal(second.error_message, "the connection was lost");
+    assert_int_equal(ordo_client_connection_forget(s->connection, s->docs[0], 0, on_forgotten, &second), ORDO_ERR_UNAVAILABLE);
+}
+
 static void a_stopped_connection_stays_away(void **state) {
     struct session *s = *state;
     connect(s);
@@ -551,6 +581,7 @@ int main(void) {
         TEST(an_opened_for_a_document_closed_meanwhile_is_left),
         TEST(a_handle_used_twice_is_a_protocol_error),
         TEST(history_comes_in_parts_and_fails_with_the_connection),
+        TEST(forgetting_is_told_or_fails_with_the_connection),
         TEST(a_stopped_connection_stays_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

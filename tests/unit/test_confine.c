@@ -13,6 +13,7 @@
 #include "shard/confine.h"
 #include "shard/core/damage.h"
 #include "shard/core/key.h"
+#include "shard/core/rows.h"
 #include "shard/core/value.h"
 #include "shard/core/verify.h"
 #include "shard/folder.h"
@@ -347,6 +348,62 @@ static void compaction_that_meets_a_bad_block_stops_nothing_for_good(void **stat
     assert_int_equal(check_rows(fixture, 2 * ROW_COUNT), 1);
 }
 
+enum { FORGOTTEN_DOC = 3 };
+
+/* As a turn does it that forgets the document with all of its rows. */
+static void forget_document(struct fixture *fixture) {
+    const struct ordo_doc_row row = {.type = ordo_slice_of("json1"), .lineage = 5, .head = ROW_COUNT - 1, .horizon = ROW_COUNT - 1,
+                                     .created_seq = ROW_COUNT - 1, .deleted_seq = ROW_COUNT - 1,
+                                     .forgotten_seq = ROW_COUNT - 1, .history_seq = ROW_COUNT - 1, .erased_seq = ROW_COUNT - 1};
+    struct ordo_batch batch = {0};
+    struct ordo_buffer key = {0}, end = {0}, value = {0};
+    doc_key(&key, FORGOTTEN_DOC);
+    ordo_key_doc_end(&end, ordo_buffer_slice(&key));
+    ordo_batch_delete_range(&batch, ORDO_CF_OPS, ordo_buffer_slice(&key), ordo_buffer_slice(&end));
+    ordo_doc_row_encode(&value, ordo_buffer_slice(&key), &row);
+    ordo_batch_put(&batch, ORDO_CF_DOCS, ordo_buffer_slice(&key), ordo_buffer_slice(&value));
+    assert_int_equal(fixture->folder.store->ops->write(fixture->folder.store, &batch, true), ORDO_OK);
+    ordo_batch_finish(&batch);
+    ordo_buffer_finish(&key);
+    ordo_buffer_finish(&end);
+    ordo_buffer_finish(&value);
+}
+
+static void check_forgotten(struct fixture *fixture) {
+    struct ordo_view *view = fixture->folder.store->ops->view_open(fixture->folder.store);
+    for (unsigned doc = 0; doc < DOC_COUNT; doc++) {
+        for (unsigned seq = 1; seq < 2 * ROW_COUNT; seq++) {
+            bool is_erased = doc == FORGOTTEN_DOC && seq < ROW_COUNT;
+            assert_int_equal(has_row(view, doc, seq), !is_erased);
+        }
+        assert_false(is_damaged(view, doc));
+    }
+    fixture->folder.store->ops->view_close(view);
+}
+
+/* Neither what stands in the table and was deleted elsewhere, nor what stands elsewhere and was deleted in the table. */
+static void what_was_forgotten_stays_so_whichever_table_is_lost(void **state) {
+    struct fixture *fixture = *state;
+    static const char *const texts[] = {"row 07 of doc 03", "row 25 of doc 04"};
+    for (size_t i = 0; i < 2; i++) {
+        open_store(fixture);
+        assert_int_equal(put_rows(fixture, 1, ROW_COUNT), ORDO_OK);
+        ordo_folder_finish(&fixture->folder);
+        open_store(fixture);
+        forget_document(fixture);
+        assert_int_equal(put_rows(fixture, ROW_COUNT, 2 * ROW_COUNT), ORDO_OK); /* its life goes on */
+        ordo_folder_finish(&fixture->folder);
+        open_store(fixture);
+        check_forgotten(fixture);
+        ordo_folder_finish(&fixture->folder);
+        note(fixture, find_table(fixture, texts[i]).name);
+        open_store(fixture);
+        check_forgotten(fixture);
+        ordo_folder_finish(&fixture->folder);
+        scratch_remove(fixture->path);
+    }
+}
+
 static void count_finding(void *context, const struct ordo_finding *finding) {
     unsigned *counts = context;
     if (strstr(finding->text, "damaged table held") != NULL) counts[0]++;
@@ -387,6 +444,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_start_that_was_cut_off_is_made_up_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_start_that_is_killed_is_made_up_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(compaction_that_meets_a_bad_block_stops_nothing_for_good, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_forgotten_stays_so_whichever_table_is_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(verify_names_the_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_the_failure_of_a_table_is_noted, set_up, tear_down),
     };

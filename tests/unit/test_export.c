@@ -196,6 +196,30 @@ static void history_that_begins_with_content_is_taken_over(void **state) {
     store->ops->close(store);
 }
 
+/* A document that was forgotten at its fortieth op, and created anew. */
+static void what_was_forgotten_begins_with_nothing(void **state) {
+    (void)state;
+    struct ordo_store *store = ordo_store_memory_create(1);
+    struct ordo_buffer text = {0}, out = {0};
+    struct import_file file = {0};
+    ordo_buffer_append_slice(&text, ordo_slice_of(HEADER));
+    append_document(&text,
+                    DOCUMENT("d", 40, 41) "{\"begin\":{\"created_seq\":40,\"deleted_seq\":40,\"timestamp_ms\":4,\"length\":0,\"size\":0}}\n"
+                    CREATE(41, 40), 1, 0);
+    ordo_buffer_append_slice(&text, ordo_slice_of(DONE(1)));
+    enum import_step step = import(&file, store, ordo_buffer_slice(&text));
+    if (step != IMPORT_GOES_ON) fail_msg("%s", file.fault);
+    assert_int_equal(verify(store).ops, 1);
+    export(store, "d", &out);
+    ordo_buffer_append_u8(&out, 0);
+    assert_non_null(strstr((char *)out.data, "\"begin_seq\":40"));
+    assert_non_null(strstr((char *)out.data, "\"created_seq\":40,\"deleted_seq\":40"));
+    import_file_finish(&file);
+    ordo_buffer_finish(&text);
+    ordo_buffer_finish(&out);
+    store->ops->close(store);
+}
+
 static void what_exists_is_refused_by_name_or_passed_over(void **state) {
     (void)state;
     struct ordo_store *store = ordo_store_memory_create(1);
@@ -404,6 +428,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_document_with_its_lives_comes_back_byte_for_byte),
         cmocka_unit_test(history_that_begins_with_content_is_taken_over),
+        cmocka_unit_test(what_was_forgotten_begins_with_nothing),
         cmocka_unit_test(what_exists_is_refused_by_name_or_passed_over),
         cmocka_unit_test(many_ops_fill_several_blocks),
         cmocka_unit_test(files_that_are_cut_or_out_of_order_are_refused_with_the_line),

@@ -397,6 +397,39 @@ static void history_that_will_not_come_is_an_error(void **state) {
     world_destroy(world);
 }
 
+static void forgetting_is_answered_or_fails_with_the_link(void **state) {
+    (void)state;
+    struct world *world = world_create();
+    uint64_t subscriber;
+    client_greet(world, 0);
+    uint32_t handle = client_open(world, 0, "a", 1, &subscriber);
+    Ordo__V1__Forget ask = ORDO__V1__FORGET__INIT;
+    ask.lineage = 4711;
+    CLIENT_SAY(world, 0, 3, handle + 1, forget, FORGET, ask);
+    client_hears_error(world, 0, 404);
+    for (uint32_t request = 1; request <= 3; request++) CLIENT_SAY(world, 0, request, handle, forget, FORGET, ask);
+    world_turn(world);
+    Ordo__Cluster__V1__ToShard *asked = shard_hear(world);
+    assert_int_equal(asked->body_case, ORDO__CLUSTER__V1__TO_SHARD__BODY_FORGET);
+    assert_true(asked->forget->subscriber == subscriber && asked->forget->request == 1 && asked->forget->lineage == 4711);
+    Ordo__Cluster__V1__Forgotten answer = ORDO__CLUSTER__V1__FORGOTTEN__INIT;
+    answer.subscriber = subscriber;
+    answer.request = 1;
+    answer.head = 12;
+    SHARD_SAY(world, forgotten, FORGOTTEN, answer);
+    Ordo__V1__ServerMessage *message = CLIENT_HEAR(world, 0, FORGOTTEN);
+    assert_true(message->request == 1 && message->doc == handle && message->forgotten->head == 12);
+    SHARD_SAY(world, forgotten, FORGOTTEN, answer); /* nobody waits for that any more */
+    answer.request = 2;
+    answer.error_code = 409;
+    SHARD_SAY(world, forgotten, FORGOTTEN, answer);
+    client_hears_error(world, 0, 409);
+    world_link(world, ORDO_GATEWAY_LINK_DOWN);
+    CLIENT_HEAR(world, 0, STATUS);
+    client_hears_error(world, 0, 503); /* the third: perhaps it is forgotten, perhaps not */
+    world_destroy(world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(long_text_comes_in_parts_cut_between_code_points),
@@ -411,6 +444,7 @@ int main(void) {
         cmocka_unit_test(answer_to_one_who_left_is_released),
         cmocka_unit_test(history_is_answered_in_parts_with_its_request),
         cmocka_unit_test(history_that_will_not_come_is_an_error),
+        cmocka_unit_test(forgetting_is_answered_or_fails_with_the_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

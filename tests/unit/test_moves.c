@@ -224,6 +224,42 @@ static void maintenance_rests_while_a_slot_moves(void **state) {
     assert_int_equal(attached->head, 11);
 }
 
+/* What deletes rests, too; what was asked for just before is done first. */
+static void a_document_is_forgotten_before_or_after_its_slot_moves(void **state) {
+    struct shards *s = *state;
+    struct world *w = s->worlds[0];
+    type_hello(w);
+    say_forget(w, 0, 1, 0);
+    world_turn(w);
+    shards_order(s, 0, slot_a(), 1);
+    shards_settle(s, 200);
+    expect_end(s, 1, true);
+    assert_int_equal(next_forgotten(w, 0)->head, 6);
+    assert_int_equal(ordo_shard_stats(w->shard).documents_erased, 1);
+    w = s->worlds[1];
+    Ordo__Cluster__V1__Attached *attached = open_doc(w, 0, 1, "a", "client-a");
+    assert_true(attached->created); /* anew, behind the same head */
+    assert_int_equal(attached->head, 7);
+    assert_int_equal(attached->last_client_seq, 0);
+    assert_text(w, 0, 9, "a", "");
+    say_insert(w, 0, 1, 1, 7, 0, "x");
+    world_turn(w);
+    assert_int_equal(next_commit(w, 0)->seq, 8);
+    shards_order(s, 1, slot_a(), 0);
+    for (int i = 0; strcmp(ordo_shard_move_status(w->shard).phase, "handing-over") != 0; i++) {
+        assert_true(i < 1000);
+        if (!shards_deliver(s, ARRIVES)) shards_pass(s, 10);
+    }
+    world_forget_told(&w->gateways[0]);
+    say_forget(w, 0, 1, 0);
+    world_turn(w);
+    assert_int_equal(next_forgotten(w, 0)->error_code, 503);
+    shards_settle(s, 300);
+    expect_end(s, 2, true);
+    world_forget_told(&s->worlds[0]->gateways[0]);
+    assert_text(s->worlds[0], 0, 9, "a", "x");
+}
+
 static void orders_wait_for_each_other(void **state) {
     struct shards *s = *state;
     for (uint16_t slot = 100; slot < 110; slot++) shards_order(s, 0, slot, 1 + slot % 2);
@@ -602,6 +638,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(who_comes_to_the_new_owner_too_early_is_held, setup, teardown),
         cmocka_unit_test_setup_teardown(holding_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(maintenance_rests_while_a_slot_moves, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_document_is_forgotten_before_or_after_its_slot_moves, setup, teardown),
         cmocka_unit_test_setup_teardown(orders_wait_for_each_other, setup, teardown),
         cmocka_unit_test_setup_teardown(a_target_that_is_nowhere_ends_the_move, setup, teardown),
         cmocka_unit_test_setup_teardown(a_silent_target_ends_the_move, setup, teardown),

@@ -158,13 +158,20 @@ static void a_value_of_a_later_version_is_told_from_damage(void **state) {
 static void rows_read_back_as_written(void **state) {
     (void)state;
     struct ordo_buffer value = {0};
-    struct ordo_doc_row doc = {S("text"), 1, 2, 3, 4, 5, 6, 7, {8, 9}}, doc_back;
+    struct ordo_doc_row doc = {S("text"), 1, 2, 3, 4, 5, 6, 7, {8, 9}, 10}, doc_back;
     ordo_doc_row_encode(&value, S("k"), &doc);
     assert_int_equal(ordo_doc_row_decode(S("k"), ordo_buffer_slice(&value), &doc_back), ORDO_OK);
     assert_true(ordo_slice_equal(doc_back.type, doc.type));
     assert_true(doc_back.lineage == 1 && doc_back.head == 2 && doc_back.horizon == 3 && doc_back.created_seq == 4 &&
                 doc_back.deleted_seq == 5 && doc_back.forgotten_seq == 6 && doc_back.history_seq == 7 &&
-                doc_back.relineage.seq == 8 && doc_back.relineage.lineage == 9);
+                doc_back.relineage.seq == 8 && doc_back.relineage.lineage == 9 && doc_back.erased_seq == 10);
+    for (int is_erased = 0; is_erased < 2; is_erased++) { /* what is not there takes no place */
+        doc.relineage = (struct ordo_relineage){0};
+        doc.erased_seq = is_erased ? 3 : 0;
+        ordo_doc_row_encode(&value, S("k"), &doc);
+        assert_int_equal(ordo_doc_row_decode(S("k"), ordo_buffer_slice(&value), &doc_back), ORDO_OK);
+        assert_true(doc_back.relineage.seq == 0 && doc_back.erased_seq == doc.erased_seq);
+    }
     struct ordo_client_row client = {10, 11, UINT64_MAX, 13, S("ann")}, client_back;
     ordo_client_row_encode(&value, S("k"), &client);
     assert_int_equal(ordo_client_row_decode(S("k"), ordo_buffer_slice(&value), &client_back), ORDO_OK);

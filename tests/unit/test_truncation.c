@@ -203,6 +203,11 @@ static void history_out_of_its_retention_goes_and_says_so(void **state) {
     assert_int_equal(answer->error_code, 410);
     assert_int_equal(read_history(w, 0, 0, 1, 5)->error_code, 410);
     assert_int_equal(read_history(w, 2, 1, 0, 0)->error_code, 410);
+    uint64_t begin_seq = read_history(w, 0, 0, head + 1, 0)->begin_seq;
+    assert_true(begin_seq > 0 && begin_seq < head - 20);
+    answer = read_history(w, 1, begin_seq, 0, 0);
+    assert_true(answer->error_code == 0 && answer->created_seq == 1 && answer->deleted_seq == 0 && answer->timestamp_ms > 0);
+    assert_int_equal(read_history(w, 1, begin_seq - 1, 0, 0)->error_code, 410);
     for (uint64_t seq = head - 20; seq <= head; seq++) assert_content_at(w, seq);
 }
 

@@ -1,6 +1,6 @@
-/* ordo adopt --rolled-back: a store whose folder is older than what its cluster has seen of it, put back from a snapshot of a disk
- * say, is refused, because places in the order would be given out twice. Here an operator says that nothing newer is left:
- * every document gets a new lineage, so nobody takes the second order for the first, and the store may start. */
+/* ordo adopt --rolled-back: a store whose folder is older than what its cluster has seen of it, put back from a snapshot of
+ * a disk say, is refused, because places in the order would be given out twice. Here an operator says that nothing newer is
+ * left: every document gets a new lineage, so nobody takes the second order for the first, and the store may start. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,8 @@ static int rejoin(struct ordo_folder *folder, const struct cluster_access *acces
     if (cluster->has_table && memcmp(cluster->table.cluster.bytes, identity->cluster_id, sizeof identity->cluster_id) != 0)
         return ordo_command_fail("%s belongs to another cluster than %s", folder->path, access->url);
     if (ordo_cluster_live(cluster, &id) != NULL)
-        return ordo_command_fail("the store of %s is being served: what is in %s is a copy of it, and not needed", access->url, folder->path);
+        return ordo_command_fail("the store of %s is being served: what is in %s is a copy of it, and not needed",
+                                 access->url, folder->path);
     if (store != NULL && store->is_forgotten) return ordo_command_fail("the cluster has forgotten this store for good");
     bool is_older = store != NULL && store->incarnation >= identity->incarnation;
     if (!is_older && !ordo_volume_is_refused(folder->path))
@@ -55,9 +56,10 @@ int ordo_adopt_run(int argc, char **argv) {
     };
     struct ordo_words parsed = {0};
     int status;
-    if (!ordo_command_parse("ordo adopt --rolled-back DIR [OPTIONS]\n\nLets a store serve again that is older than its cluster knows it. "
-                            "What was acknowledged since is lost;\nwho has it open gets edits that were not acknowledged back as text.\n",
-                            options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
+    if (!ordo_command_parse(
+            "ordo adopt --rolled-back DIR [OPTIONS]\n\nLets a store serve again that is older than its cluster knows it. "
+            "What was acknowledged since is lost;\nwho has it open gets edits that were not acknowledged back as text.\n",
+            options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
     if (path == NULL) return ordo_command_misuse("adopt", "--rolled-back DIR is missing");
     status = cluster_access_open(&access, &words);

@@ -21,7 +21,8 @@ static int hold_moves(struct backup_source *source) {
     ordo_random_bytes(bytes, sizeof bytes);
     ordo_hex_encode(random, bytes, sizeof bytes);
     snprintf(source->hold.name, sizeof source->hold.name, "backup-%s", random);
-    if (ordo_cluster_hold_moves(source->access.directory, &source->hold, &problem)) return ordo_command_fail("%s", problem.text);
+    if (ordo_cluster_hold_moves(source->access.directory, &source->hold, &problem))
+        return ordo_command_fail("%s", problem.text);
     return cluster_access_refresh(&source->access, 0);
 }
 
@@ -65,7 +66,8 @@ static int find_shards(struct backup_source *source) {
         if (count > 0) add_shard(source, live);
     }
     if (slot_count == ORDO_SLOT_COUNT) return EXIT_SUCCESS;
-    if (cluster->live_count == 0) return ordo_command_fail("no cluster runs with the directory %s: start it, with `ordo up` say", source->access.url);
+    if (cluster->live_count == 0)
+        return ordo_command_fail("no cluster runs with the directory %s: start it, with `ordo up` say", source->access.url);
     return ordo_command_fail("%zu slots are served by nobody, so this would be no whole backup: `ordo status` names them",
                              ORDO_SLOT_COUNT - slot_count);
 }
@@ -90,8 +92,8 @@ static bool is_still(const struct backup_source *source) {
     return true;
 }
 
-/* A shard has heard of the hold when the directory's news have reached it; its figures are a quarter of a second old at most. So it has to
- * be seen still twice, a while apart. */
+/* A shard has heard of the hold when the directory's news have reached it; its figures are a quarter of a second old at
+ * most. So it has to be seen still twice, a while apart. */
 static int wait_until_still(struct backup_source *source) {
     uint64_t end_ms = ordo_clock_monotonic_ms() + STILL_MS;
     int still_count = 0;
@@ -110,7 +112,8 @@ static int wait_until_still(struct backup_source *source) {
 int backup_source_open(struct backup_source *source, const struct cluster_words *words) {
     int status = cluster_access_open(&source->access, words);
     if (status != EXIT_SUCCESS) return status;
-    if (!source->access.cluster->has_table) return ordo_command_fail("no cluster runs with the directory %s", source->access.url);
+    if (!source->access.cluster->has_table)
+        return ordo_command_fail("no cluster runs with the directory %s", source->access.url);
     status = find_shards(source);
     if (status == EXIT_SUCCESS && source->access.cluster->store_count > 1) {
         status = hold_moves(source);

@@ -12,7 +12,8 @@ static int create(struct cluster_access *access) {
     struct ordo_problem problem = {{0}};
     char text[2 * ORDO_CLUSTER_ID_SIZE + 1];
     if (access->cluster->store_count > 0)
-        return ordo_command_fail("the directory %s knows stores already: start one of them, it brings its table along", access->url);
+        return ordo_command_fail("the directory %s knows stores already: start one of them, it brings its table along",
+                                 access->url);
     ordo_random_bytes(id.bytes, sizeof id.bytes);
     ordo_err err = ordo_cluster_create(access->directory, &id, &problem);
     if (err) return ordo_command_fail("%s", problem.text);
@@ -27,9 +28,10 @@ int ordo_cluster_create_run(int argc, char **argv) {
     const struct ordo_option options[] = {CLUSTER_OPTIONS(words)};
     struct ordo_words parsed = {0};
     int status;
-    if (!ordo_command_parse("ordo cluster create [OPTIONS]\n\nMakes a new, empty cluster and prints its id. `ordo up`, and shards with "
-                            "--create-cluster, do so themselves.\n",
-                            options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
+    if (!ordo_command_parse(
+            "ordo cluster create [OPTIONS]\n\nMakes a new, empty cluster and prints its id. `ordo up`, and shards with "
+            "--create-cluster, do so themselves.\n",
+            options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
     status = cluster_access_open(&access, &words);
     if (status == EXIT_SUCCESS) status = create(&access);

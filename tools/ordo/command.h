@@ -17,6 +17,7 @@ ordo_command_run ordo_doc_rm_run;
 ordo_command_run ordo_doc_at_run;
 ordo_command_run ordo_doc_diff_run;
 ordo_command_run ordo_doc_restore_run;
+ordo_command_run ordo_doc_where_run;
 ordo_command_run ordo_status_run;
 ordo_command_run ordo_move_run;
 ordo_command_run ordo_drain_run;
@@ -38,6 +39,8 @@ bool ordo_command_parse(const char *usage, const struct ordo_option *options, si
                         char **argv, struct ordo_words *words, int *status);
 /* What the options do not say by themselves: one line on stderr; returns EXIT_USAGE. */
 int ordo_command_misuse(const char *name, const char *fault);
+/* Asks whoever sits at the terminal; anything but a y is no. */
+__attribute__((format(printf, 1, 2))) bool ordo_command_confirm(const char *format, ...);
 /* Everything printed has reached stdout: EXIT_SUCCESS. Else EXIT_FAILURE, with a message. */
 int ordo_command_flush(void);
 /* One line `ordo: …` on stderr; returns EXIT_FAILURE. */

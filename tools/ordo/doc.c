@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/buffer.h"
+#include "common/clock.h"
 #include "common/limits.h"
 #include "common/utf8.h"
 #include "tools/history.h"
@@ -161,20 +163,45 @@ static int delete(struct session *session) {
     return ordo_command_flush();
 }
 
+/* The answer may get lost on its way, so it is asked again; the lineage says what is meant, so that nothing is erased that
+ * somebody has made meanwhile. */
+static int forget(struct session *session) {
+    struct ordo_client_forgotten forgotten;
+    uint64_t lineage = ordo_client_lineage(session->doc), begun_ms = ordo_clock_monotonic_ms();
+    ordo_err err;
+    do err = ordo_client_wait_forgotten(session->doc, lineage, SESSION_WORK_TIMEOUT_MS, &forgotten);
+    while (ordo_tools_shall_try_again(session->loop, err, forgotten.error_code, begun_ms));
+    if (err && forgotten.error_code != 0)
+        return ordo_command_fail("%s was not forgotten: error %u: %s", session->name, forgotten.error_code, forgotten.error_message);
+    if (err) return ordo_command_fail("whether %s was forgotten is not known: %s", session->name, ordo_err_text(err));
+    printf("%llu\n", (unsigned long long)forgotten.head);
+    return ordo_command_flush();
+}
+
 int ordo_doc_rm_run(int argc, char **argv) {
     struct session session;
     session_init(&session);
-    const struct ordo_option options[] = {SESSION_OPTIONS(session)};
+    bool is_forgetting = false, is_sure = false;
+    const struct ordo_option options[] = {
+        SESSION_OPTIONS(session),
+        {"--forget", NULL, "erase it with all of its history, for good", ORDO_OPTION_FLAG, &is_forgetting},
+        {"--yes", NULL, "with --forget: do not ask", ORDO_OPTION_FLAG, &is_sure},
+    };
     const char *name;
     struct ordo_words words = {.items = &name, .capacity = 1};
     int status;
     static const char usage[] = "ordo doc rm [OPTIONS] COLLECTION/ID\n"
                                 "Deletes the document for everybody and prints the server_seq of that. Its history stays:\n"
-                                "`ordo doc restore` brings it back.";
-    if (!ordo_command_parse(usage, options, SESSION_OPTION_COUNT, argc, argv, &words, &status)) return status;
+                                "`ordo doc restore` brings it back. With --forget nothing does, but backups of before.";
+    if (!ordo_command_parse(usage, options, SESSION_OPTION_COUNT + 2, argc, argv, &words, &status)) return status;
+    if (is_forgetting && !is_sure && !isatty(STDIN_FILENO))
+        return ordo_command_misuse(argv[0], "wants --yes where nobody can be asked");
     status = session_open(&session, name, NULL, true);
     if (status != EXIT_SUCCESS) return status;
-    status = delete(&session);
+    if (!is_forgetting) status = delete(&session);
+    else if (is_sure || ordo_command_confirm("Erase %s with all of its history, for everybody and for good?", name))
+        status = forget(&session);
+    else status = ordo_command_fail("%s was not forgotten", name);
     session_close(&session);
     return status;
 }

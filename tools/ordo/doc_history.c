@@ -198,13 +198,6 @@ int ordo_doc_diff_run(int argc, char **argv) {
 
 /* --- restore ---------------------------------------------------------------------------------------------------- */
 
-static bool is_confirmed(const struct session *session, uint64_t seq) {
-    char answer[8];
-    fprintf(stderr, "Make %s (now at seq %llu) what it was at seq %llu? [y/N] ", session->name,
-            number(ordo_client_seq(session->doc)), number(seq));
-    return fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
-}
-
 /* Somebody deleted the document, or created it anew, in the very moment: then it takes another op than the one that was
  * sent, which did nothing. */
 static bool was_overtaken(const struct session *session) {
@@ -284,7 +277,9 @@ int ordo_doc_restore_run(int argc, char **argv) {
 
     status = session_open(&session, name, NULL, false);
     if (status != EXIT_SUCCESS) return status;
-    if (is_sure || is_confirmed(&session, seq)) status = read_and_restore(&session, seq);
+    bool goes_on = is_sure || ordo_command_confirm("Make %s (now at seq %llu) what it was at seq %llu?", name,
+                                                   number(ordo_client_seq(session.doc)), number(seq));
+    if (goes_on) status = read_and_restore(&session, seq);
     else status = ordo_command_fail("%s was not restored", name);
     session_close(&session);
     return status;

@@ -1,4 +1,4 @@
-/* ordo export: documents of a stopped store with their history, as text (docs/export-format.md). */
+/* ordo export: documents with their history, as text (docs/export-format.md): of a stopped store, or of a running cluster. */
 #include <stdlib.h>
 
 #include "common/utf8.h"
@@ -6,13 +6,14 @@
 #include "shard/folder.h"
 #include "tools/ordo/command.h"
 #include "tools/ordo/export_doc.h"
+#include "tools/ordo/export_wire.h"
 #include "tools/ordo/json.h"
 #include "tools/ordo/stores.h"
 
 enum { NAMES_MAX = 4096, STDOUT_BUFFER_SIZE = 1 << 18 };
 
 struct exporting {
-    const char *data, *collection;
+    const char *data, *url, *token, *collection; /* data and url: one of the two */
     bool wants_all;
     const char *names[NAMES_MAX];
     struct ordo_words words;
@@ -133,9 +134,28 @@ static int export_named(struct exporting *exporting) {
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
-static int export_store(struct exporting *exporting, const char *path) {
+/* A file of what `act` exports. */
+static int write_file(struct exporting *exporting, int (*act)(struct exporting *exporting)) {
+    struct export_line header = {.kind = EXPORT_HEADER, .version = EXPORT_VERSION};
+    int status = export_out_line(&exporting->out, &header) ? ordo_command_flush() : EXIT_SUCCESS;
+    if (status == EXIT_SUCCESS) status = act(exporting);
+    struct export_line done = {.kind = EXPORT_DONE, .document_count = exporting->document_count};
+    if (status == EXIT_SUCCESS) status = export_out_line(&exporting->out, &done) ? EXIT_FAILURE : EXIT_SUCCESS;
+    export_out_finish(&exporting->out);
+    int flushed = ordo_command_flush();
+    return status == EXIT_SUCCESS ? flushed : status;
+}
+
+static int export_from_store(struct exporting *exporting) {
+    return exporting->words.count > 0 ? export_named(exporting) : export_all(exporting);
+}
+
+static int export_store(struct exporting *exporting) {
     static struct ordo_folder folder;
+    static char path[PATH_MAX];
     struct ordo_problem problem = {0};
+    int status = ordo_stores_find_one(exporting->data, path);
+    if (status != EXIT_SUCCESS) return status;
     ordo_err err = ordo_folder_open_readonly(&folder, path, &problem);
     if (err) {
         ordo_folder_finish(&folder);
@@ -144,20 +164,33 @@ static int export_store(struct exporting *exporting, const char *path) {
     if (folder.note.text[0]) fprintf(stderr, "ordo: %s: note: %s\n", path, folder.note.text);
     exporting->view = folder.store->ops->view_open(folder.store);
     exporting->identity = &folder.identity;
-    struct export_line header = {.kind = EXPORT_HEADER, .version = EXPORT_VERSION};
-    int status = export_out_line(&exporting->out, &header) ? ordo_command_flush() : EXIT_SUCCESS;
-    if (status == EXIT_SUCCESS) status = exporting->words.count > 0 ? export_named(exporting) : export_all(exporting);
-    struct export_line done = {.kind = EXPORT_DONE, .document_count = exporting->document_count};
-    if (status == EXIT_SUCCESS) status = export_out_line(&exporting->out, &done) ? EXIT_FAILURE : EXIT_SUCCESS;
+    status = write_file(exporting, export_from_store);
     folder.store->ops->view_close(exporting->view);
     ordo_folder_finish(&folder);
-    export_out_finish(&exporting->out);
-    int flushed = ordo_command_flush();
-    return status == EXIT_SUCCESS ? flushed : status;
+    return status;
+}
+
+static int export_over_the_wire(struct exporting *exporting) {
+    int status = EXIT_SUCCESS;
+    for (size_t i = 0; status == EXIT_SUCCESS && i < exporting->words.count; i++) {
+        struct session session;
+        session_init(&session);
+        session.url = exporting->url;
+        session.token = exporting->token;
+        status = session_open(&session, exporting->names[i], NULL, true);
+        if (status != EXIT_SUCCESS) break;
+        status = export_wire_write(&session, &exporting->out);
+        session_close(&session);
+        exporting->document_count++;
+    }
+    return status;
 }
 
 static int check_choice(const struct exporting *exporting, const char *name) {
     int choices = exporting->wants_all + (exporting->collection != NULL) + (exporting->words.count > 0);
+    if (exporting->url != NULL && exporting->data != NULL) return ordo_command_misuse(name, "wants either --data or --url");
+    if (exporting->url != NULL && exporting->words.count == 0)
+        return ordo_command_misuse(name, "wants COLLECTION/ID … with --url: a cluster does not list its documents");
     if (choices != 1) return ordo_command_misuse(name, "wants either COLLECTION/ID … or --collection or --all");
     for (size_t i = 0; i < exporting->words.count; i++) {
         char collection[ORDO_NAME_SIZE_MAX + 1], id[ORDO_NAME_SIZE_MAX + 1];
@@ -169,23 +202,26 @@ static int check_choice(const struct exporting *exporting, const char *name) {
 
 int ordo_export_run(int argc, char **argv) {
     static struct exporting exporting;
-    static char buffer[STDOUT_BUFFER_SIZE], path[PATH_MAX];
-    exporting.data = "./ordo-data";
+    static char buffer[STDOUT_BUFFER_SIZE];
     exporting.out.write = write_line;
     exporting.words = (struct ordo_words){.items = exporting.names, .capacity = NAMES_MAX, .optional_count = NAMES_MAX};
     const struct ordo_option options[] = {
         {"--data", "DIR", "of `ordo up`, which must not run, or one store (./ordo-data)", ORDO_OPTION_TEXT, &exporting.data},
         {"--collection", "NAME", "all documents of it", ORDO_OPTION_TEXT, &exporting.collection},
         {"--all", NULL, "all documents", ORDO_OPTION_FLAG, &exporting.wants_all},
+        {"--url", "URL", "of a gateway: reads from a running cluster", ORDO_OPTION_TEXT, &exporting.url},
+        {"--token", "TOKEN", "to show at its door", ORDO_OPTION_TEXT, &exporting.token},
     };
     int status;
     static const char usage[] = "ordo export [--data DIR] COLLECTION/ID … | --collection NAME | --all > FILE\n"
+                                "ordo export --url URL COLLECTION/ID … > FILE\n"
                                 "Prints documents with all of their history, one JSON object per line, for `ordo import`.";
     if (!ordo_command_parse(usage, options, sizeof options / sizeof *options, argc, argv, &exporting.words, &status))
         return status;
     status = check_choice(&exporting, argv[0]);
     if (status != EXIT_SUCCESS) return status;
     setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
-    status = ordo_stores_find_one(exporting.data, path);
-    return status == EXIT_SUCCESS ? export_store(&exporting, path) : status;
+    if (exporting.url != NULL) return write_file(&exporting, export_over_the_wire);
+    if (exporting.data == NULL) exporting.data = "./ordo-data";
+    return export_store(&exporting);
 }

@@ -4,7 +4,6 @@
 
 #include "common/memory.h"
 #include "common/utf8.h"
-#include "shard/core/authors.h"
 #include "shard/core/damage.h"
 #include "shard/core/key.h"
 #include "shard/core/replay.h"
@@ -43,6 +42,36 @@ ordo_err export_out_end(struct export_out *out, uint64_t lineage) {
     return export_out_line(out, &line);
 }
 
+void export_note_author(struct ordo_authors *authors, const struct ordo_committed *op, uint64_t hash) {
+    if (op->client_seq == 0) return; /* the create that an Open made */
+    ordo_authors_note(authors, ordo_authors_get(authors, op->client_id),
+                      &(struct ordo_client_row){.client_seq = op->client_seq, .server_seq = op->server_seq, .hash = hash,
+                                                .timestamp_ms = op->timestamp_ms, .user = op->user});
+}
+
+static int compare_authors(const void *a, const void *b) {
+    const struct ordo_author *const *left = a, *const *right = b;
+    return ordo_slice_compare(ordo_author_client_id(*left), ordo_author_client_id(*right));
+}
+
+/* In order of their ids, so that the same document always makes the same lines. */
+ordo_err export_out_clients(struct export_out *out, const struct ordo_authors *from) {
+    ordo_err err = ORDO_OK;
+    size_t count = 0;
+    uint32_t cursor = 0;
+    const struct ordo_author *author;
+    const struct ordo_author **authors = ordo_alloc_array(from->table.count, sizeof *authors);
+    while ((author = ordo_table_next(&from->table, &cursor)) != NULL) authors[count++] = author;
+    if (count > 0) qsort(authors, count, sizeof *authors, compare_authors);
+    for (size_t i = 0; i < count && !err; i++) {
+        struct export_line line = {
+            .kind = EXPORT_CLIENT, .client = {ordo_author_client_id(authors[i]), ordo_author_row(authors[i])}};
+        err = export_out_line(out, &line);
+    }
+    free(authors);
+    return err;
+}
+
 /* --- a document of a store -------------------------------------------------------------------------------------------- */
 
 struct source {
@@ -75,6 +104,7 @@ static ordo_err find_head(struct source *source) {
     source->bad_seq = log.next_seq;
     ordo_op_log_close(&log);
     if (err != ORDO_ERR_NOT_FOUND) return err;
+    ordo_doc_state_relineage(&source->head, &source->row.relineage);
     return source->head.seq < source->row.head ? ORDO_ERR_CORRUPT : ORDO_OK;
 }
 
@@ -113,21 +143,13 @@ static ordo_err write_begin(struct source *source) {
     return err;
 }
 
-static void note_author(struct source *source, const struct ordo_run_op *op) {
-    if (op->op.client_seq == 0) return; /* the create that an Open made */
-    ordo_authors_note(&source->authors, ordo_authors_get(&source->authors, op->op.client_id),
-                      &(struct ordo_client_row){.client_seq = op->op.client_seq, .server_seq = op->op.server_seq,
-                                                .hash = op->hash, .timestamp_ms = op->op.timestamp_ms,
-                                                .user = op->op.user});
-}
-
 static ordo_err write_ops(struct source *source) {
     struct ordo_op_log log;
     struct ordo_run_op op;
     ordo_err err;
     ordo_op_log_open(&log, source->view, source->doc_key, source->row.history_seq + 1);
     while (!(err = ordo_op_log_next(&log, &op))) {
-        note_author(source, &op);
+        export_note_author(&source->authors, &op.op, op.hash);
         struct export_line line = {.kind = EXPORT_OP, .op = op.op};
         err = export_out_line(source->out, &line);
         if (err) break;
@@ -161,39 +183,17 @@ static ordo_err read_clients(struct source *source) {
     return err;
 }
 
-static int compare_authors(const void *a, const void *b) {
-    const struct ordo_author *const *left = a, *const *right = b;
-    return ordo_slice_compare(ordo_author_client_id(*left), ordo_author_client_id(*right));
-}
-
-/* In order of their ids, so that the same document always makes the same lines. */
-static ordo_err write_clients(struct source *source) {
-    ordo_err err = read_clients(source);
-    size_t count = 0;
-    uint32_t cursor = 0;
-    const struct ordo_author *author;
-    const struct ordo_author **authors = ordo_alloc_array(source->authors.table.count, sizeof *authors);
-    while ((author = ordo_table_next(&source->authors.table, &cursor)) != NULL) authors[count++] = author;
-    if (count > 0) qsort(authors, count, sizeof *authors, compare_authors);
-    for (size_t i = 0; i < count && !err; i++) {
-        struct export_line line = {
-            .kind = EXPORT_CLIENT, .client = {ordo_author_client_id(authors[i]), ordo_author_row(authors[i])}};
-        err = export_out_line(source->out, &line);
-    }
-    free(authors);
-    return err;
-}
-
 ordo_err export_doc_write(struct ordo_view *view, struct ordo_slice doc_key, struct export_out *out, uint64_t *bad_seq) {
     struct source source = {.view = view, .doc_key = doc_key, .out = out};
     ordo_err err = ordo_damage_check(view, doc_key);
     if (!err) err = read_row(&source);
     if (!err) err = find_head(&source);
-    if (!err && source.head.seq == 0) err = ORDO_ERR_NOT_FOUND;
+    if (!err && source.head.seq == source.row.erased_seq) err = ORDO_ERR_NOT_FOUND; /* nothing yet, or nothing any more */
     if (!err) err = write_document(&source);
     if (!err) err = write_begin(&source);
     if (!err) err = write_ops(&source);
-    if (!err) err = write_clients(&source);
+    if (!err) err = read_clients(&source);
+    if (!err) err = export_out_clients(out, &source.authors);
     if (!err) err = export_out_end(out, source.head.lineage);
     *bad_seq = source.bad_seq;
     ordo_authors_finish(&source.authors);

@@ -1,5 +1,5 @@
-/* ordo forget-shard: the store of a shard is lost for good. Its slots are given to others, who begin them without a document: that is
- * the loss, and the way out of slots that nobody can ever serve again. */
+/* ordo forget-shard: the store of a shard is lost for good. Its slots are given to others, who begin them without a
+ * document: that is the loss, and the way out of slots that nobody can ever serve again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,10 +36,12 @@ static int give_to_heirs(struct cluster_access *access, const bool slots[ORDO_SL
         const struct ordo_cluster_live *target = heir(access->cluster, first);
         uint16_t mine[ORDO_SLOT_COUNT];
         size_t mine_count = 0, seen = 0;
-        if (target == NULL) return ordo_command_fail("no shard runs that could take the slots: start one and do this again");
+        if (target == NULL)
+            return ordo_command_fail("no shard runs that could take the slots: start one and do this again");
         if (first > 0 && ordo_store_id_equal(&target->id, &heir(access->cluster, 0)->id)) break; /* all had theirs */
         for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
-            if (slots[slot] && ordo_store_id_equal(&heir(access->cluster, seen++)->id, &target->id)) mine[mine_count++] = slot;
+            if (slots[slot] && ordo_store_id_equal(&heir(access->cluster, seen++)->id, &target->id))
+                mine[mine_count++] = slot;
         }
         struct ordo_problem problem = {{0}};
         if (ordo_cluster_order_moves(access->directory, mine, mine_count, &target->id, false, &problem))
@@ -71,8 +73,10 @@ static int forget(struct cluster_access *access, const char *name, bool is_sure)
     slots_of(access->cluster, &id, slots);
     size_t number = count(slots);
     if (number > 0 && !is_sure)
-        return ordo_command_fail("%s has %zu slots, and all documents in them would be gone for good; if no copy of its store and no "
-                                 "backup is left, say --yes", name, number);
+        return ordo_command_fail(
+            "%s has %zu slots, and all documents in them would be gone for good; if no copy of its store and no "
+            "backup is left, say --yes",
+            name, number);
     if (ordo_cluster_forget_store(access->directory, &id, &problem)) return ordo_command_fail("%s", problem.text);
     int status = cluster_access_refresh(access, 0);
     if (status == EXIT_SUCCESS && number > 0) status = give_to_heirs(access, slots);
@@ -92,9 +96,10 @@ int ordo_forget_shard_run(int argc, char **argv) {
     };
     struct ordo_words parsed = {.items = &name, .capacity = 1};
     int status;
-    if (!ordo_command_parse("ordo forget-shard SHARD [OPTIONS]\n\nGives up a shard whose store is lost. Its store is never let in again, "
-                            "and its slots begin anew at other\nshards, without documents.\n",
-                            options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
+    if (!ordo_command_parse(
+            "ordo forget-shard SHARD [OPTIONS]\n\nGives up a shard whose store is lost. Its store is never let in again, "
+            "and its slots begin anew at other\nshards, without documents.\n",
+            options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
     status = cluster_access_open(&access, &words);
     if (status == EXIT_SUCCESS) status = forget(&access, name, is_sure);

@@ -23,6 +23,7 @@ struct import_doc {
     struct ordo_batch batch; /* what makes the document, or pieces ahead of it */
 
     uint64_t begin_seq, head, forgotten_seq; /* as the file says */
+    uint64_t erased_seq; /* begin_seq, if the document was forgotten there; else 0 */
     const struct ordo_type *type;
     uint64_t content_size;                   /* of the beginning, as the file says */
     struct ordo_materialised now;
@@ -150,7 +151,7 @@ static void put_doc_row(struct import_doc *doc) {
     struct ordo_doc_row row = {
         .type = ordo_slice_of(state->type->name), .lineage = state->lineage, .head = doc->head, .horizon = doc->head - 1,
         .created_seq = state->created_seq, .deleted_seq = state->deleted_seq, .forgotten_seq = doc->forgotten_seq,
-        .history_seq = doc->begin_seq};
+        .history_seq = doc->begin_seq, .erased_seq = doc->erased_seq};
     ordo_doc_row_encode(&doc->value, doc_key(doc), &row);
     ordo_batch_put(&doc->batch, ORDO_CF_DOCS, doc_key(doc), ordo_buffer_slice(&doc->value));
 }
@@ -184,8 +185,9 @@ ordo_err import_doc_commit(struct import_doc *doc, uint64_t turn, uint64_t term)
 /* --- what history begins with ------------------------------------------------------------------------------------------ */
 
 static const char *take_begin(struct import_doc *doc, const struct export_begin *begin) {
+    bool was_forgotten = begin->created_seq == doc->begin_seq && begin->deleted_seq == doc->begin_seq; /* there */
     if (begin->created_seq == 0 || begin->created_seq > doc->begin_seq || begin->deleted_seq > doc->begin_seq ||
-        begin->created_seq == begin->deleted_seq)
+        (begin->created_seq == begin->deleted_seq && !was_forgotten))
         return "says that the document was created or deleted where that cannot be";
     struct ordo_doc_state *state = &doc->now.state;
     *state = (struct ordo_doc_state){.seq = doc->begin_seq, .type = doc->type, .lineage = draw_lineage(doc),
@@ -197,6 +199,7 @@ static const char *take_begin(struct import_doc *doc, const struct export_begin 
         return "says that the content is larger than a document may be";
     if (ordo_doc_exists(state)) doc->now.content = doc->type->content_create();
     doc->content_size = begin->size;
+    doc->erased_seq = was_forgotten ? doc->begin_seq : 0;
     doc->state = IN_CONTENT;
     return NULL;
 }

@@ -28,12 +28,13 @@ static const struct command {
     {"doc", "log", "print a document's committed ops, one JSON object per line", ordo_doc_log_run},
     {"doc", "at", "print a document as it was at a seq or at a time", ordo_doc_at_run},
     {"doc", "diff", "print what differs between a document at two seqs", ordo_doc_diff_run},
+    {"doc", "where", "print which shard serves a document", ordo_doc_where_run},
     {"doc", "restore", "make a document's content at a seq its content again", ordo_doc_restore_run},
-    {NULL, "verify", "check the data of a stopped shard", ordo_verify_run},
+    {NULL, "verify", "check the data of a shard, stopped or running", ordo_verify_run},
     {NULL, "backup", "copy the data of a running cluster", ordo_backup_run},
     {NULL, "restore", "make a data folder out of a backup", ordo_restore_run},
     {NULL, "repair", "make a new store of what a damaged one still holds", ordo_repair_run},
-    {NULL, "export", "print documents of a stopped shard with their history, as text", ordo_export_run},
+    {NULL, "export", "print documents with their history, as text", ordo_export_run},
     {NULL, "import", "take documents from such a text into a stopped shard", ordo_import_run},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0], NAME_WIDTH = 15 };
@@ -73,6 +74,16 @@ int ordo_command_fail(const char *format, ...) {
 int ordo_command_misuse(const char *name, const char *fault) {
     fprintf(stderr, "ordo %s: %s\n", name, fault);
     return EXIT_USAGE;
+}
+
+bool ordo_command_confirm(const char *format, ...) {
+    char answer[8];
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, " [y/N] ");
+    return fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
 int ordo_command_flush(void) {

@@ -51,7 +51,8 @@ static void report_failures(struct cluster_access *access, const bool slots[ORDO
         const struct ordo_cluster_move *move = ordo_cluster_move(access->cluster, slot);
         if (!slots[slot] || ordo_store_id_equal(&access->cluster->table.placement.slots[slot].store, target)) continue;
         struct ordo_problem unheard;
-        ordo_command_fail("slot %u was not moved: %s", slot, move != NULL ? move->failure : "its order was replaced by another");
+        ordo_command_fail("slot %u was not moved: %s", slot,
+                          move != NULL ? move->failure : "its order was replaced by another");
         if (move == NULL) continue;
         ordo_err err = ordo_cluster_end_move(access->directory, slot, &move->target, NULL, &unheard);
         (void)err; /* it stays, and `ordo status` shows it */
@@ -62,7 +63,8 @@ int moving_wait(struct cluster_access *access, const bool slots[ORDO_SLOT_COUNT]
     for (;;) {
         struct progress progress = look(access, slots, target);
         unsigned count = progress.done + progress.failed + progress.waiting;
-        moving_show("moved %u of %u slots%s", progress.done, count, access->cluster->hold_count > 0 ? " (held by a backup)" : "");
+        moving_show("moved %u of %u slots%s", progress.done, count,
+                    access->cluster->hold_count > 0 ? " (held by a backup)" : "");
         if (progress.waiting == 0) {
             moving_show("%s", "");
             if (progress.failed > 0) report_failures(access, slots, target);

@@ -4,8 +4,8 @@
 
 #include "tools/ordo/cluster_access.h"
 
-/* Waits until the table shows each of `slots` at `target`, or its move has failed. Prints progress to a terminal. EXIT_SUCCESS: all
- * are there. Else what failed was printed, and its orders are taken away. */
+/* Waits until the table shows each of `slots` at `target`, or its move has failed. Prints progress to a terminal.
+ * EXIT_SUCCESS: all are there. Else what failed was printed, and its orders are taken away. */
 int moving_wait(struct cluster_access *access, const bool slots[ORDO_SLOT_COUNT], const struct ordo_store_id *target);
 
 /* Orders what the balancer would, until nothing is left to do. `only_from`: only what leaves this store; NULL: all. */

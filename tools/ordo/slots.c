@@ -1,5 +1,5 @@
-/* ordo move, drain, rebalance, balance: who has which slots. Each writes what is wanted into the directory and waits for the shards
- * to do it; what is ordered is done also when nobody waits. */
+/* ordo move, drain, rebalance, balance: who has which slots. Each writes what is wanted into the directory and waits for
+ * the shards to do it; what is ordered is done also when nobody waits. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,11 +54,13 @@ int ordo_move_run(int argc, char **argv) {
     };
     struct ordo_words parsed = {.items = &text, .capacity = 1};
     int status;
-    if (!ordo_command_parse("ordo move SLOTS --to SHARD [OPTIONS]\n\nMoves slots, 12 or 0-99,512 or all, while they are used. "
-                            "Stopping this command does not stop the move.\n",
-                            options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
+    if (!ordo_command_parse(
+            "ordo move SLOTS --to SHARD [OPTIONS]\n\nMoves slots, 12 or 0-99,512 or all, while they are used. "
+            "Stopping this command does not stop the move.\n",
+            options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
-    if (!cluster_slots_parse(text, slots)) return ordo_command_misuse("move", "SLOTS wants 12, 0-99,512 or all; slots are 0 to 1023");
+    if (!cluster_slots_parse(text, slots))
+        return ordo_command_misuse("move", "SLOTS wants 12, 0-99,512 or all; slots are 0 to 1023");
     if (to == NULL) return ordo_command_misuse("move", "--to SHARD is missing");
     status = cluster_access_open(&access, &words);
     if (status == EXIT_SUCCESS) status = move(&access, slots, to, !no_wait);
@@ -80,7 +82,8 @@ static int drain(struct cluster_access *access, const char *name, bool is_undone
     const struct ordo_cluster_store *store = cluster_access_store(access, name);
     if (store == NULL) return EXIT_FAILURE;
     const struct ordo_store_id id = store->id;
-    if (ordo_cluster_set_draining(access->directory, &id, !is_undone, &problem)) return ordo_command_fail("%s", problem.text);
+    if (ordo_cluster_set_draining(access->directory, &id, !is_undone, &problem))
+        return ordo_command_fail("%s", problem.text);
     if (is_undone || !waits) return EXIT_SUCCESS;
     int status = cluster_access_refresh(access, 0);
     if (status == EXIT_SUCCESS && ordo_cluster_live(access->cluster, &id) == NULL)
@@ -104,8 +107,9 @@ int ordo_drain_run(int argc, char **argv) {
     };
     struct ordo_words parsed = {.items = &name, .capacity = 1};
     int status;
-    if (!ordo_command_parse("ordo drain SHARD [OPTIONS]\n\nMoves all slots of a shard to the others, and gives it no more.\n", options,
-                            sizeof options / sizeof *options, argc, argv, &parsed, &status))
+    if (!ordo_command_parse(
+            "ordo drain SHARD [OPTIONS]\n\nMoves all slots of a shard to the others, and gives it no more.\n", options,
+            sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
     status = cluster_access_open(&access, &words);
     if (status == EXIT_SUCCESS) status = drain(&access, name, is_undone, !no_wait);
@@ -121,8 +125,10 @@ int ordo_rebalance_run(int argc, char **argv) {
     const struct ordo_option options[] = {CLUSTER_OPTIONS(words)};
     struct ordo_words parsed = {0};
     int status;
-    if (!ordo_command_parse("ordo rebalance [OPTIONS]\n\nMoves slots until every shard has its share, once, also where balancing is "
-                            "switched off.\n", options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
+    if (!ordo_command_parse(
+            "ordo rebalance [OPTIONS]\n\nMoves slots until every shard has its share, once, also where balancing is "
+            "switched off.\n",
+            options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
     status = cluster_access_open(&access, &words);
     if (status == EXIT_SUCCESS) status = require_table(&access);
@@ -139,8 +145,9 @@ int ordo_balance_run(int argc, char **argv) {
     const struct ordo_option options[] = {CLUSTER_OPTIONS(words)};
     struct ordo_words parsed = {.items = &word, .capacity = 1};
     int status;
-    if (!ordo_command_parse("ordo balance on|off [OPTIONS]\n\nWhether slots move by themselves, so that every shard has its share.\n",
-                            options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
+    if (!ordo_command_parse(
+            "ordo balance on|off [OPTIONS]\n\nWhether slots move by themselves, so that every shard has its share.\n",
+            options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
     bool is_off = strcmp(word, "off") == 0;
     if (!is_off && strcmp(word, "on") != 0) return ordo_command_misuse("balance", "say on or off");

@@ -23,7 +23,8 @@ const char *status_store_name(const struct ordo_cluster *cluster, const struct o
     return text;
 }
 
-__attribute__((format(printf, 3, 4))) static void trouble(struct status *status, uint64_t since_ms, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static void trouble(struct status *status, uint64_t since_ms, const char *format,
+                                                          ...) {
     char text[STATUS_TEXT_SIZE];
     va_list args;
     va_start(args, format);
@@ -79,16 +80,20 @@ static void take_answer(struct status *status, struct status_shard *shard, const
     for (size_t i = 0; i < said->n_troubles; i++)
         trouble(status, said->troubles[i]->since_ms, "%.*s", (int)said->troubles[i]->text.len,
                 (const char *)said->troubles[i]->text.data);
-    if (strcmp(shard->disk, "full") == 0) trouble(status, 0, "The disk of %s is full: edits wait until there is space.", shard->name);
-    if (strcmp(shard->disk, "stalled") == 0) trouble(status, reply->stalled_ms, "The disk of %s does not answer.", shard->name);
+    if (strcmp(shard->disk, "full") == 0)
+        trouble(status, 0, "The disk of %s is full: edits wait until there is space.", shard->name);
+    if (strcmp(shard->disk, "stalled") == 0)
+        trouble(status, reply->stalled_ms, "The disk of %s does not answer.", shard->name);
     if (shard->documents_damaged > 0)
         trouble(status, 0, "%s has met %llu damaged documents: its log names them.", shard->name,
                 (unsigned long long)shard->documents_damaged);
 }
 
-static void describe_shard(const struct ordo_cluster *cluster, const struct ordo_cluster_store *store, struct status_shard *out) {
+static void describe_shard(const struct ordo_cluster *cluster, const struct ordo_cluster_store *store,
+                           struct status_shard *out) {
     const struct ordo_cluster_live *live = ordo_cluster_live(cluster, &store->id);
-    *out = (struct status_shard){.id = store->id, .incarnation = store->incarnation, .is_draining = store->is_draining, .disk = ""};
+    *out = (struct status_shard){
+        .id = store->id, .incarnation = store->incarnation, .is_draining = store->is_draining, .disk = ""};
     ordo_hex_encode(out->id_text, store->id.bytes, sizeof store->id.bytes);
     snprintf(out->name, sizeof out->name, "%s", status_store_name(cluster, &store->id));
     if (live != NULL) snprintf(out->host, sizeof out->host, "%s", live->host);
@@ -128,7 +133,8 @@ static void ask_shards(struct status *status) {
 static void judge_shard(struct status *status, const struct status_shard *shard) {
     switch (shard->state) {
     case STATUS_SILENT:
-        trouble(status, 0, "%s does not answer: its process is stopped or has just died, or the way there is blocked.", shard->name);
+        trouble(status, 0, "%s does not answer: its process is stopped or has just died, or the way there is blocked.",
+                shard->name);
         break;
     case STATUS_STARTING: trouble(status, 0, "%s is starting.", shard->name); break;
     case STATUS_DOWN:
@@ -154,14 +160,16 @@ static void judge_slots(struct status *status) {
         const struct ordo_slot_place *place = &status->cluster->table.placement.slots[slot];
         bool is_served = false;
         for (size_t i = 0; i < status->shard_count && place->epoch > 0; i++)
-            is_served |= ordo_store_id_equal(&status->shards[i].id, &place->store) && status->shards[i].state == STATUS_SERVING;
+            is_served |=
+                ordo_store_id_equal(&status->shards[i].id, &place->store) && status->shards[i].state == STATUS_SERVING;
         status->unowned[slot] = !is_served;
         status->unowned_count += !is_served;
     }
     char text[256];
     cluster_slots_print(status->unowned, text, sizeof text);
     if (status->unowned_count > 0)
-        trouble(status, 0, "%u slots are served by nobody, and the documents in them wait: %s", status->unowned_count, text);
+        trouble(status, 0, "%u slots are served by nobody, and the documents in them wait: %s", status->unowned_count,
+                text);
 }
 
 static void judge_gateway(struct status *status, const struct status_gateway *gateway) {
@@ -177,8 +185,8 @@ static void judge_moves(struct status *status) {
     for (size_t i = 0; i < status->cluster->move_count; i++) {
         const struct ordo_cluster_move *move = &status->cluster->moves[i];
         if (move->failure[0] != '\0')
-            trouble(status, 0, "Slot %u was not moved to %s: %s", move->slot, status_store_name(status->cluster, &move->target),
-                    move->failure);
+            trouble(status, 0, "Slot %u was not moved to %s: %s", move->slot,
+                    status_store_name(status->cluster, &move->target), move->failure);
     }
 }
 
@@ -212,10 +220,10 @@ void status_finish(struct status *status) {
 
 enum { EXIT_UNWELL = 3 };
 
-/* The cluster as the directory has it; or, while that is away, as `gateway` heard of it last, with `away` saying so. NULL: a message
- * was printed. */
-static struct ordo_cluster *read_cluster(struct cluster_access *access, const struct cluster_words *words, const char *gateway,
-                                         struct ordo_problem *away) {
+/* The cluster as the directory has it; or, while that is away, as `gateway` heard of it last, with `away` saying so. NULL:
+ * a message was printed. */
+static struct ordo_cluster *read_cluster(struct cluster_access *access, const struct cluster_words *words,
+                                         const char *gateway, struct ordo_problem *away) {
     ordo_err err = cluster_access_try(access, words, away);
     struct ordo_cluster *cluster = access->cluster;
     access->cluster = NULL; /* it is the caller's now */
@@ -233,14 +241,16 @@ int ordo_status_run(int argc, char **argv) {
     const struct ordo_option options[] = {
         {"--json", NULL, "as one JSON object", ORDO_OPTION_FLAG, &is_json},
         {"--check", NULL, "exit with 3 unless all is well", ORDO_OPTION_FLAG, &checks},
-        {"--gateway", "URL", "on this machine, asked for what it knew last while the directory is away\n(ws://127.0.0.1:8080/v1/ws)",
+        {"--gateway", "URL",
+         "on this machine, asked for what it knew last while the directory is away\n(ws://127.0.0.1:8080/v1/ws)",
          ORDO_OPTION_TEXT, &gateway},
         CLUSTER_OPTIONS(words),
     };
     struct ordo_words parsed = {0};
     int status;
-    if (!ordo_command_parse("ordo status [OPTIONS]\n\nHow a cluster is: shards, gateways, slots, moves, and what is not well.\n",
-                            options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
+    if (!ordo_command_parse(
+            "ordo status [OPTIONS]\n\nHow a cluster is: shards, gateways, slots, moves, and what is not well.\n", options,
+            sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
     struct ordo_problem away = {{0}};
     struct ordo_cluster *cluster = read_cluster(&access, &words, gateway, &away);

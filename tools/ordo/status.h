@@ -36,12 +36,12 @@ struct status_shard {
     enum status_state state;
     bool is_draining;
     uint64_t incarnation;
-    unsigned slot_count;         /* by the table */
+    unsigned slot_count; /* by the table */
     /* What it says of itself, if it is SERVING: */
     uint64_t uptime_ms, age_ms, documents, subscribers, gateways, ops_committed, turns, documents_damaged;
     double ops_per_s;
     uint64_t commit_p50_us, commit_p99_us, commit_max_us;
-    const char *disk;            /* "ok", "full", "stalled" */
+    const char *disk; /* "ok", "full", "stalled" */
     bool is_moving;
     struct status_move move;
 };
@@ -61,7 +61,7 @@ struct status {
     size_t shard_count;
     struct status_gateway *gateways;
     size_t gateway_count;
-    bool unowned[ORDO_SLOT_COUNT];      /* slots that nobody has, or whose owner does not serve */
+    bool unowned[ORDO_SLOT_COUNT]; /* slots that nobody has, or whose owner does not serve */
     unsigned unowned_count;
     struct status_trouble troubles[STATUS_TROUBLES_MAX];
     size_t trouble_count;
@@ -77,11 +77,12 @@ void status_print_json(const struct status *status);
 /* The name of a store, or the beginning of its id; static text. */
 const char *status_store_name(const struct ordo_cluster *cluster, const struct ordo_store_id *id);
 
-/* status_last_known.c: what the gateway at this URL was told by the directory, which is away now. NULL: it says nothing of the kind. */
+/* status_last_known.c: what the gateway at this URL was told by the directory, which is away now. NULL: it says nothing of
+ * the kind. */
 struct ordo_cluster *status_ask_last_known(const char *gateway_url);
 
-/* status_request.c: GET of a path at a gateway that clients reach as ws://HOST:PORT/…; false: no such URL. Otherwise the request is in the
- * handle, to be performed; `answer` takes what comes. */
+/* status_request.c: GET of a path at a gateway that clients reach as ws://HOST:PORT/…; false: no such URL. Otherwise the
+ * request is in the handle, to be performed; `answer` takes what comes. */
 struct status_request {
     void *handle; /* a CURL *; NULL: none */
     struct ordo_buffer answer;

@@ -8,7 +8,7 @@
 #include "tools/ordo/status.h"
 
 static const char *const state_words[] = {
-    [STATUS_SERVING] = "serving", [STATUS_STARTING] = "starting", [STATUS_SILENT] = "silent",
+    [STATUS_SERVING] = "serving", [STATUS_STARTING] = "starting",   [STATUS_SILENT] = "silent",
     [STATUS_DOWN] = "down",       [STATUS_FORGOTTEN] = "forgotten",
 };
 
@@ -39,11 +39,14 @@ static void print_shards(const struct status *status) {
         const struct status_shard *shard = &status->shards[i];
         char up[32] = "", commit[32] = "";
         printf("%-16s %-8.8s  %-9s %6u ", shard->name, shard->id_text,
-               shard->is_draining && shard->state == STATUS_SERVING ? "draining" : state_words[shard->state], shard->slot_count);
+               shard->is_draining && shard->state == STATUS_SERVING ? "draining" : state_words[shard->state],
+               shard->slot_count);
         if (shard->state == STATUS_SERVING) {
             print_duration(up, sizeof up, shard->uptime_ms);
-            snprintf(commit, sizeof commit, "%.1f / %.1f", (double)shard->commit_p50_us / 1000, (double)shard->commit_p99_us / 1000);
-            printf("%8" PRIu64 " %8" PRIu64 " %9.0f %17s  %s", shard->documents, shard->subscribers, shard->ops_per_s, commit, up);
+            snprintf(commit, sizeof commit, "%.1f / %.1f", (double)shard->commit_p50_us / 1000,
+                     (double)shard->commit_p99_us / 1000);
+            printf("%8" PRIu64 " %8" PRIu64 " %9.0f %17s  %s", shard->documents, shard->subscribers, shard->ops_per_s,
+                   commit, up);
         }
         printf("\n");
     }
@@ -66,12 +69,13 @@ static void print_gateways(const struct status *status) {
 static void print_moves(const struct status *status) {
     unsigned waiting = 0;
     for (size_t i = 0; i < status->cluster->move_count; i++) waiting += status->cluster->moves[i].failure[0] == '\0';
-    if (waiting > 0) printf("\n%u slots are to move%s\n", waiting, status->cluster->hold_count > 0 ? ", held by a backup" : "");
+    if (waiting > 0)
+        printf("\n%u slots are to move%s\n", waiting, status->cluster->hold_count > 0 ? ", held by a backup" : "");
     for (size_t i = 0; i < status->shard_count; i++) {
         const struct status_shard *shard = &status->shards[i];
         if (!shard->is_moving) continue;
-        printf("  slot %u: %s -> %s, %s, %.1f MiB sent\n", shard->move.slot, shard->name, shard->move.target, shard->move.phase,
-               (double)shard->move.sent_size / (1 << 20));
+        printf("  slot %u: %s -> %s, %s, %.1f MiB sent\n", shard->move.slot, shard->name, shard->move.target,
+               shard->move.phase, (double)shard->move.sent_size / (1 << 20));
     }
 }
 
@@ -86,11 +90,21 @@ static void print_troubles(const struct status *status) {
     }
 }
 
-void status_print(const struct status *status) {
+static void print_summary(const struct status *status) {
     char cluster[2 * ORDO_CLUSTER_ID_SIZE + 1];
-    printf("cluster %s, directory %s\n", status->cluster->has_table ? cluster_text(status, cluster) : "none yet", status->directory);
-    printf("%u of %d slots are served; balancing is %s\n\n", status->cluster->has_table ? ORDO_SLOT_COUNT - status->unowned_count : 0,
-           ORDO_SLOT_COUNT, status->cluster->balance_is_off ? "off" : "on");
+    uint64_t connections = 0;
+    double ops_per_s = 0;
+    for (size_t i = 0; i < status->gateway_count; i++) connections += status->gateways[i].connections;
+    for (size_t i = 0; i < status->shard_count; i++) ops_per_s += status->shards[i].ops_per_s;
+    const bool has_table = status->cluster->has_table;
+    printf("cluster %s, directory %s\n", has_table ? cluster_text(status, cluster) : "none yet", status->directory);
+    printf("%u of %d slots are served; balancing is %s; %" PRIu64 " connections, %.0f ops/s\n\n",
+           has_table ? ORDO_SLOT_COUNT - status->unowned_count : 0, ORDO_SLOT_COUNT,
+           status->cluster->balance_is_off ? "off" : "on", connections, ops_per_s);
+}
+
+void status_print(const struct status *status) {
+    print_summary(status);
     print_shards(status);
     print_gateways(status);
     print_moves(status);
@@ -104,13 +118,14 @@ static json_t *shard_json(const struct status_shard *shard) {
                                state_words[shard->state], "draining", shard->is_draining, "slots", (int)shard->slot_count,
                                "incarnation", (json_int_t)shard->incarnation);
     if (shard->state != STATUS_SERVING) return object;
-    json_t *said = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:s}", "host", shard->host, "documents",
-        (json_int_t)shard->documents, "subscribers", (json_int_t)shard->subscribers, "gateways", (json_int_t)shard->gateways,
-        "ops_committed", (json_int_t)shard->ops_committed, "turns", (json_int_t)shard->turns, "ops_per_s", shard->ops_per_s, "commit_p50_us",
-        (json_int_t)shard->commit_p50_us, "commit_p99_us", (json_int_t)shard->commit_p99_us, "commit_max_us",
-        (json_int_t)shard->commit_max_us, "documents_damaged", (json_int_t)shard->documents_damaged, "uptime_ms",
-        (json_int_t)shard->uptime_ms, "disk", shard->disk);
+    json_t *said =
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:s}", "host", shard->host, "documents",
+                  (json_int_t)shard->documents, "subscribers", (json_int_t)shard->subscribers, "gateways",
+                  (json_int_t)shard->gateways, "ops_committed", (json_int_t)shard->ops_committed, "turns",
+                  (json_int_t)shard->turns, "ops_per_s", shard->ops_per_s, "commit_p50_us", (json_int_t)shard->commit_p50_us,
+                  "commit_p99_us", (json_int_t)shard->commit_p99_us, "commit_max_us", (json_int_t)shard->commit_max_us,
+                  "documents_damaged", (json_int_t)shard->documents_damaged, "uptime_ms", (json_int_t)shard->uptime_ms,
+                  "disk", shard->disk);
     json_object_update_new(object, said);
     return object;
 }
@@ -130,9 +145,9 @@ static json_t *moves_json(const struct status *status) {
     json_t *moves = json_array();
     for (size_t i = 0; i < status->cluster->move_count; i++) {
         const struct ordo_cluster_move *move = &status->cluster->moves[i];
-        json_t *object = json_pack("{s:i, s:s, s:s}", "slot", (int)move->slot, "to",
-                                   status_store_name(status->cluster, &move->target), "by",
-                                   move->is_by_balancer ? "balancer" : "operator");
+        json_t *object =
+            json_pack("{s:i, s:s, s:s}", "slot", (int)move->slot, "to", status_store_name(status->cluster, &move->target),
+                      "by", move->is_by_balancer ? "balancer" : "operator");
         if (move->failure[0] != '\0') json_object_set_new(object, "failed", json_string(move->failure));
         for (size_t j = 0; j < status->shard_count; j++) {
             const struct status_shard *shard = &status->shards[j];
@@ -156,11 +171,12 @@ void status_print_json(const struct status *status) {
     for (int slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
         if (status->unowned[slot]) json_array_append_new(unserved, json_integer(slot));
     }
-    json_t *all = json_pack("{s:s?, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "cluster",
-                            status->cluster->has_table ? cluster_text(status, cluster) : NULL, "directory", status->directory,
-                            "directory_away", status->away != NULL, "balance", !status->cluster->balance_is_off, "held", status->cluster->hold_count > 0, "shards",
-                            shards, "gateways", gateways, "slots_unserved", unserved, "moves", moves_json(status), "troubles",
-                            troubles);
+    json_t *all =
+        json_pack("{s:s?, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "cluster",
+                  status->cluster->has_table ? cluster_text(status, cluster) : NULL, "directory", status->directory,
+                  "directory_away", status->away != NULL, "balance", !status->cluster->balance_is_off, "held",
+                  status->cluster->hold_count > 0, "shards", shards, "gateways", gateways, "slots_unserved", unserved,
+                  "moves", moves_json(status), "troubles", troubles);
     json_dumpf(all, stdout, JSON_INDENT(2));
     json_decref(all);
     printf("\n");

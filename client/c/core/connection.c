@@ -40,7 +40,7 @@ void ordo_client_connection_destroy(struct ordo_client_connection *connection) {
     free(connection->docs);
     free(connection->handles);
     free(connection->queue);
-    free(connection->history);
+    free(connection->asked);
     free(connection->history_ops);
     ordo_buffer_finish(&connection->token);
     ordo_buffer_finish(&connection->agent);
@@ -163,7 +163,7 @@ void ordo_client_connection_disconnected(struct ordo_client_connection *connecti
         connection->docs[i]->open_request = 0;
         ordo_client_doc_disconnected(connection->docs[i]);
     }
-    connection_fail_history(connection, NULL, 503, ordo_slice_of("the connection was lost"));
+    connection_fail_asked(connection, NULL, 503, ordo_slice_of("the connection was lost"));
     if (connection->is_renewing && !connection_has_in_flight(connection)) renew_client_id(connection);
 }
 

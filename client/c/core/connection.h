@@ -99,8 +99,13 @@ ORDO_MUST_USE ordo_err ordo_client_connection_read_history(struct ordo_client_co
                                                            const struct ordo_client_history_request *request,
                                                            ordo_client_history_listener listener, void *user);
 
-/* Forgets the requests of a listener's `user`. */
-void ordo_client_connection_cancel_history(struct ordo_client_connection *connection, const void *user);
+/* Has the document erased with its history; `lineage`: of what is meant, 0: whatever it is by then. UNAVAILABLE: as above. */
+ORDO_MUST_USE ordo_err ordo_client_connection_forget(struct ordo_client_connection *connection, struct ordo_client_doc *doc,
+                                                     uint64_t lineage, ordo_client_forgotten_listener listener,
+                                                     void *user);
+
+/* Listeners with this `user` are told nothing more. */
+void ordo_client_connection_cancel(struct ordo_client_connection *connection, const void *user);
 
 /* --- accessors -------------------------------------------------------------------------------------------------- */
 

@@ -20,7 +20,7 @@ struct ordo_client_doc *ordo_client_connection_open(struct ordo_client_connectio
 
 void ordo_client_connection_close(struct ordo_client_connection *connection, struct ordo_client_doc *doc) {
     if (connection->state == ORDO_CLIENT_READY) connection_leave(connection, doc);
-    connection_fail_history(connection, doc, 499, ordo_slice_of("the document was closed"));
+    connection_fail_asked(connection, doc, 499, ordo_slice_of("the document was closed"));
     for (size_t i = 0; i < connection->queue_count; i++) {
         if (connection->queue[i] == doc) connection->queue[i--] = connection->queue[--connection->queue_count];
     }

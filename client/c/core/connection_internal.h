@@ -12,10 +12,11 @@ struct handle_entry {
     struct ordo_client_doc *doc;
 };
 
-struct history_request { /* unanswered */
+struct asked { /* unanswered: for history, or to forget */
     uint32_t request;
     struct ordo_client_doc *doc;
-    ordo_client_history_listener listener;
+    ordo_client_history_listener history; /* one of the two */
+    ordo_client_forgotten_listener forgotten;
     void *user;
 };
 
@@ -51,8 +52,8 @@ struct ordo_client_connection {
     size_t queue_count, queue_capacity;
     uint64_t docs_timer_ms;       /* not after the earliest timer of any document */
 
-    struct history_request *history;
-    size_t history_count, history_capacity;
+    struct asked *asked;
+    size_t asked_count, asked_capacity;
     struct ordo_client_commit *history_ops; /* of the part being told */
     size_t history_op_capacity;
 
@@ -80,8 +81,8 @@ uint32_t connection_next_request(struct ordo_client_connection *connection);
 
 /* connection_messages.c */
 void connection_dispatch(struct ordo_client_connection *connection, const struct ordo_wire_message *message);
-/* Tells requests for history that no answer will come; `doc` NULL: all of them. */
-void connection_fail_history(struct ordo_client_connection *connection, const struct ordo_client_doc *doc,
+/* Tells those who asked that no answer will come; `doc` NULL: all of them. */
+void connection_fail_asked(struct ordo_client_connection *connection, const struct ordo_client_doc *doc,
                              uint32_t code, struct ordo_slice message);
 
 #endif

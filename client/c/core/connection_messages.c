@@ -1,4 +1,6 @@
 /* What arrives once the connection is ready, sorted to documents and requests. */
+#include <stdio.h>
+
 #include "client/c/core/connection_internal.h"
 #include "client/c/core/doc_internal.h"
 #include "common/limits.h"
@@ -57,12 +59,12 @@ static size_t collect_ops(struct ordo_client_connection *connection, struct ordo
 }
 
 /* Takes the request out before it is told: its listener may ask for more. */
-static bool take_history(struct ordo_client_connection *connection, uint32_t request, bool is_last,
-                         struct history_request *out) {
-    for (size_t i = 0; i < connection->history_count; i++) {
-        if (connection->history[i].request != request) continue;
-        *out = connection->history[i];
-        if (is_last) connection->history[i] = connection->history[--connection->history_count];
+static bool take_asked(struct ordo_client_connection *connection, uint32_t request, bool is_last,
+                         struct asked *out) {
+    for (size_t i = 0; i < connection->asked_count; i++) {
+        if (connection->asked[i].request != request) continue;
+        *out = connection->asked[i];
+        if (is_last) connection->asked[i] = connection->asked[--connection->asked_count];
         return true;
     }
     return false;
@@ -70,46 +72,77 @@ static bool take_history(struct ordo_client_connection *connection, uint32_t req
 
 static void history(struct ordo_client_connection *connection, const struct ordo_wire_message *message) {
     const struct ordo_wire_history *part = &message->history;
-    struct history_request request;
-    if (!take_history(connection, message->request, !part->more, &request)) return;
+    struct asked request;
+    if (!take_asked(connection, message->request, !part->more, &request)) return;
     size_t count = collect_ops(connection, part->body);
-    request.listener(request.user, &(struct ordo_client_history){.ops = connection->history_ops,
+    if (request.history == NULL) return; /* an answer to something else */
+    request.history(request.user, &(struct ordo_client_history){.ops = connection->history_ops,
                                                                  .op_count = count,
                                                                  .has_content = part->content.is_present,
                                                                  .content_seq = part->content.seq,
                                                                  .content_deleted = part->content.deleted,
                                                                  .content = part->content.bytes,
+                                                                 .content_timestamp_ms = part->timestamp_ms,
+                                                                 .content_created_seq = part->created_seq,
+                                                                 .content_deleted_seq = part->deleted_seq,
+                                                                 .begin_seq = part->begin_seq,
+                                                                 .forgotten_seq = part->forgotten_seq,
                                                                  .horizon = part->horizon,
                                                                  .head = part->head,
                                                                  .more = part->more});
 }
 
-static void tell_failed(const struct history_request *request, uint32_t code, struct ordo_slice message) {
-    request->listener(request->user, &(struct ordo_client_history){.error_code = code, .error_message = message});
+static void tell_failed(const struct asked *request, uint32_t code, struct ordo_slice message) {
+    if (request->history != NULL) {
+        request->history(request->user, &(struct ordo_client_history){.error_code = code, .error_message = message});
+        return;
+    }
+    struct ordo_client_forgotten forgotten = {.error_code = code};
+    snprintf(forgotten.error_message, sizeof forgotten.error_message, "%.*s", (int)message.size, (const char *)message.data);
+    request->forgotten(request->user, &forgotten);
 }
 
-void connection_fail_history(struct ordo_client_connection *connection, const struct ordo_client_doc *doc,
+static void forgotten(struct ordo_client_connection *connection, const struct ordo_wire_message *message) {
+    struct asked request;
+    if (!take_asked(connection, message->request, true, &request) || request.forgotten == NULL) return;
+    request.forgotten(request.user, &(struct ordo_client_forgotten){.head = message->forgotten_head});
+}
+
+void connection_fail_asked(struct ordo_client_connection *connection, const struct ordo_client_doc *doc,
                              uint32_t code, struct ordo_slice message) {
-    for (size_t i = 0; i < connection->history_count;) {
-        struct history_request request = connection->history[i];
+    for (size_t i = 0; i < connection->asked_count;) {
+        struct asked request = connection->asked[i];
         if (doc != NULL && request.doc != doc) {
             i++;
             continue;
         }
-        connection->history[i] = connection->history[--connection->history_count];
+        connection->asked[i] = connection->asked[--connection->asked_count];
         tell_failed(&request, code, message);
     }
+}
+
+/* False: the document is not open now. */
+static bool ask(struct ordo_client_connection *connection, struct asked asked) {
+    if (connection->state != ORDO_CLIENT_READY || asked.doc->handle == 0) return false;
+    asked.request = connection_next_request(connection);
+    connection->asked =
+        connection_grow(connection->asked, connection->asked_count, &connection->asked_capacity, sizeof *connection->asked);
+    connection->asked[connection->asked_count++] = asked;
+    connection_wake(connection);
+    return true;
+}
+
+ordo_err ordo_client_connection_forget(struct ordo_client_connection *connection, struct ordo_client_doc *doc,
+                                       uint64_t lineage, ordo_client_forgotten_listener listener, void *user) {
+    if (!ask(connection, (struct asked){.doc = doc, .forgotten = listener, .user = user})) return ORDO_ERR_UNAVAILABLE;
+    ordo_wire_write_forget(&connection->out, connection->next_request, doc->handle, lineage);
+    return ORDO_OK;
 }
 
 ordo_err ordo_client_connection_read_history(struct ordo_client_connection *connection, struct ordo_client_doc *doc,
                                              const struct ordo_client_history_request *request,
                                              ordo_client_history_listener listener, void *user) {
-    if (connection->state != ORDO_CLIENT_READY || doc->handle == 0) return ORDO_ERR_UNAVAILABLE;
-    connection_next_request(connection);
-    connection->history = connection_grow(connection->history, connection->history_count,
-                                          &connection->history_capacity, sizeof *connection->history);
-    connection->history[connection->history_count++] = (struct history_request){
-        .request = connection->next_request, .doc = doc, .listener = listener, .user = user};
+    if (!ask(connection, (struct asked){.doc = doc, .history = listener, .user = user})) return ORDO_ERR_UNAVAILABLE;
     bool by_time = request->content && request->at_seq == 0 && request->at_time_ms != 0;
     ordo_wire_write_read_history(&connection->out, connection->next_request, doc->handle,
                                  &(struct ordo_wire_read_history){.from_seq = request->from_seq,
@@ -120,14 +153,13 @@ ordo_err ordo_client_connection_read_history(struct ordo_client_connection *conn
                                                                   .at_time_ms = request->at_time_ms,
                                                                   .has_at_seq = request->content && !by_time,
                                                                   .has_at_time = by_time});
-    connection_wake(connection);
     return ORDO_OK;
 }
 
-void ordo_client_connection_cancel_history(struct ordo_client_connection *connection, const void *user) {
-    for (size_t i = 0; i < connection->history_count;) {
-        if (connection->history[i].user == user)
-            connection->history[i] = connection->history[--connection->history_count];
+void ordo_client_connection_cancel(struct ordo_client_connection *connection, const void *user) {
+    for (size_t i = 0; i < connection->asked_count;) {
+        if (connection->asked[i].user == user)
+            connection->asked[i] = connection->asked[--connection->asked_count];
         else i++;
     }
 }
@@ -137,7 +169,7 @@ void ordo_client_connection_cancel_history(struct ordo_client_connection *connec
 static void error(struct ordo_client_connection *connection, const struct ordo_wire_message *message) {
     struct ordo_client_doc *doc = doc_by_request(connection, message->request);
     struct ordo_client_doc *ended = message->request == 0 ? connection_doc_by_handle(connection, message->doc) : NULL;
-    struct history_request request;
+    struct asked request;
     if (ended != NULL) {
         connection_leave(connection, ended); /* should it be open after all, it is not in the way of the next Open */
         ordo_client_doc_ended(ended, connection->now_ms);
@@ -147,7 +179,7 @@ static void error(struct ordo_client_connection *connection, const struct ordo_w
         if (doc->handle != 0) connection_unbind(connection, doc); /* refused after its first part */
         ordo_client_doc_open_refused(doc, &message->error, connection->now_ms);
         connection_queue(connection, doc);
-    } else if (message->request != 0 && take_history(connection, message->request, true, &request)) {
+    } else if (message->request != 0 && take_asked(connection, message->request, true, &request)) {
         tell_failed(&request, message->error.code, message->error.message);
     } else if (connection->options.error != NULL) {
         connection->options.error(connection->options.user, message->error.code, message->error.message);
@@ -185,6 +217,7 @@ void connection_dispatch(struct ordo_client_connection *connection, const struct
         break;
     case ORDO_WIRE_OPENED: opened(connection, message); break;
     case ORDO_WIRE_HISTORY: history(connection, message); break;
+    case ORDO_WIRE_FORGOTTEN: forgotten(connection, message); break;
     case ORDO_WIRE_ERROR: error(connection, message); break;
     case ORDO_WIRE_GO_AWAY:
         connection->go_away_ms = message->go_away.reconnect_after_ms + 1;

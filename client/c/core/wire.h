@@ -26,6 +26,7 @@ enum ordo_wire_kind { /* the field numbers in ServerMessage */
     ORDO_WIRE_GO_AWAY = 11,
     ORDO_WIRE_ERROR = 12,
     ORDO_WIRE_PONG = 13,
+    ORDO_WIRE_FORGOTTEN = 20,
 };
 
 /* The op members of Committed; further types have numbers from ORDO_WIRE_OP_TYPES on. */
@@ -60,7 +61,7 @@ struct ordo_wire_opened {
 struct ordo_wire_history {
     struct ordo_slice body; /* its `ops`: ORDO_WIRE_HISTORY_OPS */
     struct ordo_wire_content content;
-    uint64_t horizon, head;
+    uint64_t horizon, head, begin_seq, forgotten_seq, timestamp_ms, created_seq, deleted_seq;
     bool more;
 };
 struct ordo_wire_welcome {
@@ -120,6 +121,7 @@ struct ordo_wire_message {
         struct ordo_wire_go_away go_away;
         struct ordo_wire_error error;
         uint64_t pong;
+        uint64_t forgotten_head;
     };
 };
 
@@ -169,6 +171,7 @@ void ordo_wire_write_presence(struct ordo_buffer *frame, uint32_t doc, struct or
                               const struct ordo_wire_range *ranges, size_t range_count, bool clear);
 void ordo_wire_write_read_history(struct ordo_buffer *frame, uint32_t request, uint32_t doc,
                                   const struct ordo_wire_read_history *read);
+void ordo_wire_write_forget(struct ordo_buffer *frame, uint32_t request, uint32_t doc, uint64_t lineage);
 void ordo_wire_write_ping(struct ordo_buffer *frame, uint64_t nonce);
 /* A CreateDocument, as the op of a submit; `text`: its content, as an op on the empty document. */
 void ordo_wire_append_create(struct ordo_buffer *out, struct ordo_slice type, struct ordo_slice text);

@@ -146,6 +146,11 @@ static bool read_history(struct ordo_slice bytes, struct ordo_wire_history *out)
         case 3: ok = get_number(&field, &out->horizon); break;
         case 4: ok = get_number(&field, &out->head); break;
         case 5: ok = get_flag(&field, &out->more); break;
+        case 6: ok = get_number(&field, &out->begin_seq); break;
+        case 7: ok = get_number(&field, &out->forgotten_seq); break;
+        case 8: ok = get_number(&field, &out->timestamp_ms); break;
+        case 9: ok = get_number(&field, &out->created_seq); break;
+        case 10: ok = get_number(&field, &out->deleted_seq); break;
         default: break;
         }
         if (!ok) return false;
@@ -298,6 +303,7 @@ static bool read_body(struct ordo_slice bytes, struct ordo_wire_message *out) {
         out->error = (struct ordo_wire_error){.code = (uint32_t)number, .message = text};
         return true;
     case ORDO_WIRE_PONG: return read_pair(bytes, 1, 0, &out->pong, &text);
+    case ORDO_WIRE_FORGOTTEN: return read_pair(bytes, 1, 0, &out->forgotten_head, &text);
     }
     return false;
 }
@@ -315,7 +321,7 @@ static bool read_message(struct ordo_slice bytes, struct ordo_wire_message *out)
             ok = get_number32(&field, &out->request);
         } else if (field.number == 2) {
             ok = get_number32(&field, &out->doc);
-        } else if (field.number <= ORDO_WIRE_PONG) {
+        } else if (field.number <= ORDO_WIRE_PONG || field.number == ORDO_WIRE_FORGOTTEN) {
             out->kind = (enum ordo_wire_kind)field.number;
             ok = get_bytes(&field, &body);
         }

@@ -13,6 +13,7 @@ enum { /* field numbers */
     BODY_HISTORY = 8,
     BODY_AUTHENTICATE = 9,
     BODY_PING = 10,
+    BODY_FORGET = 20,
 };
 
 static void append_tag(struct ordo_buffer *out, uint32_t field, uint32_t wire_type) {
@@ -118,6 +119,12 @@ void ordo_wire_write_read_history(struct ordo_buffer *frame, uint32_t request, u
     if (read->has_at_seq) append_number_always(frame, 3, read->at_seq);
     else if (read->has_at_time) append_number_always(frame, 4, read->at_time_ms);
     wrap(frame, start, request, doc, BODY_HISTORY);
+}
+
+void ordo_wire_write_forget(struct ordo_buffer *frame, uint32_t request, uint32_t doc, uint64_t lineage) {
+    size_t start = frame->size;
+    ordo_field_append_varint(frame, 1, lineage);
+    wrap(frame, start, request, doc, BODY_FORGET);
 }
 
 void ordo_wire_write_ping(struct ordo_buffer *frame, uint64_t nonce) {

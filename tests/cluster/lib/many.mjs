@@ -126,7 +126,7 @@ export class Many extends Base {
   async until(holds, what, timeoutMs = 120_000) {
     let seen;
     await eventually(async () => holds(seen = await this.status()), what, timeoutMs).catch((error) => {
-      throw new Error(`${error.message}\n${JSON.stringify(seen, null, 1).slice(0, 4000)}`);
+      throw new Error(`${error.message}\n${JSON.stringify(seen ?? null, null, 1).slice(0, 4000)}`);
     });
     return seen;
   }
