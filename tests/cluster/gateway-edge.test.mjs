@@ -3,6 +3,9 @@ import test from "node:test";
 import assert from "node:assert/strict";
 import net from "node:net";
 import { once } from "node:events";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { Cluster, withCluster } from "./lib/cluster.mjs";
 import { RawConnection, insertAtStart } from "./lib/raw.mjs";
@@ -49,6 +52,52 @@ test("health, readiness and metrics are told over HTTP", (t) => withCluster(t, n
   for (let status = 200; status !== 503;) ({ status } = await get(cluster, "/readyz"));
   assert.equal((await get(cluster, "/healthz")).status, 200);
 }));
+
+test("the files of a folder are served, and nothing else", async (t) => {
+  const site = await mkdtemp(join(tmpdir(), "ordo-site-"));
+  t.after(() => rm(site, { recursive: true, force: true }));
+  const large = randomBytes(400_000).toString("base64");
+  await mkdir(join(site, "app"));
+  await writeFile(join(site, "index.html"), "<p>page</p>");
+  await writeFile(join(site, "app", "large.js"), large);
+  await writeFile(join(site, "app", "empty.css"), "");
+  await writeFile(join(site, ".hidden.txt"), "secret");
+  await writeFile(join(site, "program.sh"), "secret");
+  await symlink("/etc/hostname", join(site, "link.txt"));
+  await withCluster(t, new Cluster({ gatewayArgs: ["--static", site] }), async (cluster) => {
+    const page = await fetch(`http://${origin(cluster)}/`);
+    assert.equal(await page.text(), "<p>page</p>");
+    assert.equal(page.headers.get("content-type"), "text/html; charset=utf-8");
+    assert.match(page.headers.get("content-security-policy"), /^default-src 'none'; script-src 'self';/);
+    assert.equal(page.headers.get("x-content-type-options"), "nosniff");
+    const etag = page.headers.get("etag");
+    assert.equal((await fetch(`http://${origin(cluster)}/`, { headers: { "if-none-match": etag } })).status, 304);
+    assert.equal((await get(cluster, "/app/large.js")).text, large);
+    assert.deepEqual(await get(cluster, "/app/empty.css"), { status: 200, text: "" });
+    await writeFile(join(site, "late.html"), "not there at the start");
+    const others = ["/.hidden.txt", "/program.sh", "/link.txt", "/late.html", "/app", "/app/", "/app/../../etc/hostname",
+                    "/%2e%2e/etc/hostname", "/app/large.js%00.html", "//etc/hostname"];
+    for (const path of others) assert.match(await statusOf(cluster, path), /^(404|closed)$/, path);
+    assert.equal((await get(cluster, "/healthz")).text, "ok\n");
+    // Many readers at once, none of whom waits for another.
+    const answers = await Promise.all(Array.from({ length: 20 }, () => get(cluster, "/app/large.js")));
+    assert.ok(answers.every((answer) => answer.text === large));
+  });
+});
+
+/** `fetch` would tidy the path up. */
+async function statusOf(cluster, path) {
+  const { hostname, port } = new URL(cluster.url);
+  const socket = net.connect({ host: hostname, port });
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+  let answer = "";
+  for await (const bytes of socket) {
+    answer += bytes;
+    if (answer.includes("\r\n")) break;
+  }
+  socket.destroy();
+  return answer.split(" ")[1] ?? "closed";
+}
 
 test("a message in fragments is one message", (t) => withCluster(t, new Cluster(), async (cluster) => {
   const { socket, bytes } = await connectByHand(cluster);

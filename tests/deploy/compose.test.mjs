@@ -1,6 +1,6 @@
-// deploy/docker-compose.yml for real: a cluster comes up, is edited from outside, grows while it is edited, loses processes of
-// every kind, shrinks, goes down, and comes back with everything that was acknowledged. One test with steps, because each
-// step needs the one before.
+// deploy/docker-compose.yml for real: a cluster comes up, is edited from outside, grows while it is edited, loses processes
+// of every kind, shrinks, goes down, comes back with everything that was acknowledged, and is restored from a backup. One
+// test with steps, because each step needs the one before.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
@@ -10,7 +10,7 @@ import { Compose, findCompose } from "./lib/engine.mjs";
 const MINUTE_MS = 60_000;
 const TEXT = "Grüße, 日本 😀\nsecond line\n";
 const SLOTS = 1024, DOCS = 60;
-const BACKUPS = "/var/backups/ordo";
+const STORES = "/var/lib/ordo/stores", BACKUPS = "/var/backups/ordo";
 const DIRECTORY = "etcd:http://etcd:2379/ordo";
 const found = await findCompose();
 const skip = typeof found === "string" ? found : false;
@@ -32,7 +32,11 @@ before(async () => {
 after(async () => { if (compose) await compose.run("down", "--volumes", "--timeout=5"); });
 
 const put = (name, text) => run("ordo", ["doc", "put", name, "--url", url], { input: text });
-const cat = async (name) => (await run("ordo", ["doc", "cat", name, "--url", url])).stdout;
+async function cat(name) {
+  const { code, stdout, stderr } = await run("ordo", ["doc", "cat", name, "--url", url]);
+  assert.equal(code, 0, `${name}: ${stderr}`);
+  return stdout;
+}
 const load = (collection, seconds) =>
   run("ordo-load", ["--url", url, "--collection", collection, "--docs", DOCS, "--clients", "2", "--rate", "100", "--verify",
                     "--duration", seconds, "--settle", "120"].map(String), { timeoutMs: 10 * MINUTE_MS });
@@ -64,7 +68,7 @@ function underLoad(collection, seconds) {
   } };
 }
 
-test("docker-compose: up, edited, grown, killed, shrunk, down and up again", { skip, timeout: 60 * MINUTE_MS }, async (t) => {
+test("docker-compose, from its first start to its restore", { skip, timeout: 60 * MINUTE_MS }, async (t) => {
   const steps = [];
   const step = (name, act) => t.test(name, { skip: steps.includes("failed") && "an earlier step failed" }, async () => {
     try {
@@ -116,10 +120,21 @@ test("docker-compose: up, edited, grown, killed, shrunk, down and up again", { s
   await step("down and up again: everything is still there", async () => {
     await compose.run("down");
     await compose.run("up", "-d", "--scale", "shard=4", "--scale", "gateway=2");
-    await served();
+    await settled(4, 2);
     assert.equal(await cat("notes/a"), TEXT);
     for (const collection of ["growing", "crashing", "shrinking"])
       for (let i = 0; i < DOCS; i++) assert.notEqual(await cat(`${collection}/${i}`), "", `${collection}/${i}`);
-    await settled(4, 2);
+  });
+
+  await step("stores and directory lost: the backup makes a cluster of it again, as it was then", async () => {
+    await put("notes/a", "what is written after the backup is not in it");
+    await compose.run("down");
+    await compose.removeVolume("stores");
+    await compose.removeVolume("etcd");
+    await compose.ordo("restore", BACKUPS, "--into", STORES);
+    await compose.run("up", "-d", "--scale", "shard=2");
+    await settled(4, 1);
+    assert.equal(await cat("notes/a"), TEXT);
+    for (let i = 0; i < DOCS; i++) assert.notEqual(await cat(`growing/${i}`), "", `growing/${i}`);
   });
 });

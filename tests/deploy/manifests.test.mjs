@@ -1,5 +1,5 @@
 // The Kubernetes manifests: valid by the published schema, and in agreement with each other, with the images and with the
-// options that our programs know. Without a cluster this is as far as it goes.
+// options that our programs know. That is as far as it goes without a cluster.
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -57,13 +57,14 @@ test("the kustomizations name every manifest, and every image", () => {
       assert.deepEqual(object.components.map((name) => join(folder, name)), [components[0].folder]);
   const images = components[0].object.images.map(({ name }) => name).sort();
   assert.deepEqual([...new Set(allContainers().map(({ container }) => container.image))].sort(), images);
-  const targets = [...readFileSync(join(DEPLOY, "Dockerfile"), "utf8").matchAll(/^FROM \S+ AS (\S+)$/gm)].map(([, name]) => name);
+  const dockerfile = readFileSync(join(DEPLOY, "Dockerfile"), "utf8");
+  const targets = [...dockerfile.matchAll(/^FROM \S+ AS (\S+)$/gm)].map(([, name]) => name);
   for (const image of images) assert.ok(targets.includes(image.replace(/^ordo-/, "")), `deploy/Dockerfile makes ${image}`);
 });
 
 test("selectors find their pods, and ports their names", () => {
   for (const workload of ofKind("StatefulSet", "Deployment"))
-    assert.ok(selected(workload.spec.selector).length === 1 && selected(workload.spec.selector)[0] === workload, title(workload));
+    assert.deepEqual(selected(workload.spec.selector), [workload], title(workload));
   for (const service of ofKind("Service")) {
     const [workload, ...more] = selected({ matchLabels: service.spec.selector });
     assert.ok(workload && more.length === 0, title(service));
@@ -84,8 +85,8 @@ test("what serves may lose one pod at a time, and keeps its volumes", () => {
   for (const workload of ofKind("StatefulSet", "Deployment")) {
     assert.equal(ofKind("PodDisruptionBudget").filter(({ spec }) => selected(spec.selector)[0] === workload).length, 1,
                  `${title(workload)} has one budget`);
-    const { volumes = [], } = podSpec(workload);
-    const known = [...volumes, ...(workload.spec.volumeClaimTemplates ?? []).map(({ metadata }) => metadata)].map(({ name }) => name);
+    const claims = (workload.spec.volumeClaimTemplates ?? []).map(({ metadata }) => metadata);
+    const known = [...(podSpec(workload).volumes ?? []), ...claims].map(({ name }) => name);
     for (const { volumeMounts = [] } of containersOf(workload))
       for (const { name } of volumeMounts) assert.ok(known.includes(name), `${title(workload)}: volume ${name}`);
   }

@@ -48,6 +48,9 @@ static void endpoints_and_defaults_are_understood(void **state) {
     assert_int_equal(options.core.outbox_size_max, 65536);
     assert_string_equal(options.name, "g7");
     assert_false(options.core.has_directory);
+    assert_null(options.site_folder);
+    options = ACCEPTED(SHARD, "--static", "/srv/page");
+    assert_string_equal(options.site_folder, "/srv/page");
 }
 
 static void a_directory_takes_the_place_of_the_one_shard(void **state) {

@@ -13,14 +13,20 @@ export const AUTHOR_COLORS = ["#4f46e5", "#be185d", "#0f766e", "#c2410c", "#7c3a
 const look = EditorView.theme({
   "&": { height: "100%", fontSize: "17px", color: "var(--ink)", backgroundColor: "transparent" },
   "&.cm-focused": { outline: "none" },
-  ".cm-scroller": { fontFamily: "ui-serif, Charter, Georgia, 'Noto Serif', serif", lineHeight: "1.7", padding: "30px clamp(16px, 5%, 60px) 40vh" },
+  ".cm-scroller": {
+    fontFamily: "ui-serif, Charter, Georgia, 'Noto Serif', serif", lineHeight: "1.7", padding: "30px clamp(16px, 5%, 60px) 40vh",
+  },
   ".cm-content": { caretColor: "var(--accent)", padding: "0" },
   ".cm-line": { padding: "0" },
   ".cm-cursor": { borderLeft: "2px solid var(--accent)" },
-  "&.cm-focused .cm-selectionBackground, .cm-selectionBackground": { background: "color-mix(in srgb, var(--accent) 28%, transparent) !important" },
+  "&.cm-focused .cm-selectionBackground, .cm-selectionBackground": {
+    background: "color-mix(in srgb, var(--accent) 28%, transparent) !important",
+  },
   ".cm-placeholder": { color: "var(--faint)" },
   ".cm-panels": { backgroundColor: "var(--ground)", color: "var(--ink)", borderColor: "var(--line)" },
-  ".cm-panel input, .cm-panel button": { backgroundImage: "none", backgroundColor: "var(--paper)", color: "var(--ink)", border: "1px solid var(--line)", borderRadius: "6px" },
+  ".cm-panel input, .cm-panel button": {
+    backgroundImage: "none", backgroundColor: "var(--paper)", color: "var(--ink)", border: "1px solid var(--line)", borderRadius: "6px",
+  },
   ...Object.fromEntries(AUTHOR_COLORS.map((color, i) => [`.author-${i}`,
     { backgroundColor: `color-mix(in srgb, ${color} 20%, transparent)`, borderBottom: `2px solid ${color}` }])),
 });
@@ -56,7 +62,7 @@ export function showEditor(parent: HTMLElement, doc: Document): EditorView {
 const setRuns = StateEffect.define<DecorationSet>();
 const runs = StateField.define<DecorationSet>({
   create: () => Decoration.none,
-  update: (value, transaction) => transaction.effects.find((effect) => effect.is(setRuns))?.value ?? value.map(transaction.changes),
+  update: (value, { effects, changes }) => effects.find((effect) => effect.is(setRuns))?.value ?? value.map(changes),
   provide: (field) => EditorView.decorations.from(field),
 });
 const marks = AUTHOR_COLORS.map((_, i) => Decoration.mark({ class: `author-${i}` }));
@@ -82,7 +88,8 @@ export class PastView {
       if (author !== undefined) builder.add(at, at + length, marks[numberOf(author) % marks.length]!);
       at += length;
     }
-    this.#view.dispatch({ changes: { from: 0, to: this.#view.state.doc.length, insert: text }, effects: setRuns.of(builder.finish()) });
+    const changes = { from: 0, to: this.#view.state.doc.length, insert: text };
+    this.#view.dispatch({ changes, effects: setRuns.of(builder.finish()) });
   }
 
   destroy(): void { this.#view.destroy(); }

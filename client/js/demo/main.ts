@@ -73,7 +73,8 @@ class Page {
     });
     doc.on("people", () => this.#showPeople());
     doc.on("givenBack", ({ inserted, message }) => {
-      if (inserted !== "") notice(`This could not be saved${message === "" ? "" : ` (${message})`}. It is no longer in the text:`, inserted);
+      const why = message === "" ? "" : ` (${message})`;
+      if (inserted !== "") notice(`This could not be saved${why}. It is no longer in the text:`, inserted);
     });
     doc.on("guessed", ({ isSaved, inserted }) => notice(isSaved
       ? "You were away for long. Please check that this is in the text:"

@@ -2,6 +2,14 @@
 import { type TextOp, positionAfter } from "./ot/op.js";
 import type { Rope } from "./ot/rope.js";
 
+/** An anchor that can be written down: for comments and bookmarks that outlive the page. Positions count code points. */
+export interface SavedAnchor {
+  readonly lineage: number;
+  readonly seq: number;
+  readonly position: number;
+  readonly side: -1 | 1;
+}
+
 export class Anchor {
   /** `points`: code points; `side`: whether what is inserted exactly there comes before it (1) or behind it (-1). */
   constructor(private points: number, readonly side: -1 | 1, private readonly owner: Anchors) {}
@@ -13,6 +21,9 @@ export class Anchor {
   remove(): void { this.owner.remove(this); }
 
   /** @internal */
+  get inPoints(): number { return this.points; }
+
+  /** @internal */
   move(op: TextOp): void { this.points = positionAfter(op, this.points, this.side > 0); }
 }
 
@@ -21,8 +32,10 @@ export class Anchors {
 
   constructor(readonly text: Rope) {}
 
-  add(position: number, side: -1 | 1): Anchor {
-    const anchor = new Anchor(this.text.toPoints(position), side, this);
+  add(position: number, side: -1 | 1): Anchor { return this.addPoints(this.text.toPoints(position), side); }
+
+  addPoints(points: number, side: -1 | 1): Anchor {
+    const anchor = new Anchor(points, side, this);
     this.#anchors.add(anchor);
     return anchor;
   }

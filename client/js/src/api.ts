@@ -1,4 +1,4 @@
-export { Anchor } from "./anchors.js";
+export type { Anchor, SavedAnchor } from "./anchors.js";
 export type { Change } from "./changes.js";
 export { Client, type ClientEvents, type ConnectOptions, type OpenOptions } from "./client.js";
 export type { GivenBack, GiveBackReason, Guess, Status } from "./core/types.js";

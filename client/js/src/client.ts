@@ -1,15 +1,15 @@
 /** A client of an Ordo cluster: one connection (more only where records speak with several identities) and the documents that
  * are open on it. */
-import { type DocOptions, isUnsettled } from "./core/types.js";
+import { type DocOptions, type DocRecord, isUnsettled } from "./core/types.js";
 import type { Doc } from "./core/doc.js";
 import { Document } from "./document.js";
 import { Emitter } from "./emitter.js";
 import { OrdoError } from "./errors.js";
 import type { Platform } from "./platform/platform.js";
-import { Session, drawClientId } from "./session.js";
+import { Dialer, drawClientId } from "./dialer.js";
 import { type Hold, type Storage, storageName } from "./storage/storage.js";
 import { utf8Size } from "./ot/unicode.js";
-import type { ClientId } from "./wire/ids.js";
+import { type ClientId, isClientId } from "./wire/ids.js";
 
 const NAME_SIZE_MAX = 128;
 const SAVE_AFTER_MS = 250; // what was typed and is not on its way
@@ -47,7 +47,7 @@ export interface ClientEvents {
 interface Opened {
   readonly document: Document;
   count: number;
-  session: Session | undefined;
+  dialer: Dialer | undefined;
   doc: Doc | undefined;
   hold: Hold | undefined;
   saveTimer: ReturnType<typeof setTimeout> | undefined;
@@ -56,12 +56,15 @@ interface Opened {
   isClosed: boolean;
 }
 
+/** What was stored may be anything: it is looked at closely when it is restored, and thrown away if it is no record. */
+const hasFlight = ({ flight, clientId }: DocRecord): boolean => flight != null && isClientId(clientId);
+
 export class Client extends Emitter<ClientEvents> {
   readonly #platform: Platform;
   readonly #options: ConnectOptions;
   readonly #storage: Storage | undefined;
-  readonly #sessions: Session[] = [];
-  #main: Session | undefined; // of them, the one under the identity of this page
+  readonly #dialers: Dialer[] = [];
+  #main: Dialer | undefined; // of them, the one under the identity of this page
   readonly #opened = new Map<string, Opened>();
   readonly #recovering = new Set<Promise<void>>();
   readonly #giveUps = new Set<() => void>(); // of edits that are being recovered: their record stays
@@ -76,8 +79,8 @@ export class Client extends Emitter<ClientEvents> {
     this.#platform = platform;
     this.#storage = options.storage === undefined ? platform.storage() : options.storage ?? undefined;
     this.#stopWatching = platform.watch({
-      awake: () => this.#sessions.forEach((session) => session.retryNow()),
-      offline: () => this.#sessions.forEach((session) => session.connection.drop()),
+      awake: () => this.#dialers.forEach((dialer) => dialer.retryNow()),
+      offline: () => this.#dialers.forEach((dialer) => dialer.connection.drop()),
       leaving: () => this.#saveAll(),
     });
   }
@@ -102,7 +105,7 @@ export class Client extends Emitter<ClientEvents> {
         edited: () => this.#edited(opened),
         close: () => this.#close(key, opened),
       }),
-      count: 1, session: undefined, doc: undefined, hold: undefined, saveTimer: undefined, recovery: undefined,
+      count: 1, dialer: undefined, doc: undefined, hold: undefined, saveTimer: undefined, recovery: undefined,
       isDirty: false, isClosed: false,
     };
     this.#opened.set(key, opened);
@@ -116,12 +119,12 @@ export class Client extends Emitter<ClientEvents> {
   /** Works without a connection until `goOnline`, as if the network were gone. */
   goOffline(): void {
     this.#isPaused = true;
-    for (const session of this.#sessions) session.pause();
+    for (const dialer of this.#dialers) dialer.pause();
   }
 
   goOnline(): void {
     this.#isPaused = false;
-    for (const session of this.#sessions) session.resume();
+    for (const dialer of this.#dialers) dialer.resume();
   }
 
   get isOffline(): boolean { return this.#isPaused; }
@@ -136,7 +139,7 @@ export class Client extends Emitter<ClientEvents> {
     }));
     for (const giveUp of this.#giveUps) giveUp();
     await Promise.all(this.#recovering);
-    for (const session of this.#sessions) session.stop();
+    for (const dialer of this.#dialers) dialer.stop();
   }
 
   // --- opening ---------------------------------------------------------------------------------------------------
@@ -149,15 +152,15 @@ export class Client extends Emitter<ClientEvents> {
       return;
     }
     opened.hold = hold;
-    const session = this.#sessionFor(hold);
-    const doc = session.connection.open(options, {
+    const dialer = this.#dialerFor(hold);
+    const doc = dialer.connection.open(options, {
       ...opened.document.listener(),
       ...(hold !== undefined ? { store: (record) => void this.#store(opened, record) } : {}),
     });
-    opened.session = session;
+    opened.dialer = dialer;
     opened.doc = doc;
     if (hold?.record !== undefined && !doc.restore(hold.record)) await hold.remove().catch(() => {});
-    opened.document.attach(session.connection, doc);
+    opened.document.attach(dialer.connection, doc);
     const storage = this.#storage;
     if (storage === undefined) return;
     this.#recover(storage, name, options);
@@ -174,16 +177,16 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /** An op in flight can only be asked after under the identity that sent it. All else goes under one that was drawn for this
-   * page: whoever holds a slot of a document may have spoken with that record's identity about other documents, too. */
-  #sessionFor(hold: Hold | undefined): Session {
+   * page: whoever holds a seat of a document may have spoken with that record's identity about other documents, too. */
+  #dialerFor(hold: Hold | undefined): Dialer {
     const record = hold?.record;
-    if (record === undefined || record.flight === null) return (this.#main ??= this.#startSession(drawClientId(this.#platform)));
+    if (record === undefined || !hasFlight(record)) return (this.#main ??= this.#startDialer(drawClientId(this.#platform)));
     const { clientId } = record;
-    return this.#sessions.find((session) => session.connection.clientId === clientId) ?? this.#startSession(clientId);
+    return this.#dialers.find((dialer) => dialer.connection.clientId === clientId) ?? this.#startDialer(clientId);
   }
 
-  #startSession(clientId: ClientId): Session {
-    const session = new Session({
+  #startDialer(clientId: ClientId): Dialer {
+    const dialer = new Dialer({
       url: this.#options.url, platform: this.#platform, agent: this.#options.agent ?? "ordo-client/js", clientId,
       token: async () => {
         const { token } = this.#options;
@@ -192,9 +195,9 @@ export class Client extends Emitter<ClientEvents> {
       ready: (user) => this.emit("connected", user),
       error: (code, message) => this.emit("error", new OrdoError(code, message)),
     });
-    if (this.#isPaused) session.pause();
-    this.#sessions.push(session);
-    return session;
+    if (this.#isPaused) dialer.pause();
+    this.#dialers.push(dialer);
+    return dialer;
   }
 
   /** Edits that an instance which is gone could not send: a tab that was killed while others were open. They are sent from
@@ -211,8 +214,9 @@ export class Client extends Emitter<ClientEvents> {
   #sendOrphan(hold: Hold, options: DocOptions): Promise<void> {
     const { record } = hold;
     // One document is open once per connection, so this needs another than the page's own.
-    const session = record?.flight != null ? this.#sessionFor(hold) : this.#startSession(drawClientId(this.#platform));
-    const { connection } = session;
+    const isBound = record !== undefined && hasFlight(record);
+    const dialer = isBound ? this.#dialerFor(hold) : this.#startDialer(drawClientId(this.#platform));
+    const { connection } = dialer;
     return new Promise((resolve) => {
       let isOver = false;
       const finish = (isSettled: boolean): void => {
@@ -221,7 +225,7 @@ export class Client extends Emitter<ClientEvents> {
         this.#giveUps.delete(giveUp);
         queueMicrotask(async () => {
           connection.close(doc);
-          if (connection.docs.length === 0) this.#stopSession(session);
+          if (connection.docs.length === 0) this.#stopDialer(dialer);
           if (isSettled) await hold.remove().catch(() => {});
           hold.release();
           resolve();
@@ -240,15 +244,15 @@ export class Client extends Emitter<ClientEvents> {
         opened: look, statusChanged: look, acked: () => queueMicrotask(look),
         ...(told.givenBack !== undefined ? { givenBack: told.givenBack } : {}),
         ...(told.guessed !== undefined ? { guessed: told.guessed } : {}),
-        store: (next) => void hold.write(next).then(() => doc.stored(true, session.nowMs), () => doc.stored(true, session.nowMs)),
+        store: (next) => void hold.write(next).then(() => doc.stored(true, dialer.nowMs), () => doc.stored(true, dialer.nowMs)),
       });
       if (record === undefined || !isUnsettled(record) || !doc.restore(record)) finish(true);
     });
   }
 
-  #stopSession(session: Session): void {
-    session.stop();
-    this.#sessions.splice(this.#sessions.indexOf(session), 1);
+  #stopDialer(dialer: Dialer): void {
+    dialer.stop();
+    this.#dialers.splice(this.#dialers.indexOf(dialer), 1);
   }
 
   // --- storing ---------------------------------------------------------------------------------------------------
@@ -283,11 +287,11 @@ export class Client extends Emitter<ClientEvents> {
     this.#opened.delete(key);
     clearTimeout(opened.saveTimer);
     clearInterval(opened.recovery);
-    const { doc, session, hold } = opened;
+    const { doc, dialer, hold } = opened;
     opened.document.detach();
-    if (doc === undefined || session === undefined) return;
+    if (doc === undefined || dialer === undefined) return;
     const record = doc.hasContent && hold !== undefined ? doc.record() : undefined;
-    session.connection.close(doc);
+    dialer.connection.close(doc);
     if (record !== undefined && opened.hold !== undefined) await hold?.write(record).catch(() => {});
     hold?.release();
   }

@@ -1,6 +1,6 @@
 /** A document that an application has open: its text, edits, undo, who is here, its past. Positions are UTF-16 units, as
  * everywhere in JavaScript. */
-import { Anchor, Anchors } from "./anchors.js";
+import { type Anchor, Anchors, type SavedAnchor } from "./anchors.js";
 import { type Change, changesOf, invert } from "./changes.js";
 import type { Connection } from "./core/connection.js";
 import type { Doc, EditFault } from "./core/doc.js";
@@ -9,7 +9,7 @@ import { Emitter } from "./emitter.js";
 import { OrdoError } from "./errors.js";
 import { type PastContent, type PastEdit, readContent, readEdits } from "./history.js";
 import { diffOp } from "./ot/diff.js";
-import { EMPTY_OP, type TextOp, compose, isEmptyOp } from "./ot/op.js";
+import { EMPTY_OP, type TextOp, compose, isEmptyOp, positionAfter } from "./ot/op.js";
 import { Rope } from "./ot/rope.js";
 import { cleanText } from "./ot/unicode.js";
 import { type Identity, People, type Person, type Selection } from "./people.js";
@@ -178,6 +178,27 @@ export class Document extends Emitter<DocumentEvents> {
   /** A position that moves with the text. `side`: where it goes when something is inserted exactly there. */
   anchor(position: number, side: -1 | 1 = -1): Anchor { return this.#anchors.add(position, side); }
 
+  /** An anchor as data that outlives the page. */
+  saveAnchor(anchor: Anchor): SavedAnchor {
+    const { doc } = this.#attached();
+    return { lineage: doc.lineage, seq: doc.seq, position: doc.toConfirmed(anchor.inPoints), side: anchor.side };
+  }
+
+  /** The anchor that was saved, where the edits since have moved it. Needs a connection. Rejects with 410 if these edits are
+   * not kept any more, or the document was made anew. */
+  async restoreAnchor(saved: SavedAnchor): Promise<Anchor> {
+    let { position } = saved, next = saved.seq + 1;
+    for (;;) {
+      const { doc } = this.#attached();
+      if (doc.lineage !== saved.lineage) throw new OrdoError(410, "the document was made anew");
+      if (next > doc.seq) return this.#anchors.addPoints(doc.toShown(position, saved.side > 0), saved.side);
+      for (const { seq, op } of await this.history(next, doc.seq)) {
+        position = positionAfter(op, position, saved.side > 0);
+        next = seq + 1;
+      }
+    }
+  }
+
   #editable(): Doc {
     const doc = this.#doc, fault = doc === undefined || !this.#isReady ? "unopened" : doc.editFault;
     if (doc === undefined || fault !== undefined) throw faultError(fault ?? "unopened");
@@ -196,11 +217,11 @@ export class Document extends Emitter<DocumentEvents> {
     });
   }
 
-  #applyShown(op: TextOp): TextOp {
+  #applyShown(op: TextOp, author = ""): TextOp {
     const deleted: string[] = [];
     this.#shown.apply(op, deleted);
     this.#anchors.move(op);
-    this.#people.move(op);
+    this.#people.move(op, author);
     return invert(op, deleted);
   }
 
@@ -306,7 +327,7 @@ export class Document extends Emitter<DocumentEvents> {
   listener(): DocListener {
     return {
       opened: () => this.#checkReady(),
-      changed: (op) => this.#changed(op),
+      changed: (op, author) => this.#changed(op, author),
       givenBack: (given) => this.emit("givenBack", given),
       guessed: (guess) => this.emit("guessed", guess),
       statusChanged: () => this.#statusChanged(),
@@ -343,10 +364,10 @@ export class Document extends Emitter<DocumentEvents> {
   /** Of another's making, or because edits were given back. */
   #replaceShown(from: string, to: string): void { this.#changed(diffOp(from, to)); }
 
-  #changed(op: TextOp): void {
+  #changed(op: TextOp, author = ""): void {
     if (!this.#isReady || isEmptyOp(op)) return;
     const changes = changesOf(op, this.#shown);
-    this.#applyShown(op);
+    this.#applyShown(op, author);
     this.#undo.others(op);
     this.emit("change", { changes, origin: "remote", source: undefined });
   }

@@ -1,5 +1,5 @@
-type Listeners<Events> = { [Name in keyof Events]?: Set<(...args: Events[Name] extends unknown[] ? Events[Name] : never) => void> };
 type Args<Events, Name extends keyof Events> = Events[Name] extends unknown[] ? Events[Name] : never;
+type Listeners<Events> = { [Name in keyof Events]?: Set<(...args: Args<Events, Name>) => void> };
 
 /** Events with typed arguments. A listener that throws does not keep the others from being told. */
 export class Emitter<Events> {

@@ -47,11 +47,12 @@ export class People {
     return had;
   }
 
-  /** The text changed. A caret stands behind what its owner typed; that arrives with the next presence. */
-  move(op: TextOp): void {
-    for (const entry of this.#entries.values()) {
+  /** The text changed. What its owner types pushes a caret on, what others type at it does not. */
+  move(op: TextOp, author: string): void {
+    for (const [clientId, entry] of this.#entries) {
+      const isTheirs = clientId === author;
       entry.ranges = entry.ranges.map(({ anchor, head }) =>
-        ({ anchor: positionAfter(op, anchor, false), head: positionAfter(op, head, false) }));
+        ({ anchor: positionAfter(op, anchor, isTheirs), head: positionAfter(op, head, isTheirs) }));
     }
   }
 
@@ -64,7 +65,7 @@ export class People {
 }
 
 export const encodeIdentity = ({ name, color, data }: Identity, isIdle: boolean): Uint8Array =>
-  new TextEncoder().encode(JSON.stringify({ name, color, ...(data !== undefined ? { data } : {}), ...(isIdle ? { idle: true } : {}) }));
+  new TextEncoder().encode(JSON.stringify({ name, color, data, idle: isIdle || undefined })); // undefined ones are left out
 
 /** Everything in it comes from somebody else's client: anything may be missing, or be something else. */
 function decodeIdentity({ data, user }: Present): { identity: Identity; isIdle: boolean } {

@@ -166,6 +166,16 @@ real("anchors stay with their text", async ({ join }) => {
   b.insert(0, "😀 ");
   await sameText(b, a);
   assert.deepEqual([before.position, after.position], [9, 13]);
+  // Written down while an edit is not saved, and taken up by another client after more edits.
+  a.insert(0, "unsaved ");
+  const saved = JSON.parse(JSON.stringify(a.saveAnchor(after)));
+  await a.saved();
+  b.insert(0, "more ");
+  await b.saved();
+  const c = await open(join());
+  const again = await c.restoreAnchor(saved);
+  assert.equal(c.text.slice(again.position), "world");
+  await assert.rejects(c.restoreAnchor({ ...saved, lineage: 1 }), (error) => error.code === 410);
 });
 
 real("the past can be read, played and brought back", async ({ join }) => {

@@ -94,7 +94,7 @@ function commitOther(random, server) {
 
 function record(seed) {
   const random = new Random(seed), server = new ToyServer(random);
-  server.faults = { rateLimited: 5, unavailable: 5 };
+  server.faults = { rateLimited: 5, unavailable: 5, notOpen: 5, odd: 5 };
   server.partOps = 4;
   const client = new Recorded(random, server);
   for (let i = 0; i < 400; i++) {

@@ -61,13 +61,14 @@ class Client {
   /** One thing that may happen now. */
   step() {
     const { connection, random, socket } = this;
+    if (random.chance(3)) this.doc.save(); // as the edge does some time after an edit
     switch (random.below(6)) {
       case 0: this.tick(); break;
       case 1: if (socket !== undefined && socket.toServer.length > 0) this.world.server.receive(socket, socket.toServer.shift()); break;
       case 2:
       case 3: this.read(); break;
       case 4: this.send(); break;
-      case 5:
+      default:
         if (this.writing !== undefined) {
           const isWritten = !random.chance(5);
           if (isWritten) this.stored = this.writing;
@@ -144,7 +145,7 @@ class World {
       const client = random.pick(this.clients);
       client.step();
       if (random.chance(30)) client.type();
-      if (this.late.length > 0 && random.chance(10)) this.#deliverLate();
+      if (this.late.length > 0 && random.below(1000) < 15) this.#deliverLate();
       if (random.below(1000) < trouble.cuts) client.cut();
       if (random.below(1000) < trouble.crashes) client.crash();
       if (random.below(1000) < trouble.resyncs && client.socket !== undefined) {
@@ -234,8 +235,8 @@ const factor = Number(process.env.ORDO_SIM ?? 1);
 schedules("clients converge over messages that are late", 60 * factor, 3, 1500, {});
 schedules("clients converge over connections that break", 60 * factor, 3, 1500, { cuts: 10 });
 schedules("clients come back from their records", 60 * factor, 3, 1500, { cuts: 5, crashes: 8 });
-schedules("nothing is lost or doubled by resyncs and refusals", 60 * factor, 3, 1500, { cuts: 5, resyncs: 10, crashes: 3 },
-          (world) => { world.server.faults = { rateLimited: 10, unavailable: 10 }; });
+schedules("nothing is lost or doubled by resyncs and refusals", 60 * factor, 3, 1500, { cuts: 20, resyncs: 10, crashes: 3 },
+          (world) => { world.server.faults = { rateLimited: 10, unavailable: 10, notOpen: 10, renew: 2 }; });
 schedules("clients come back from behind the horizon", 60 * factor, 3, 1500, { cuts: 15, crashes: 5, horizon: 20 });
 schedules("and after the server has forgotten them", 60 * factor, 3, 1500, { cuts: 15, crashes: 5, horizon: 20, forgets: 10 });
 schedules("long answers come in parts and are taken in slices", 30 * factor, 4, 2000, { cuts: 10 },

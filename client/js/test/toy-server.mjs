@@ -4,6 +4,9 @@ import { lengthAfterValid, tieOf, transform } from "../dist/ot/op.js";
 import { Rope } from "../dist/ot/rope.js";
 import { NackCode, decodeClient, encodeServer } from "./wire.mjs";
 
+/** All but those that ask for another identity or for patience; one of them no client knows. */
+const ODD_CODES = [0, 1, 2, 3, 4, 6, 11, 12, 13, 14, 99];
+
 export class ToyServer {
   log = []; // { clientId, clientSeq, baseSeq, submitted, body: { kind, op, lineage }, connection }
   texts = [""]; // after each seq; undefined while deleted
@@ -13,6 +16,7 @@ export class ToyServer {
   permission = 2;
   authors = new Map(); // clientId → { clientSeq, serverSeq }
   connections = new Set();
+  spent = new Set(); // identities that cannot commit any more
   partOps = Infinity; // ops in one part of an Opened
 
   constructor(random) { this.random = random; }
@@ -98,8 +102,13 @@ export class ToyServer {
     const { client_seq: clientSeq, base_seq: baseSeq } = submit, { clientId, handle } = connection;
     const nack = (code, more = {}) => this.#send(connection, { doc: handle, nack: { client_seq: clientSeq, code, ...more } });
     if (connection.isEnded) return nack(NackCode.NOT_OPEN);
-    if (this.faults !== undefined && this.random.chance(this.faults.rateLimited)) return nack(NackCode.RATE_LIMITED, { retry_after_ms: 5 });
-    const isLost = this.faults !== undefined && this.random.chance(this.faults.unavailable);
+    const fault = (name) => this.random.chance(this.faults?.[name] ?? 0);
+    if (fault("rateLimited")) return nack(NackCode.RATE_LIMITED, { retry_after_ms: 5 });
+    if (fault("notOpen")) return nack(NackCode.NOT_OPEN);
+    if (fault("odd")) return nack(this.random.pick(ODD_CODES), { message: "odd" });
+    if (fault("renew")) this.spent.add(clientId);
+    if (this.spent.has(clientId)) return nack(this.random.pick([NackCode.REPLAYED, NackCode.CLIENT_ID_TAKEN]));
+    const isLost = fault("unavailable");
     if (isLost && this.random.chance(50)) return nack(NackCode.UNAVAILABLE);
     const submitted = JSON.stringify(submit);
     const known = this.log.findIndex((entry) => entry.clientId === clientId && entry.clientSeq === clientSeq);

@@ -67,6 +67,12 @@ export class Compose {
   /** Output of `ordo WORDS`, within the cluster's network and with its volumes. */
   ordo(...words) { return this.run("run", "--rm", "-T", "ordo", ...words); }
 
+  /** Removes a volume for good; no container may use it. */
+  async removeVolume(name) {
+    const { status, body } = await ask("DELETE", `/volumes/${this.project}_${name}`);
+    if (status !== 204) throw new Error(`removing the volume ${name}: ${status} ${JSON.stringify(body)}`);
+  }
+
   /** The containers of a service that run, as the engine inspects them. */
   async containers(service) {
     const label = [`com.docker.compose.project=${this.project}`, `com.docker.compose.service=${service}`,

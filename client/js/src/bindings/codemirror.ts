@@ -57,7 +57,6 @@ function step(view: EditorView, direction: "undo" | "redo"): boolean {
 }
 
 /** What a document may hold in another form than it was typed. */
-// eslint-disable-next-line no-control-regex
 const MADE_GOOD = /[\0\ud800-\udfff]/;
 
 class Binding implements PluginValue {
@@ -168,7 +167,8 @@ const people = StateField.define<readonly Person[]>({
 });
 
 const areDrawnAnew = (update: ViewUpdate): boolean =>
-  update.docChanged || update.viewportChanged || update.geometryChanged || update.startState.field(people) !== update.state.field(people);
+  update.docChanged || update.viewportChanged || update.geometryChanged ||
+  update.startState.field(people) !== update.state.field(people);
 
 class Marker implements LayerMarker {
   constructor(readonly rectangle: RectangleMarker, readonly person: Person, readonly isCaret: boolean) {}
@@ -206,8 +206,10 @@ function markers(view: EditorView, isCaret: boolean): Marker[] {
   return out;
 }
 
-const selectionLayer = layer({ above: false, class: "ordo-selections", update: areDrawnAnew, markers: (view) => markers(view, false) });
-const caretLayer = layer({ above: true, class: "ordo-carets", update: areDrawnAnew, markers: (view) => markers(view, true) });
+const layerOf = (isCaret: boolean): Extension => layer({
+  above: isCaret, class: isCaret ? "ordo-carets" : "ordo-selections", update: areDrawnAnew, markers: (view) => markers(view, isCaret),
+});
+const selectionLayer = layerOf(false), caretLayer = layerOf(true);
 
 const theme = EditorView.baseTheme({
   ".ordo-selection": { backgroundColor: "var(--ordo-person)", opacity: "0.25" },
@@ -217,7 +219,7 @@ const theme = EditorView.baseTheme({
   ".ordo-name": {
     position: "absolute", left: "-2px", bottom: "100%", padding: "1px 5px", borderRadius: "4px 4px 4px 0",
     backgroundColor: "var(--ordo-person)", color: "#fff", font: "600 11px/1.3 system-ui, sans-serif", whiteSpace: "nowrap",
-    animation: "ordo-name 4s forwards", // it covers what stands above, so it goes when its caret has not moved for a while
+    animation: "ordo-name 4s step-end forwards", // it covers what stands above, so it goes when its caret has not moved for a while
   },
-  "@keyframes ordo-name": { "0%, 80%": { opacity: "1" }, "100%": { opacity: "0" } },
+  "@keyframes ordo-name": { from: { visibility: "visible" }, to: { visibility: "hidden" } },
 });

@@ -5,7 +5,12 @@ import type { Document } from "../document.js";
 
 interface Disposable { dispose(): void }
 interface Position { readonly lineNumber: number; readonly column: number }
-interface Range { readonly startLineNumber: number; readonly startColumn: number; readonly endLineNumber: number; readonly endColumn: number }
+interface Range {
+  readonly startLineNumber: number;
+  readonly startColumn: number;
+  readonly endLineNumber: number;
+  readonly endColumn: number;
+}
 interface ContentChange { readonly rangeOffset: number; readonly rangeLength: number; readonly text: string }
 
 export interface MonacoModel {

@@ -1,5 +1,5 @@
-/** The confirmed content. For the record that is stored before each send it is kept as a text and the ops since, so that a keystroke
- * in a long document does not write all of it. */
+/** The confirmed content. For the record that is stored before each send it is kept as a text and the ops since, so that a
+ * keystroke in a long document does not write all of it. */
 import { type TextOp, applyOp } from "../ot/op.js";
 import { Rope } from "../ot/rope.js";
 

@@ -4,7 +4,7 @@
  * each event, and then for what to send. */
 import { diffOp } from "../ot/diff.js";
 import { LiveOp } from "../ot/live.js";
-import { EMPTY_OP, type TextOp, isEmptyOp, lengthAfterValid } from "../ot/op.js";
+import { EMPTY_OP, type TextOp, isEmptyOp, lengthAfterValid, positionAfter, positionBefore } from "../ot/op.js";
 import { NO_TYPING, typingOver, typingSplice } from "../ot/typing.js";
 import { cleanText } from "../ot/unicode.js";
 import type { ClientMessage, Range } from "../wire/client.js";
@@ -60,6 +60,26 @@ export class Doc {
   set touched(call: () => void) { this.#state.touched = call; }
 
   record(): DocRecord { return makeRecord(this.#state); }
+
+  /** A position in what is shown, as one in the confirmed content at `seq`. */
+  toConfirmed(position: number): number {
+    let at = position;
+    for (const live of this.#editsNewestFirst()) at = positionBefore(live.toOp(), at);
+    return at;
+  }
+
+  /** The other way round. */
+  toShown(position: number, movesRight: boolean): number {
+    let at = Math.min(position, this.#state.confirmed.points);
+    for (const live of this.#editsNewestFirst().reverse()) at = positionAfter(live.toOp(), at, movesRight);
+    return at;
+  }
+
+  #editsNewestFirst(): LiveOp[] {
+    const { pending, hasPending, editInFlight, isReshaping } = this.#state;
+    if (isReshaping) return [];
+    return [...(hasPending ? [pending] : []), ...(editInFlight !== undefined ? [editInFlight.live] : [])];
+  }
 
   // --- the application's side ------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ function beginFarewell(doc: DocState): Farewell {
 
 function endFarewell(doc: DocState, { op, shown }: Farewell, reason: GiveBackReason, code: number, message: string): void {
   const difference = diffOp(shown, doc.shownText());
-  if (!isEmptyOp(difference)) doc.listener.changed?.(difference);
+  if (!isEmptyOp(difference)) doc.listener.changed?.(difference, "");
   if (!isEmptyOp(op)) doc.listener.givenBack?.({ reason, code, message, inserted: op.text, content: shown });
 }
 

@@ -28,7 +28,7 @@ export function show(doc: DocState, op: TextOp, clientId: string): void {
   doc.measureShown(shown, hasEdits);
   doc.typing = typingOver(doc.typing, shown);
   doc.presence.moveOwn(shown, false);
-  doc.listener.changed?.(shown);
+  doc.listener.changed?.(shown, clientId);
 }
 
 /** The next place is our op in flight, as we know it. What is shown does not change. False: it does not fit. */
@@ -123,7 +123,7 @@ export function place(doc: DocState, committed: Committed): boolean {
     return false;
   }
   let { flight } = doc;
-  if (flight !== undefined && (committed.clientSeq !== flight.clientSeq || committed.clientId !== doc.clientId)) flight = undefined;
+  if (committed.clientSeq !== flight?.clientSeq || committed.clientId !== doc.clientId) flight = undefined; // not ours
   if (flight !== undefined && committed.baseSeq !== 0 && committed.baseSeq !== flight.baseSeq) {
     // Somebody else speaks with our client_id, and used our number first: this is not the op in flight, which can never
     // commit under its name any more.

@@ -3,6 +3,7 @@ import { LiveOp } from "../ot/live.js";
 import { lengthAfterValid } from "../ot/op.js";
 import { textOfParts } from "./confirmed.js";
 import { countPoints } from "../ot/unicode.js";
+import { isClientId } from "../wire/ids.js";
 import type { DocState } from "./state.js";
 import type { DocRecord } from "./types.js";
 
@@ -26,7 +27,7 @@ export function makeRecord(doc: DocState): DocRecord {
 export function restoreRecord(doc: DocState, record: DocRecord): boolean {
   const { flight, pending } = record, { collection, id } = doc.options;
   const isOurs = record.version === 1 && record.type === "text" && record.collection === collection && record.id === id;
-  if (!isOurs || (flight !== null && record.clientId !== doc.clientId)) return false;
+  if (!isOurs || !isClientId(record.clientId) || (flight !== null && record.clientId !== doc.clientId)) return false;
   const content = textOfParts(record.content, record.tail);
   let length: number | undefined = countPoints(content);
   if (flight?.kind === "edit") length = lengthAfterValid(flight.op, length);

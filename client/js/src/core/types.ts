@@ -53,7 +53,7 @@ export interface DocRecord {
   readonly lineage: number;
   readonly seq: number;
   readonly deleted: boolean;
-  /** The confirmed text is this with the ops of `tail` applied; the same string as in the record before, if it has not changed. */
+  /** The confirmed text is this with the ops of `tail` applied. The same string as in the record before, if only those grew. */
   readonly content: string;
   readonly tail: readonly TextOp[];
   readonly flight: FlightRecord | null;
@@ -73,16 +73,16 @@ export interface FlightRecord {
   readonly editCount: number;
 }
 
-/** Whether a record holds edits that the server may not have. */
-export const isUnsettled = (record: DocRecord): boolean =>
-  record.flight !== null || record.pending.kind !== "edit" || record.pending.op.spans.length > 0;
+/** Whether a record holds edits that the server may not have. What was stored may be damaged: it never throws. */
+export const isUnsettled = ({ flight, pending }: Partial<DocRecord>): boolean =>
+  flight != null || (pending?.kind ?? "edit") !== "edit" || (pending?.op?.spans?.length ?? 0) > 0;
 
 /** What a document tells. Editing it from within a listener is fine. */
 export interface DocListener {
   /** Level with the server: at first, and after each reconnect or resync. */
   opened?(): void;
-  /** Somebody else's edit, made to fit what is shown. */
-  changed?(op: TextOp): void;
+  /** Somebody else's edit, made to fit what is shown. "": what several did, or what was taken out of sight. */
+  changed?(op: TextOp, clientId: ClientId): void;
   /** After `changed` took the edits out of what is shown. */
   givenBack?(given: GivenBack): void;
   guessed?(guess: Guess): void;

@@ -3,7 +3,6 @@
 const isHigh = (unit: number): boolean => (unit & 0xfc00) === 0xd800;
 const isLow = (unit: number): boolean => (unit & 0xfc00) === 0xdc00;
 const SURROGATE = /[\ud800-\udfff]/;
-// eslint-disable-next-line no-control-regex
 const NEEDS_CLEANING = /[\0\ud800-\udfff]/;
 
 /** Whether the unit before `at` and the one there are two halves of one code point. */

@@ -1,10 +1,10 @@
-/** Records as files in a folder, for Node: each written under another name, synced and renamed; a slot is held by a lock file
+/** Records as files in a folder, for Node: each written under another name, synced and renamed; a seat is held by a lock file
  * with the process's number, which counts for nothing once that process is gone. */
 import { createHash } from "node:crypto";
 import { constants, type FileHandle, mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type DocRecord, isUnsettled } from "../core/types.js";
-import { type Hold, SLOTS_MAX, type Storage } from "./storage.js";
+import { type Hold, SEATS_MAX, type Storage } from "./storage.js";
 
 const ours = new Set<string>(); // lock files of this process: its number alone does not tell two clients in it apart
 
@@ -13,10 +13,10 @@ export class FileStorage implements Storage {
 
   async acquire(name: string): Promise<Hold> {
     const stem = stemOf(name), known = await this.#known(stem);
-    const unsettled = known.filter(({ record }) => isUnsettled(record)).map(({ slot }) => slot);
-    const order = new Set([...unsettled, ...known.map(({ slot }) => slot), ...Array.from({ length: SLOTS_MAX }, (_, i) => i)]);
-    for (const slot of order) {
-      const hold = await this.#hold(stem, slot);
+    const unsettled = known.filter(({ record }) => isUnsettled(record)).map(({ seat }) => seat);
+    const order = new Set([...unsettled, ...known.map(({ seat }) => seat), ...Array.from({ length: SEATS_MAX }, (_, i) => i)]);
+    for (const seat of order) {
+      const hold = await this.#hold(stem, seat);
       if (hold !== undefined) return hold;
     }
     throw new Error("too many instances of one document");
@@ -24,28 +24,28 @@ export class FileStorage implements Storage {
 
   async acquireOrphan(name: string): Promise<Hold | undefined> {
     const stem = stemOf(name);
-    for (const { slot, record } of await this.#known(stem)) {
+    for (const { seat, record } of await this.#known(stem)) {
       if (!isUnsettled(record)) continue;
-      const hold = await this.#hold(stem, slot);
+      const hold = await this.#hold(stem, seat);
       if (hold?.record !== undefined && isUnsettled(hold.record)) return hold;
       hold?.release();
     }
     return undefined;
   }
 
-  async #known(stem: string): Promise<{ slot: number; record: DocRecord }[]> {
+  async #known(stem: string): Promise<{ seat: number; record: DocRecord }[]> {
     await mkdir(this.folder, { recursive: true });
-    const known: { slot: number; record: DocRecord }[] = [];
+    const known: { seat: number; record: DocRecord }[] = [];
     for (const file of await readdir(this.folder)) {
-      const slot = Number(file.match(new RegExp(`^${stem}\\.(\\d+)\\.json$`))?.[1] ?? NaN);
-      const record = Number.isNaN(slot) ? undefined : await readRecord(join(this.folder, file));
-      if (record !== undefined) known.push({ slot, record });
+      const seat = Number(file.match(new RegExp(`^${stem}\\.(\\d+)\\.json$`))?.[1] ?? NaN);
+      const record = Number.isNaN(seat) ? undefined : await readRecord(join(this.folder, file));
+      if (record !== undefined) known.push({ seat, record });
     }
-    return known.sort((a, b) => a.slot - b.slot);
+    return known.sort((a, b) => a.seat - b.seat);
   }
 
-  async #hold(stem: string, slot: number): Promise<Hold | undefined> {
-    const path = join(this.folder, `${stem}.${slot}.json`), lockPath = `${path}.lock`;
+  async #hold(stem: string, seat: number): Promise<Hold | undefined> {
+    const path = join(this.folder, `${stem}.${seat}.json`), lockPath = `${path}.lock`;
     if (!(await takeLock(lockPath))) return undefined;
     const record = await readRecord(path);
     let isReleased = false, writing: Promise<void> = Promise.resolve();

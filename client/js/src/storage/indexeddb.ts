@@ -1,8 +1,8 @@
-/** Records in IndexedDB, each slot held under a Web Lock: the browser frees it when the page is gone, however it went.
+/** Records in IndexedDB, each seat held under a Web Lock: the browser frees it when the page is gone, however it went.
  *
  * A record is two rows, written in one transaction: the content, only when it is another string than before, and the rest. */
 import { type DocRecord, isUnsettled } from "../core/types.js";
-import { type Hold, SLOTS_MAX, type Storage } from "./storage.js";
+import { type Hold, SEATS_MAX, type Storage } from "./storage.js";
 
 const RECORDS = "records", CONTENTS = "contents";
 
@@ -26,21 +26,21 @@ export class IndexedDbStorage implements Storage {
               readonly locks: LockManager = navigator.locks) {}
 
   async acquire(name: string): Promise<Hold> {
-    const slots = await this.#slots(name);
-    const unsettled = [...slots].filter(([, row]) => isUnsettledRow(row)).map(([slot]) => slot);
-    const all = Array.from({ length: SLOTS_MAX }, (_, slot) => slot);
-    const order = new Set([...unsettled, ...[...slots.keys()].sort((a, b) => a - b), ...all]);
-    for (const slot of order) {
-      const hold = await this.#hold(name, slot);
+    const seats = await this.#seats(name);
+    const unsettled = [...seats].filter(([, row]) => isUnsettledRow(row)).map(([seat]) => seat);
+    const all = Array.from({ length: SEATS_MAX }, (_, seat) => seat);
+    const order = new Set([...unsettled, ...[...seats.keys()].sort((a, b) => a - b), ...all]);
+    for (const seat of order) {
+      const hold = await this.#hold(name, seat);
       if (hold !== undefined) return hold;
     }
     throw new Error("too many instances of one document");
   }
 
   async acquireOrphan(name: string): Promise<Hold | undefined> {
-    for (const [slot, row] of await this.#slots(name)) {
+    for (const [seat, row] of await this.#seats(name)) {
       if (!isUnsettledRow(row)) continue;
-      const hold = await this.#hold(name, slot);
+      const hold = await this.#hold(name, seat);
       if (hold?.record !== undefined && isUnsettled(hold.record)) return hold;
       hold?.release(); // settled meanwhile by the one who held it
     }
@@ -63,19 +63,19 @@ export class IndexedDbStorage implements Storage {
     return this.#opening;
   }
 
-  async #slots(name: string): Promise<Map<number, Row>> {
+  async #seats(name: string): Promise<Map<number, Row>> {
     const store = (await this.#database()).transaction(RECORDS).objectStore(RECORDS);
     const range = IDBKeyRange.bound([name], [name, []]);
     const [keys, rows] = await Promise.all([done(store.getAllKeys(range)), done(store.getAll(range))]);
     return new Map(keys.map((key, i) => [(key as [string, number])[1], rows[i] as Row]));
   }
 
-  async #hold(name: string, slot: number): Promise<Hold | undefined> {
-    const release = await takeLock(this.locks, `ordo ${this.databaseName} ${slot} ${name}`);
+  async #hold(name: string, seat: number): Promise<Hold | undefined> {
+    const release = await takeLock(this.locks, `ordo ${this.databaseName} ${seat} ${name}`);
     if (release === undefined) return undefined;
     try {
       const database = await this.#database();
-      return await holdSlot(database, [name, slot], release);
+      return await holdSeat(database, [name, seat], release);
     } catch (error) {
       release();
       throw error;
@@ -98,7 +98,7 @@ function takeLock(locks: LockManager, name: string): Promise<(() => void) | unde
   });
 }
 
-async function holdSlot(database: IDBDatabase, key: [string, number], release: () => void): Promise<Hold> {
+async function holdSeat(database: IDBDatabase, key: [string, number], release: () => void): Promise<Hold> {
   const reading = database.transaction([RECORDS, CONTENTS]);
   const [row, text] = await Promise.all([
     done(reading.objectStore(RECORDS).get(key) as IDBRequest<Row | undefined>),

@@ -2,45 +2,45 @@
 import { type DocRecord, isUnsettled } from "../core/types.js";
 import type { Hold, Storage } from "./storage.js";
 
-interface Slot { record: DocRecord | undefined; isHeld: boolean }
+interface Seat { record: DocRecord | undefined; isHeld: boolean }
 
 export class MemoryStorage implements Storage {
-  readonly #documents = new Map<string, Slot[]>();
+  readonly #documents = new Map<string, Seat[]>();
 
   async acquire(name: string): Promise<Hold> {
-    const slots = this.#slots(name), free = slots.filter((slot) => !slot.isHeld);
-    let slot = free.find(isOrphan) ?? free.find((one) => one.record !== undefined) ?? free[0];
-    if (slot === undefined) slots.push((slot = { record: undefined, isHeld: false }));
-    return hold(slot);
+    const seats = this.#seats(name), free = seats.filter((seat) => !seat.isHeld);
+    let seat = free.find(isOrphan) ?? free.find((one) => one.record !== undefined) ?? free[0];
+    if (seat === undefined) seats.push((seat = { record: undefined, isHeld: false }));
+    return hold(seat);
   }
 
   async acquireOrphan(name: string): Promise<Hold | undefined> {
-    const slot = this.#slots(name).find((one) => !one.isHeld && isOrphan(one));
-    return slot === undefined ? undefined : hold(slot);
+    const seat = this.#seats(name).find((one) => !one.isHeld && isOrphan(one));
+    return seat === undefined ? undefined : hold(seat);
   }
 
-  #slots(name: string): Slot[] {
-    let slots = this.#documents.get(name);
-    if (slots === undefined) this.#documents.set(name, (slots = []));
-    return slots;
+  #seats(name: string): Seat[] {
+    let seats = this.#documents.get(name);
+    if (seats === undefined) this.#documents.set(name, (seats = []));
+    return seats;
   }
 }
 
-const isOrphan = (slot: Slot): boolean => slot.record !== undefined && isUnsettled(slot.record);
+const isOrphan = (seat: Seat): boolean => seat.record !== undefined && isUnsettled(seat.record);
 
-function hold(slot: Slot): Hold {
-  slot.isHeld = true;
+function hold(seat: Seat): Hold {
+  seat.isHeld = true;
   let isReleased = false;
   return {
-    record: slot.record,
+    record: seat.record,
     async write(record) {
-      if (!isReleased) slot.record = structuredClone(record);
+      if (!isReleased) seat.record = structuredClone(record);
     },
     async remove() {
-      if (!isReleased) slot.record = undefined;
+      if (!isReleased) seat.record = undefined;
     },
     release() {
-      if (!isReleased) slot.isHeld = false;
+      if (!isReleased) seat.isHeld = false;
       isReleased = true;
     },
   };

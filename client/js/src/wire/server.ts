@@ -41,7 +41,12 @@ export interface Opened {
   readonly forgottenSeq: number;
 }
 
-export interface Ack { readonly clientSeq: number; readonly serverSeq: number; readonly timestampMs: number; readonly duplicate: boolean }
+export interface Ack {
+  readonly clientSeq: number;
+  readonly serverSeq: number;
+  readonly timestampMs: number;
+  readonly duplicate: boolean;
+}
 
 export interface Nack {
   readonly clientSeq: number;

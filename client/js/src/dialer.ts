@@ -10,7 +10,7 @@ const SLICE_MS = 8; // so that a page stays at 60 frames a second
 const STEPS_PER_LOOK = 8; // at the clock
 const RENEW_BEFORE_MS = 60_000; // a token's end
 
-export interface SessionOptions {
+export interface DialerOptions {
   readonly url: string;
   readonly platform: Platform;
   readonly token: () => Promise<string>;
@@ -22,7 +22,7 @@ export interface SessionOptions {
 
 export const drawClientId = (platform: Platform): ClientId => idFromBytes(platform.randomBytes(16));
 
-export class Session {
+export class Dialer {
   readonly connection: Connection;
   #socket: SocketLike | undefined;
   #isDialing = false;
@@ -34,7 +34,7 @@ export class Session {
   #slice: Generator<void> | undefined; // of the frame at hand
   #isSliceDue = false;
 
-  constructor(readonly options: SessionOptions) {
+  constructor(readonly options: DialerOptions) {
     const { platform, clientId, agent } = options;
     this.connection = new Connection(
       { ...CONNECTION_DEFAULTS, clientId, agent, token: "", drawClientId: () => drawClientId(platform),
