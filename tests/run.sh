@@ -95,7 +95,7 @@ configure_and_build() {
 unit() {
     local name=$1 status=0 log="$work/test-$1.log" summary skipped
     shift
-    step "test $name" ctest --test-dir "$work/$name" --output-on-failure --no-tests=error -j"$(nproc)" "$@" || status=$?
+    step "test $name" ctest --test-dir "$work/$name" --output-on-failure --no-tests=error -j$(($(nproc) + 1)) "$@" || status=$?
     # "97% tests passed, 1 tests failed out of 38", and with the passed it counts what did not run: "12 - name (Skipped)"
     summary=$(sed -nE 's/.* ([0-9]+) tests failed out of ([0-9]+).*/\1 \2/p' "$log")
     skipped=$(grep -c ' (Skipped)$' "$log" || true)
@@ -123,9 +123,10 @@ stage_sanitize() {
     unit sanitize
 }
 
-# The cores are single-threaded; the threads are the shard's. So: its edges' own tests, and the smoke test.
+# The cores are single-threaded; the threads are those of the shard's edges and of the directory: their own tests, and the
+# smoke test.
 stage_threads() {
-    local tests=(test_workers test_store_rocksdb test_folder test_shard_process)
+    local tests=(test_workers test_store_rocksdb test_folder test_shard_process test_directory_file test_directory_etcd)
     local targets=(ordo ordo-load ordo-shard ordo-gateway "${tests[@]}")
     build threads "${debug_options[@]}" -DORDO_SANITIZE=thread || return 0
     unit threads -R "^($(IFS='|'; echo "${tests[*]}"))\$"
