@@ -267,6 +267,12 @@ static void sweep(struct directory_file *file, struct ordo_directory_content *co
     ordo_directory_content_finish(&swept);
 }
 
+/* Where the lock is held by a process that does not go on, what is over stands in the file still; here it is over all the
+ * same. Whoever changes something next ends it for good. */
+static void leave_out_what_is_over(const struct directory_file *file, struct ordo_directory_content *content) {
+    for (uint64_t lease; (lease = find_lease_over(file, content)) != 0;) ordo_directory_content_end_lease(content, lease);
+}
+
 /* Reads it if it may be another than what is known, or if it has to become another. Under the mutex. */
 static void look(struct directory_file *file, bool is_changed) {
     struct ordo_directory_content content = {0};
@@ -281,7 +287,10 @@ static void look(struct directory_file *file, bool is_changed) {
     bool is_known = file->base.view->away_since_ms == 0 && !is_changed && is_same_file(&status, &file->known_file);
     if (is_known && find_lease_over(file, &file->known) == 0) return;
     ordo_err err = read_content(file, &content, &status);
-    if (!err && find_lease_over(file, &content) != 0) sweep(file, &content, &status);
+    if (!err && find_lease_over(file, &content) != 0) {
+        sweep(file, &content, &status);
+        leave_out_what_is_over(file, &content);
+    }
     if (err) {
         describe(file, err, &problem);
         ordo_directory_publish_away(&file->base, problem.text);

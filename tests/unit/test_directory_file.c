@@ -108,6 +108,23 @@ static void a_lock_that_somebody_keeps_holds_up_changes_and_nothing_else(void **
     assert_true(says(stage->one, "live/a", "1")); /* longer than a lease's time has passed */
 }
 
+static void a_lease_ends_although_somebody_keeps_the_lock(void **state) {
+    struct fixture *fixture = *state;
+    struct stage *stage = &fixture->stage;
+    char path[PATH_MAX];
+    struct holder holder = holder_start(stage, "live/a");
+    await_value(stage->one, "live/a", "held");
+    scratch_join(path, fixture->folder, "lock");
+    int lock = open(path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    assert_int_equal(kill(holder.pid, SIGSTOP), 0); /* in the middle of a change, say, with the lock its own */
+    await_value(stage->one, "live/a", NULL);
+    close(lock);
+    put(stage, stage->one, "a", "1"); /* ends it for good */
+    await_value(stage->two, "live/a", NULL);
+    holder_kill(&holder);
+}
+
 static void a_lease_of_an_earlier_boot_is_over(void **state) {
     struct fixture *fixture = *state;
     struct stage *stage = &fixture->stage;
@@ -188,6 +205,7 @@ int main(int argc, char **argv) {
         WITH_FOLDER(an_empty_file_is_damage),
         WITH_FOLDER(a_directory_whose_disk_is_missing_is_away),
         WITH_FOLDER(a_lock_that_somebody_keeps_holds_up_changes_and_nothing_else),
+        WITH_FOLDER(a_lease_ends_although_somebody_keeps_the_lock),
         WITH_FOLDER(a_lease_of_an_earlier_boot_is_over),
         WITH_FOLDER(what_killed_holders_left_is_cleared_away),
         cmocka_unit_test(urls_that_name_nothing_are_refused),
