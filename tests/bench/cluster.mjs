@@ -68,7 +68,7 @@ function filler(size, seed) {
 export async function move() {
   const slot = 7, moves = options.quick ? 4 : 20;
   await withCluster(async (cluster) => {
-    await until("slots are spread", () => slotsAreSpread(cluster, 2));
+    await until("both shards are there", async () => (await status(cluster)).shards.length === 2);
     const load = ["--collection", "moved", "--slot", String(slot), "--clients", "1", "--length", "1000"];
     await cluster.load([...load, "--docs", "1000", "--rate", "2000", "--duration", "4"]);
     const big = (await run(DRIVER, helper("bench_slot"), ["big", String(slot)])).trim();
