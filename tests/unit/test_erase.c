@@ -1,40 +1,8 @@
 /* A document is forgotten: nothing of it is kept or said any more, and its order goes on behind the same head. */
-#include "shard_world.h"
+#include "shard_fixture.h"
 
 #include "shard/core/mend.h"
 #include "shard/core/relineage.h"
-#include "shard/core/verify.h"
-
-static int setup(void **state) {
-    struct world *w = world_create();
-    gateway_connect(w, 0);
-    gateway_connect(w, 1);
-    *state = w;
-    return 0;
-}
-static int teardown(void **state) {
-    world_destroy(*state);
-    return 0;
-}
-
-static void restart_with_config(struct world *w) {
-    world_stop(w);
-    world_start(w);
-    gateway_connect(w, 0);
-    gateway_connect(w, 1);
-}
-
-static void print_finding(void *context, const struct ordo_finding *finding) {
-    (void)context;
-    print_message("finding at %ju: %s\n", (uintmax_t)finding->seq, finding->text);
-}
-
-static struct ordo_verify_counts verify(struct world *w) {
-    struct ordo_view *view = w->store->ops->view_open(w->store);
-    struct ordo_verify_counts counts = ordo_verify(view, print_finding, NULL);
-    w->store->ops->view_close(view);
-    return counts;
-}
 
 static void say_history(struct world *w, uint64_t subscriber, uint64_t at_seq) {
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
@@ -92,7 +60,7 @@ static void assert_erased(struct world *w) {
     assert_int_equal(count_rows(w, ORDO_CF_DOCS), 1);
     assert_int_equal(count_rows(w, ORDO_CF_SNAPSHOTS), 1);
     assert_int_equal(count_rows(w, ORDO_CF_OPS) + count_rows(w, ORDO_CF_CLIENTS) + count_rows(w, ORDO_CF_HISTORY), 0);
-    assert_int_equal(verify(w).findings, 0);
+    assert_int_equal(verify_disk(w, print_finding).findings, 0);
 }
 
 /* Snapshots, packed history and client rows there are, too. */
@@ -141,7 +109,7 @@ static void nothing_is_left_and_the_order_goes_on(void **state) {
     assert_text(w, 0, 9, "a", "new");
     restart_with_config(w);
     assert_text(w, 0, 9, "a", "new");
-    assert_int_equal(verify(w).findings, 0);
+    assert_int_equal(verify_disk(w, print_finding).findings, 0);
 }
 
 /* And is packed and cut off again like any other. */
@@ -162,7 +130,7 @@ static void created_anew_it_lives_like_any_other(void **state) {
     world_pass(w, 70000);
     world_forget_told(&w->gateways[0]);
     assert_true(count_rows(w, ORDO_CF_HISTORY) > 0);
-    assert_int_equal(verify(w).findings, 0);
+    assert_int_equal(verify_disk(w, print_finding).findings, 0);
     forget(w, 2, 0);
     assert_erased(w);
 }
@@ -441,7 +409,7 @@ static void restored_from_a_backup_it_stays_forgotten(void **state) {
     ordo_buffer_finish(&key);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, two_gateways_set_up, two_gateways_tear_down)
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(nothing_is_left_and_the_order_goes_on),

@@ -1,44 +1,13 @@
 /* What a shard has helper threads do: loading, far rebases, snapshots, catching up, history; and damage on the
  * disk. */
-#include "shard_world.h"
+#include "shard_fixture.h"
 
 #include "common/random.h"
-#include "shard/core/verify.h"
 
-static int setup(void **state) {
-    struct world *w = world_create();
-    gateway_connect(w, 0);
-    gateway_connect(w, 1);
-    *state = w;
-    return 0;
-}
-static int teardown(void **state) {
-    world_destroy(*state);
-    return 0;
-}
-
-static void restart_with_config(struct world *w) {
-    world_stop(w);
-    world_start(w);
-    gateway_connect(w, 0);
-    gateway_connect(w, 1);
-}
-
-static void print_finding(void *context, const struct ordo_finding *finding) {
-    (void)context;
-    print_message("finding at %ju: %s\n", (uintmax_t)finding->seq, finding->text);
-}
 static void ignore_finding(void *context, const struct ordo_finding *finding) {
     (void)context;
     (void)finding;
 }
-static struct ordo_verify_counts verify(struct world *w, ordo_verify_found found) {
-    struct ordo_view *view = w->store->ops->view_open(w->store);
-    struct ordo_verify_counts counts = ordo_verify(view, found, NULL);
-    w->store->ops->view_close(view);
-    return counts;
-}
-
 /* Writes `count` ops of one letter, each in a turn of its own; returns the head. */
 static uint64_t type_letters(struct world *w, uint64_t subscriber, uint64_t client_seq, uint64_t base_seq,
                              int count) {
@@ -230,7 +199,7 @@ static void snapshots_are_made_as_the_log_grows_and_two_are_kept(void **state) {
     assert_int_equal(list_snapshots(w, "a", seqs, &key_count), 2);
     assert_int_equal(key_count, 4); /* a piece and a record each */
     assert_true(seqs[1] > 150);
-    struct ordo_verify_counts counts = verify(w, print_finding);
+    struct ordo_verify_counts counts = verify_disk(w, print_finding);
     assert_int_equal(counts.findings, 0);
     assert_int_equal(counts.ops, head);
     assert_int_equal(counts.snapshots, 2);
@@ -251,7 +220,7 @@ static void an_idle_document_with_a_tail_gets_a_snapshot(void **state) {
     world_pass(w, w->config.idle_ms + 1000);
     assert_int_equal(list_snapshots(w, "a", seqs, &key_count), 1);
     assert_int_equal(seqs[0], 11);
-    assert_int_equal(verify(w, print_finding).findings, 0);
+    assert_int_equal(verify_disk(w, print_finding).findings, 0);
 }
 
 /* The run that ends where the snapshot stands does not count as log behind it, however large it is. */
@@ -279,7 +248,7 @@ static void a_document_loaded_again_is_not_snapshotted_at_the_same_seq(void **st
     uint64_t seqs[8];
     size_t key_count;
     assert_int_equal(list_snapshots(w, "a", seqs, &key_count), 1);
-    assert_int_equal(verify(w, print_finding).findings, 0);
+    assert_int_equal(verify_disk(w, print_finding).findings, 0);
 }
 
 static void a_large_snapshot_goes_out_in_pieces_between_turns(void **state) {
@@ -309,7 +278,7 @@ static void a_large_snapshot_goes_out_in_pieces_between_turns(void **state) {
     world_pass(w, 2000);
     assert_int_equal(list_snapshots(w, "a", seqs, &key_count), 1);
     assert_int_equal(key_count, 11);
-    assert_int_equal(verify(w, print_finding).findings, 0);
+    assert_int_equal(verify_disk(w, print_finding).findings, 0);
 }
 
 /* ---- far */
@@ -351,7 +320,7 @@ static void a_far_op_is_rebased_by_a_job_while_others_go_on(void **state) {
     strcpy(expected + 61, "01234FAR56789");
     assert_text(w, 0, 9, "a", expected);
     assert_true(ordo_shard_stats(w->shard).rebases_far >= 1);
-    assert_int_equal(verify(w, print_finding).findings, 0);
+    assert_int_equal(verify_disk(w, print_finding).findings, 0);
 }
 
 static void a_far_op_goes_through_all_checks(void **state) {
@@ -453,7 +422,7 @@ static void near_and_far_rebases_agree_with_the_naive_way(void **state) {
     }
     assert_true(ordo_shard_stats(w->shard).rebases_far > 20);
     world_pass(w, 200);
-    assert_int_equal(verify(w, print_finding).findings, 0);
+    assert_int_equal(verify_disk(w, print_finding).findings, 0);
     for (size_t i = 0; i < OPS + 2; i++) ordo_buffer_finish(&committed[i]);
 }
 
@@ -520,7 +489,7 @@ static void a_damaged_log_is_refused_and_confined_to_its_document(void **state) 
     assert_int_equal(next_nack(w, 0)->code, ORDO__V1__NACK_CODE__UNAVAILABLE);
     assert_non_null(strstr(w->last_note, "document_unreadable doc=docs/a"));
     assert_int_equal(open_doc(w, 0, 2, "b", "client-a")->head, 1);
-    assert_true(verify(w, ignore_finding).findings > 0);
+    assert_true(verify_disk(w, ignore_finding).findings > 0);
     ordo_buffer_finish(&doc_key);
     ordo_buffer_finish(&key);
 }
@@ -542,7 +511,7 @@ static void a_missing_run_in_the_middle_is_damage(void **state) {
     say_attach(w, 0, &attach);
     world_turn(w);
     assert_int_equal(next_refused(w, 0)->code, 503);
-    assert_true(verify(w, ignore_finding).findings > 0);
+    assert_true(verify_disk(w, ignore_finding).findings > 0);
     ordo_buffer_finish(&doc_key);
     ordo_buffer_finish(&key);
 }
@@ -586,7 +555,7 @@ static void a_damaged_snapshot_falls_back_to_the_older_and_the_log(void **state)
     gateway_connect(w, 0);
     assert_text(w, 0, 9, "a", expected);
     assert_int_equal(open_doc(w, 0, 1, "a", "client-a")->last_client_seq, head - 1);
-    assert_true(verify(w, ignore_finding).findings >= 2);
+    assert_true(verify_disk(w, ignore_finding).findings >= 2);
     ordo_buffer_finish(&doc_key);
     ordo_buffer_finish(&key);
 }
@@ -701,7 +670,7 @@ static void history_is_read_by_range_by_seq_and_by_time(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, two_gateways_set_up, two_gateways_tear_down)
         T(inputs_wait_in_order_while_their_document_loads_and_others_go_on),
         T(what_waits_for_a_document_is_bounded),
         T(who_leaves_while_waiting_is_not_answered),
