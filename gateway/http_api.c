@@ -1,0 +1,575 @@
+#include "gateway/http_api.h"
+
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "common/assert.h"
+#include "common/memory.h"
+#include "common/random.h"
+#include "gateway/api/call.h"
+#include "gateway/core/list.h"
+
+enum {
+    REQUESTS_MAX = 1000,                 /* at once */
+    BODIES_SIZE_MAX = 64 * 1024 * 1024,  /* of all of them together */
+    DISCARD_SIZE_MAX = 1024 * 1024,      /* a refused body up to so long is read, so that the sender hears why */
+    BODY_PER_OP = 2,                     /* bytes of JSON for one of an op: escapes and brackets */
+    REQUEST_MS = 30000,                  /* until the answer begins, and for each body to come in */
+    STALLED_MS = 30000,                  /* a reader that takes nothing for so long is cut off */
+    WAITING_SIZE_MAX = 64 * 1024,        /* of an answer, when the core is asked for more */
+    PIECE_SIZE = 32 * 1024,              /* written at once */
+    HEADERS_SIZE_MAX = 4096,
+    ARG_SIZE_MAX = 512,
+    HEADER_SIZE_MAX = 9 * 1024,          /* of one header that comes in */
+    CHUNK_HEAD_SIZE_MAX = 16,
+};
+
+static const char api_prefix[] = "/v1/docs";
+
+struct ordo_http_request {
+    struct ordo_http_api *api;
+    struct lws *wsi;
+    struct gateway_list in_all;    /* api->all */
+    struct gateway_list in_output; /* api->output: the core has something */
+    struct ordo_http_request **slot; /* where the connection knows it */
+    uint32_t index;                  /* in api->by_index */
+    bool has_conn;                   /* the core knows it */
+    struct ordo_api_request asked;
+    struct ordo_api_fault fault; /* status 0: none so far */
+    struct ordo_buffer token, body;
+    size_t body_size;            /* announced */
+    struct ordo_api_call *call;  /* NULL: the body is still coming in */
+    size_t taken_size;           /* bytes of the answer's body that the socket took */
+    uint64_t due_ms;             /* without progress by then it is cut off */
+    bool is_old;                 /* HTTP/1.0: no chunks, and no further request */
+    bool closes;                 /* the connection ends with the answer */
+    bool is_head_written, is_chunked, is_all_written;
+};
+
+struct ordo_http_api {
+    struct ordo_turn *turn;
+    const struct ordo_options *options;
+    struct ordo_http_request *by_index[REQUESTS_MAX];
+    struct gateway_list all, output;
+    uint32_t count;
+    size_t bodies_size;
+    struct ordo_arena arena;
+    struct ordo_buffer frame; /* from or to the core */
+    struct ordo_buffer piece; /* to the socket, behind LWS_PRE bytes of room */
+    bool is_draining;
+};
+
+struct ordo_http_api *ordo_http_api_create(struct ordo_turn *turn, const struct ordo_options *options) {
+    struct ordo_http_api *api = ordo_alloc(sizeof *api);
+    api->turn = turn;
+    api->options = options;
+    gateway_list_init(&api->all);
+    gateway_list_init(&api->output);
+    ordo_arena_init(&api->arena, 0); /* the limit is set for each decoding */
+    memset(ordo_buffer_reserve(&api->piece, LWS_PRE), 0, LWS_PRE);
+    return api;
+}
+
+void ordo_http_api_destroy(struct ordo_http_api *api) {
+    if (api == NULL) return;
+    ORDO_ASSERT(api->count == 0);
+    ordo_arena_finish(&api->arena);
+    ordo_buffer_finish(&api->frame);
+    ordo_buffer_finish(&api->piece);
+    free(api);
+}
+
+bool ordo_http_api_has(struct ordo_slice path) {
+    size_t size = sizeof api_prefix - 1;
+    return ordo_slice_starts_with(path, ordo_slice_of(api_prefix)) && (path.size == size || path.data[size] == '/');
+}
+
+/* ---- towards the core */
+
+static struct ordo_http_request *find(const struct ordo_http_api *api, uint32_t conn) {
+    uint32_t index = ordo_turn_index_of(conn);
+    struct ordo_http_request *request = index < REQUESTS_MAX ? api->by_index[index] : NULL;
+    return request;
+}
+
+static void step(struct ordo_http_request *request, enum ordo_gateway_event_kind kind, struct ordo_slice bytes) {
+    ordo_turn_step(request->api->turn,
+                   (struct ordo_gateway_event){.kind = kind, .conn = ordo_turn_request_conn(request->index), .bytes = bytes});
+}
+
+/* There is room: no more are let in than that. */
+static void enter_core(struct ordo_http_request *request) {
+    uint32_t index = 0;
+    while (index < REQUESTS_MAX && request->api->by_index[index] != NULL) index++;
+    ORDO_ASSERT(index < REQUESTS_MAX);
+    request->api->by_index[index] = request;
+    request->index = index;
+    request->has_conn = true;
+    step(request, ORDO_GATEWAY_CONN_OPENED, ordo_slice(NULL, 0));
+}
+
+static void leave_core(struct ordo_http_request *request) {
+    if (!request->has_conn) return;
+    request->has_conn = false;
+    request->api->by_index[request->index] = NULL;
+    gateway_list_remove(&request->in_output);
+    step(request, ORDO_GATEWAY_CONN_CLOSED, ordo_slice(NULL, 0));
+}
+
+static void say(struct ordo_http_request *request) {
+    struct ordo_buffer frame = {0};
+    if (request->has_conn && ordo_api_call_say(request->call, &frame))
+        step(request, ORDO_GATEWAY_CONN_FRAME, ordo_buffer_slice(&frame));
+    ordo_buffer_finish(&frame);
+}
+
+/* After anything that may have brought the request forward. */
+static void settle(struct ordo_http_request *request) {
+    const struct ordo_api_answer *answer = ordo_api_call_answer(request->call);
+    say(request);
+    if (answer->is_over) leave_core(request);
+    if (answer->status != 0 && !request->is_all_written) lws_callback_on_writable(request->wsi);
+}
+
+/* One frame of what the core has for it; false: there is no more for now. */
+static bool hear_one(struct ordo_http_request *request) {
+    struct ordo_http_api *api = request->api;
+    ordo_buffer_clear(&api->frame);
+    bool has_more = ordo_gateway_output(api->turn->core, ordo_turn_request_conn(request->index), &api->frame);
+    if (api->frame.size > 0)
+        ordo_api_call_hear(request->call, ordo_buffer_slice(&api->frame), &api->arena, api->turn->now_ms);
+    return has_more;
+}
+
+/* What was taken makes place for what comes. */
+static size_t waiting_size(struct ordo_http_request *request) {
+    struct ordo_buffer *body = &ordo_api_call_answer(request->call)->body;
+    body->size -= request->taken_size;
+    if (body->size > 0 && request->taken_size > 0) memmove(body->data, body->data + request->taken_size, body->size);
+    request->taken_size = 0;
+    return body->size;
+}
+
+static void hear(struct ordo_http_request *request) {
+    gateway_list_remove(&request->in_output);
+    bool has_more = true;
+    while (has_more && !ordo_api_call_answer(request->call)->is_over) {
+        if (waiting_size(request) >= WAITING_SIZE_MAX) break; /* until the socket has taken it: writeable() comes back */
+        has_more = hear_one(request);
+        say(request);
+    }
+    settle(request);
+}
+
+void ordo_http_api_want_output(struct ordo_http_api *api, uint32_t conn) {
+    struct ordo_http_request *request = find(api, conn);
+    if (request != NULL) gateway_list_append(&api->output, &request->in_output);
+}
+
+void ordo_http_api_flush(struct ordo_http_api *api) {
+    while (!gateway_list_is_empty(&api->output))
+        hear(GATEWAY_LIST_ITEM(api->output.next, struct ordo_http_request, in_output));
+}
+
+/* What it said before closing is heard, however much that is: it never is, but for an answer that is cut off anyway. */
+void ordo_http_api_close(struct ordo_http_api *api, uint32_t conn) {
+    struct ordo_http_request *request = find(api, conn);
+    if (request == NULL) return;
+    struct ordo_api_answer *answer = ordo_api_call_answer(request->call);
+    while (!answer->is_over && answer->status == 0 && hear_one(request)) {
+    }
+    ordo_api_call_closed(request->call);
+    settle(request);
+}
+
+/* ---- a request begins */
+
+/* The same for every request of this kind with this key, and for no other: so the shard knows a repetition as what it is. */
+static void client_id_of_key(const struct ordo_api_request *asked, uint8_t out[ORDO_CLIENT_ID_SIZE]) {
+    static const char salt[] = "ordo.v1 http idempotency key";
+    struct ordo_buffer text = {0};
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    ordo_buffer_append(&text, salt, sizeof salt);
+    ordo_buffer_append_u8(&text, (uint8_t)asked->action);
+    ordo_buffer_append(&text, asked->key, asked->key_size);
+    SHA256(text.data, text.size, digest);
+    memcpy(out, digest, ORDO_CLIENT_ID_SIZE);
+    ordo_buffer_finish(&text);
+}
+
+/* The request is complete. */
+static void start(struct ordo_http_request *request) {
+    struct ordo_http_api *api = request->api;
+    struct ordo_api_call_config config = {
+        .token = ordo_buffer_slice(&request->token),
+        .body = ordo_buffer_slice(&request->body),
+        .op_size_max = api->options->core.op_size_max,
+        .due_ms = api->turn->now_ms + REQUEST_MS,
+    };
+    if (request->asked.key_size > 0)
+        client_id_of_key(&request->asked, config.client_id);
+    else
+        ordo_random_bytes(config.client_id, sizeof config.client_id);
+    lws_set_timeout(request->wsi, NO_PENDING_TIMEOUT, 0); /* ours are due_ms, and that of the call */
+    request->due_ms = UINT64_MAX;
+    request->call = request->fault.status != 0 ? ordo_api_call_create_refused(&request->fault)
+                                               : ordo_api_call_create(&request->asked, &config);
+    api->bodies_size -= request->body_size;
+    request->body_size = 0;
+    ordo_buffer_finish(&request->body);
+    if (!ordo_api_call_answer(request->call)->is_over) enter_core(request);
+    settle(request);
+}
+
+static void fault(struct ordo_http_request *request, uint32_t status, const char *code, const char *message) {
+    if (request->fault.status != 0) return; /* the first one counts */
+    request->fault = (struct ordo_api_fault){.status = status, .code = code, .message = message};
+}
+
+/* A header in `memory`; empty: there is none. False: it is too long. */
+static bool copy_header(struct lws *wsi, enum lws_token_indexes which, char memory[HEADER_SIZE_MAX], struct ordo_slice *out) {
+    *out = ordo_slice(NULL, 0);
+    if (lws_hdr_total_length(wsi, which) <= 0) return true;
+    int size = lws_hdr_copy(wsi, memory, HEADER_SIZE_MAX, which);
+    if (size > 0) *out = ordo_slice(memory, (size_t)size);
+    return size >= 0;
+}
+
+static enum ordo_api_method method_of(int lws_method) {
+    switch (lws_method) {
+    case LWSHUMETH_GET: return ORDO_API_GET;
+    case LWSHUMETH_PUT: return ORDO_API_PUT;
+    case LWSHUMETH_POST: return ORDO_API_POST;
+    case LWSHUMETH_DELETE: return ORDO_API_DELETE;
+    default: return ORDO_API_OTHER;
+    }
+}
+
+static const enum lws_token_indexes uri_tokens[] = {
+    [ORDO_API_GET] = WSI_TOKEN_GET_URI,
+    [ORDO_API_PUT] = WSI_TOKEN_PUT_URI,
+    [ORDO_API_POST] = WSI_TOKEN_POST_URI,
+    [ORDO_API_DELETE] = WSI_TOKEN_DELETE_URI,
+};
+
+/* All that a request says before its body, in memory that lasts for the parsing. */
+struct head {
+    char accept[HEADER_SIZE_MAX], none_match[HEADER_SIZE_MAX], match[HEADER_SIZE_MAX], key[HEADER_SIZE_MAX];
+    char args[ORDO_API_ARGS_MAX][ARG_SIZE_MAX];
+};
+
+static void read_args(struct ordo_http_request *request, struct head *head, struct ordo_api_input *input) {
+    struct lws *wsi = request->wsi;
+    for (size_t i = 0; i <= ORDO_API_ARGS_MAX; i++) {
+        char beyond[ARG_SIZE_MAX], *memory = i < ORDO_API_ARGS_MAX ? head->args[i] : beyond;
+        int size = lws_hdr_copy_fragment(wsi, memory, ARG_SIZE_MAX, WSI_TOKEN_HTTP_URI_ARGS, (int)i);
+        if (size < 0 && lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, (int)i) > 0)
+            fault(request, 400, "bad_argument", "an argument is too long");
+        if (size < 0) return;
+        if (i < ORDO_API_ARGS_MAX) input->args[i] = ordo_slice(memory, (size_t)size);
+        input->arg_count++;
+    }
+}
+
+static void read_key(struct ordo_http_request *request, struct head *head, struct ordo_api_input *input) {
+    static const char name[] = "idempotency-key:";
+    int length = lws_hdr_custom_length(request->wsi, name, sizeof name - 1);
+    int size = lws_hdr_custom_copy(request->wsi, head->key, sizeof head->key, name, sizeof name - 1);
+    if (size > 0) input->key = ordo_slice(head->key, (size_t)size);
+    if (length == 0 || (length > 0 && size <= 0)) fault(request, 400, "bad_key", "an Idempotency-Key has 1 to 255 bytes");
+}
+
+static void read_request(struct ordo_http_request *request) {
+    struct head *head = ordo_alloc(sizeof *head);
+    struct lws *wsi = request->wsi;
+    char *uri;
+    int uri_size, method = lws_http_get_uri_and_method(wsi, &uri, &uri_size);
+    struct ordo_api_input input = {.method = method_of(method)};
+    ORDO_ASSERT(method >= 0 && (size_t)uri_size >= sizeof api_prefix - 1);
+    input.path = ordo_slice(uri + sizeof api_prefix - 1, (size_t)uri_size - (sizeof api_prefix - 1));
+    if (input.method != ORDO_API_OTHER && lws_hdr_fragment_length(wsi, uri_tokens[input.method], 1) > 0)
+        fault(request, 400, "bad_path", "an & or ; in a path must be escaped");
+    bool fits = copy_header(wsi, WSI_TOKEN_HTTP_ACCEPT, head->accept, &input.accept) &&
+                copy_header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, head->none_match, &input.if_none_match) &&
+                copy_header(wsi, WSI_TOKEN_HTTP_IF_MATCH, head->match, &input.if_match);
+    if (!fits) fault(request, 431, "header_too_large", "a header is too long");
+    read_args(request, head, &input);
+    read_key(request, head, &input);
+    struct ordo_api_fault wrong;
+    if (request->fault.status == 0 && !ordo_api_request_parse(&input, &request->asked, &wrong)) request->fault = wrong;
+    free(head);
+}
+
+/* "Bearer TOKEN", the word in any case. */
+static void read_token(struct ordo_http_request *request) {
+    static const char word[] = "bearer ";
+    char memory[HEADER_SIZE_MAX];
+    struct ordo_slice header;
+    if (!copy_header(request->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, memory, &header))
+        fault(request, 431, "header_too_large", "the token is too long");
+    size_t size = sizeof word - 1;
+    if (header.size == 0) return;
+    if (header.size <= size || strncasecmp(memory, word, size) != 0)
+        fault(request, 401, "unauthorized", "Authorization is written: Bearer TOKEN");
+    else
+        ordo_buffer_append(&request->token, header.data + size, header.size - size);
+}
+
+/* A page elsewhere could have its reader's browser write here, without a token or with a cookie. */
+static void check_origin(struct ordo_http_request *request) {
+    char memory[HEADER_SIZE_MAX], host_memory[HEADER_SIZE_MAX];
+    struct ordo_slice origin, host;
+    bool fits = copy_header(request->wsi, WSI_TOKEN_ORIGIN, memory, &origin) &&
+                copy_header(request->wsi, WSI_TOKEN_HOST, host_memory, &host);
+    if (origin.size == 0 && fits) return;
+    const char *slashes = origin.size > 0 ? strstr(memory, "://") : NULL;
+    bool is_same = fits && slashes != NULL && host.size > 0 && strcmp(slashes + 3, host_memory) == 0;
+    if (!is_same) fault(request, 403, "foreign_origin", "pages of this origin may not ask here");
+}
+
+/* ---- its body */
+
+/* Content-Length, if it is one. False: there is none, or something else. */
+static bool read_length(struct lws *wsi, size_t *out) {
+    char text[24];
+    int size = lws_hdr_copy(wsi, text, sizeof text, WSI_TOKEN_HTTP_CONTENT_LENGTH);
+    if (size <= 0 || size > 18 || lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, 1) > 0) return false;
+    *out = 0;
+    for (int i = 0; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9') return false;
+        *out = *out * 10 + (size_t)(text[i] - '0');
+    }
+    return true;
+}
+
+/* How the body is framed must be beyond doubt, or what follows would be taken for a request of its own. */
+static void check_framing(struct ordo_http_request *request, enum ordo_api_method method) {
+    struct lws *wsi = request->wsi;
+    bool has_length = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
+    bool takes_body = method == ORDO_API_PUT || method == ORDO_API_POST;
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0) {
+        fault(request, 411, "length_required", "say how long the body is with Content-Length, not in chunks");
+        request->closes = true;
+    } else if (has_length && !read_length(wsi, &request->body_size)) {
+        fault(request, 400, "bad_length", "Content-Length is not a number");
+        request->closes = true;
+    } else if (!has_length && method != ORDO_API_GET && method != ORDO_API_DELETE) {
+        if (takes_body) fault(request, 411, "length_required", "say how long the body is with Content-Length");
+        request->closes = true; /* libwebsockets waits for a body */
+    } else if (request->body_size > 0 && !takes_body) {
+        fault(request, 400, "bad_body", "this request has no body");
+    }
+}
+
+static size_t body_size_max(const struct ordo_http_request *request) {
+    size_t op_size_max = request->api->options->core.op_size_max;
+    return request->asked.action == ORDO_API_SUBMIT ? BODY_PER_OP * op_size_max : op_size_max;
+}
+
+static void check_size(struct ordo_http_request *request) {
+    struct ordo_http_api *api = request->api;
+    if (request->fault.status != 0 || request->body_size == 0) return;
+    if (request->body_size > body_size_max(request))
+        fault(request, 413, "too_large",
+              "one op, or the text that a document begins with, is at most op_size_max bytes; append the rest with further ops");
+    else if (request->body_size > BODIES_SIZE_MAX - api->bodies_size)
+        fault(request, 503, "busy", "too much is being sent to this gateway: try again");
+}
+
+static void write_continue(struct ordo_http_request *request) {
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct ordo_buffer *piece = &request->api->piece;
+    piece->size = LWS_PRE;
+    ordo_buffer_append(piece, text, sizeof text - 1);
+    (void)lws_write(request->wsi, piece->data + LWS_PRE, sizeof text - 1, LWS_WRITE_HTTP);
+}
+
+/* Reads the body, or what of it must be read before the answer, or nothing. */
+static void begin_body(struct ordo_http_request *request) {
+    bool is_refused = request->fault.status != 0;
+    bool is_waiting = lws_hdr_total_length(request->wsi, WSI_TOKEN_HTTP_EXPECT) > 0;
+    bool is_read = request->body_size > 0 && !request->closes &&
+                   (!is_refused || (request->body_size <= DISCARD_SIZE_MAX && !is_waiting));
+    request->closes = request->closes || (request->body_size > 0 && !is_read);
+    if (!is_read) {
+        request->body_size = 0;
+        start(request);
+        return;
+    }
+    request->api->bodies_size += request->body_size;
+    if (is_waiting) write_continue(request);
+}
+
+int ordo_http_api_body(struct ordo_http_request *request, struct ordo_slice piece) {
+    if (request == NULL) return -1;
+    if (request->call != NULL) return 0; /* it was refused without waiting for its body, and ends with the answer */
+    if (request->body.size + piece.size > request->body_size) return -1;
+    if (request->fault.status == 0) ordo_buffer_append_slice(&request->body, piece);
+    return 0;
+}
+
+int ordo_http_api_body_end(struct ordo_http_request *request) {
+    if (request == NULL) return -1;
+    if (request->call == NULL) start(request);
+    return 0;
+}
+
+/* The version is the last word of a request's first line. */
+static bool is_old(struct lws *wsi) {
+    char version[16];
+    int size = lws_hdr_copy(wsi, version, sizeof version, WSI_TOKEN_HTTP);
+    return size < 3 || strcmp(version + size - 3, "1.1") != 0;
+}
+
+int ordo_http_api_begin(struct ordo_http_api *api, struct lws *wsi, struct ordo_http_request **slot) {
+    ORDO_ASSERT(*slot == NULL);
+    struct ordo_http_request *request = ordo_alloc(sizeof *request);
+    char *uri;
+    int uri_size;
+    request->api = api;
+    request->wsi = wsi;
+    gateway_list_init(&request->in_all);
+    gateway_list_init(&request->in_output);
+    gateway_list_append(&api->all, &request->in_all);
+    api->count++;
+    request->slot = slot;
+    *slot = request;
+    request->due_ms = api->turn->now_ms + REQUEST_MS;
+    request->is_old = is_old(wsi);
+    if (api->count > REQUESTS_MAX) fault(request, 503, "busy", "too many requests are under way here: try again");
+    if (api->is_draining) fault(request, 503, "stopping", "this gateway stops: ask another");
+    check_origin(request);
+    read_token(request);
+    read_request(request);
+    check_framing(request, method_of(lws_http_get_uri_and_method(wsi, &uri, &uri_size)));
+    check_size(request);
+    begin_body(request);
+    return 0;
+}
+
+/* ---- its end */
+
+static void end(struct ordo_http_request *request) {
+    struct ordo_http_api *api = request->api;
+    leave_core(request);
+    *request->slot = NULL;
+    gateway_list_remove(&request->in_all);
+    gateway_list_remove(&request->in_output);
+    api->count--;
+    api->bodies_size -= request->body_size;
+    ordo_api_call_destroy(request->call);
+    ordo_buffer_finish(&request->token);
+    ordo_buffer_finish(&request->body);
+    free(request);
+}
+
+void ordo_http_api_gone(struct ordo_http_request **slot) {
+    if (*slot != NULL) end(*slot);
+}
+
+/* ---- the answer */
+
+static bool add_header(struct lws *wsi, const char *name, const char *value, uint8_t **at, uint8_t *end_of_room) {
+    return value[0] == '\0' || lws_add_http_header_by_name(wsi, (const unsigned char *)name, (const unsigned char *)value,
+                                                           (int)strlen(value), at, end_of_room) == 0;
+}
+
+/* How the body is framed: by its length where all of it is there, else in chunks. */
+static bool add_framing(const struct ordo_http_request *request, const struct ordo_api_answer *answer, uint8_t **at,
+                        uint8_t *end_of_room) {
+    if (answer->content_type == NULL) return true;
+    if (answer->is_over)
+        return lws_add_http_header_content_length(request->wsi, answer->body.size, at, end_of_room) == 0;
+    return request->is_old || add_header(request->wsi, "transfer-encoding:", "chunked", at, end_of_room);
+}
+
+static bool write_head(struct ordo_http_request *request, const struct ordo_api_answer *answer) {
+    struct lws *wsi = request->wsi;
+    uint8_t room[LWS_PRE + HEADERS_SIZE_MAX], *begin = room + LWS_PRE, *at = begin, *last = room + sizeof room;
+    char retry[16] = "";
+    if (answer->retry_after_s > 0) snprintf(retry, sizeof retry, "%u", answer->retry_after_s);
+    request->closes = request->closes || request->is_old;
+    bool ok = lws_add_http_header_status(wsi, answer->status, &at, last) == 0 &&
+              add_header(wsi, "content-type:", answer->content_type != NULL ? answer->content_type : "", &at, last) &&
+              add_framing(request, answer, &at, last) && add_header(wsi, "etag:", answer->etag, &at, last) &&
+              add_header(wsi, "location:", answer->location, &at, last) && add_header(wsi, "retry-after:", retry, &at, last) &&
+              add_header(wsi, "www-authenticate:", answer->status == 401 ? "Bearer" : "", &at, last) &&
+              add_header(wsi, "cache-control:", "no-cache", &at, last) &&
+              add_header(wsi, "vary:", "accept, authorization", &at, last) &&
+              add_header(wsi, "x-content-type-options:", "nosniff", &at, last) &&
+              add_header(wsi, "connection:", request->closes ? "close" : "", &at, last);
+    return ok && lws_finalize_write_http_header(wsi, begin, &at, last) == 0;
+}
+
+/* The next bytes of the body, framed; `is_chunked` as the head said. */
+static bool write_piece(struct ordo_http_request *request, const struct ordo_api_answer *answer, bool is_chunked) {
+    struct ordo_buffer *piece = &request->api->piece;
+    char chunk_head[CHUNK_HEAD_SIZE_MAX];
+    size_t left = answer->body.size - request->taken_size, size = left < PIECE_SIZE ? left : PIECE_SIZE;
+    bool is_last = answer->is_over && size == left;
+    piece->size = LWS_PRE;
+    if (is_chunked && size > 0)
+        ordo_buffer_append(piece, chunk_head, (size_t)snprintf(chunk_head, sizeof chunk_head, "%zx\r\n", size));
+    if (size > 0) ordo_buffer_append(piece, answer->body.data + request->taken_size, size);
+    if (is_chunked && size > 0) ordo_buffer_append(piece, "\r\n", 2);
+    if (is_chunked && is_last) ordo_buffer_append(piece, "0\r\n\r\n", 5);
+    request->taken_size += size;
+    request->is_all_written = is_last;
+    size_t all = piece->size - LWS_PRE;
+    return all == 0 || lws_write(request->wsi, piece->data + LWS_PRE, all, is_last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) >= 0;
+}
+
+/* The connection is free for the next request, unless it ends. */
+static int complete(struct ordo_http_request *request) {
+    struct lws *wsi = request->wsi;
+    bool closes = request->closes;
+    end(request);
+    return closes || lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+int ordo_http_api_writeable(struct ordo_http_request **slot) {
+    struct ordo_http_request *request = *slot;
+    if (request == NULL || request->call == NULL) return 0;
+    struct ordo_api_answer *answer = ordo_api_call_answer(request->call);
+    if (lws_partial_buffered(request->wsi)) {
+        lws_callback_on_writable(request->wsi);
+        return 0;
+    }
+    if (request->is_all_written) return complete(request);
+    if (answer->is_broken) return -1;
+    if (answer->status == 0) return 0;
+    if (!request->is_head_written) {
+        request->is_chunked = answer->content_type != NULL && !answer->is_over && !request->is_old;
+        if (!write_head(request, answer)) return -1;
+        request->is_head_written = true;
+    }
+    if (!write_piece(request, answer, request->is_chunked)) return -1;
+    request->due_ms = request->api->turn->now_ms + STALLED_MS;
+    if (request->is_all_written || request->taken_size < answer->body.size) lws_callback_on_writable(request->wsi);
+    else if (request->has_conn) gateway_list_append(&request->api->output, &request->in_output); /* more, at the turn's end */
+    return 0;
+}
+
+/* ---- time */
+
+void ordo_http_api_tick(struct ordo_http_api *api) {
+    GATEWAY_LIST_EACH(&api->all, link) {
+        struct ordo_http_request *request = GATEWAY_LIST_ITEM(link, struct ordo_http_request, in_all);
+        if (api->turn->now_ms >= request->due_ms) { /* frees it */
+            lws_set_timeout(request->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_SYNC);
+        } else if (request->call != NULL && request->has_conn) {
+            ordo_api_call_tick(request->call, api->turn->now_ms);
+            settle(request);
+        }
+    }
+}
+
+void ordo_http_api_drain(struct ordo_http_api *api) {
+    api->is_draining = true;
+}
+
+uint32_t ordo_http_api_count(const struct ordo_http_api *api) {
+    return api->count;
+}
