@@ -17,6 +17,7 @@ enum {
     DISCARD_SIZE_MAX = 1024 * 1024,      /* a refused body up to so long is read, so that the sender hears why */
     BODY_PER_OP = 2,                     /* bytes of JSON for one of an op: escapes and brackets */
     REQUEST_MS = 30000,                  /* until the answer begins, and for each body to come in */
+    LINGER_MS = 2000,                    /* what is still sent after a refusal is swallowed for so long */
     STALLED_MS = 30000,                  /* a reader that takes nothing for so long is cut off */
     WAITING_SIZE_MAX = 64 * 1024,        /* of an answer, when the core is asked for more */
     PIECE_SIZE = 32 * 1024,              /* written at once */
@@ -39,13 +40,15 @@ struct ordo_http_request {
     struct ordo_api_request asked;
     struct ordo_api_fault fault; /* status 0: none so far */
     struct ordo_buffer token, body;
-    size_t body_size;            /* announced */
+    size_t body_size;            /* announced, if it is wanted */
+    size_t unread_size;          /* announced, not wanted, and still coming in while the answer is on its way */
     struct ordo_api_call *call;  /* NULL: the body is still coming in */
     size_t taken_size;           /* bytes of the answer's body that the socket took */
     uint64_t due_ms;             /* without progress by then it is cut off */
     bool is_old;                 /* HTTP/1.0: no chunks, and no further request */
     bool closes;                 /* the connection ends with the answer */
     bool is_head_written, is_chunked, is_all_written;
+    bool is_lingering;           /* answered, and about to be closed */
 };
 
 struct ordo_http_api {
@@ -302,7 +305,7 @@ static void read_request(struct ordo_http_request *request) {
     free(head);
 }
 
-/* "Bearer TOKEN", the word in any case. */
+/* "Bearer TOKEN", the word in any case; without a token it says as much as no header. */
 static void read_token(struct ordo_http_request *request) {
     static const char word[] = "bearer ";
     char memory[HEADER_SIZE_MAX];
@@ -310,7 +313,7 @@ static void read_token(struct ordo_http_request *request) {
     if (!copy_header(request->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, memory, &header))
         fault(request, 431, "header_too_large", "the token is too long");
     size_t size = sizeof word - 1;
-    if (header.size == 0) return;
+    if (header.size == 0 || strcasecmp(memory, "bearer") == 0 || strcasecmp(memory, word) == 0) return;
     if (header.size <= size || strncasecmp(memory, word, size) != 0)
         fault(request, 401, "unauthorized", "Authorization is written: Bearer TOKEN");
     else
@@ -394,6 +397,7 @@ static void begin_body(struct ordo_http_request *request) {
                    (!is_refused || (request->body_size <= DISCARD_SIZE_MAX && !is_waiting));
     request->closes = request->closes || (request->body_size > 0 && !is_read);
     if (!is_read) {
+        request->unread_size = request->body_size;
         request->body_size = 0;
         start(request);
         return;
@@ -404,7 +408,10 @@ static void begin_body(struct ordo_http_request *request) {
 
 int ordo_http_api_body(struct ordo_http_request *request, struct ordo_slice piece) {
     if (request == NULL) return -1;
-    if (request->call != NULL) return 0; /* it was refused without waiting for its body, and ends with the answer */
+    if (request->call != NULL) { /* it was refused without waiting for its body */
+        request->unread_size -= piece.size < request->unread_size ? piece.size : request->unread_size;
+        return 0;
+    }
     if (request->body.size + piece.size > request->body_size) return -1;
     if (request->fault.status == 0) ordo_buffer_append_slice(&request->body, piece);
     return 0;
@@ -412,8 +419,9 @@ int ordo_http_api_body(struct ordo_http_request *request, struct ordo_slice piec
 
 int ordo_http_api_body_end(struct ordo_http_request *request) {
     if (request == NULL) return -1;
+    request->unread_size = 0;
     if (request->call == NULL) start(request);
-    return 0;
+    return request->is_lingering ? -1 : 0;
 }
 
 /* The version is the last word of a request's first line. */
@@ -521,10 +529,16 @@ static bool write_piece(struct ordo_http_request *request, const struct ordo_api
     return all == 0 || lws_write(request->wsi, piece->data + LWS_PRE, all, is_last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) >= 0;
 }
 
-/* The connection is free for the next request, unless it ends. */
+/* The connection is free for the next request, unless it ends. Closed with bytes unread, the other side might lose the answer
+ * that it has not read: so what it still sends is swallowed for a moment. */
 static int complete(struct ordo_http_request *request) {
     struct lws *wsi = request->wsi;
     bool closes = request->closes;
+    if (closes && request->unread_size > 0) {
+        request->is_lingering = true;
+        request->due_ms = request->api->turn->now_ms + LINGER_MS;
+        return 0;
+    }
     end(request);
     return closes || lws_http_transaction_completed(wsi) ? -1 : 0;
 }
@@ -537,6 +551,7 @@ int ordo_http_api_writeable(struct ordo_http_request **slot) {
         lws_callback_on_writable(request->wsi);
         return 0;
     }
+    if (request->is_lingering) return 0;
     if (request->is_all_written) return complete(request);
     if (answer->is_broken) return -1;
     if (answer->status == 0) return 0;
