@@ -221,7 +221,7 @@ static void wait_for_more(struct ordo_webhooks *webhooks, uint64_t until_ms) {
     curl_multi_poll(webhooks->multi, NULL, 0, (int)wait_ms, NULL);
 }
 
-static void run_once(struct ordo_webhooks *webhooks, struct ordo_buffer *changes, uint64_t until_ms) {
+static void step(struct ordo_webhooks *webhooks, struct ordo_buffer *changes) {
     uint64_t overflow_count;
     take_given(webhooks, changes, &overflow_count);
     note_all(webhooks, ordo_buffer_slice(changes));
@@ -229,7 +229,6 @@ static void run_once(struct ordo_webhooks *webhooks, struct ordo_buffer *changes
     log_dropped(webhooks, overflow_count);
     begin_due(webhooks);
     send_on(webhooks);
-    wait_for_more(webhooks, until_ms);
 }
 
 static bool stops(struct ordo_webhooks *webhooks) {
@@ -243,9 +242,13 @@ static bool stops(struct ordo_webhooks *webhooks) {
 static void say_goodbye(struct ordo_webhooks *webhooks, struct ordo_buffer *changes) {
     uint64_t until_ms = now_ms() + STOP_MS;
     ordo_webhook_queue_hurry(webhooks->queue, now_ms());
-    do run_once(webhooks, changes, until_ms);
-    while (ordo_webhook_queue_stats(webhooks->queue).waiting > 0 && now_ms() < until_ms);
-    uint64_t left = ordo_webhook_queue_stats(webhooks->queue).waiting;
+    uint64_t left;
+    for (;;) {
+        step(webhooks, changes);
+        left = ordo_webhook_queue_stats(webhooks->queue).waiting;
+        if (left == 0 || now_ms() >= until_ms) break;
+        wait_for_more(webhooks, until_ms);
+    }
     if (left > 0) log_error("event=webhooks_lost documents=%llu reason=\"the process stops\"", (unsigned long long)left);
 }
 
@@ -253,7 +256,10 @@ static void *run(void *context) {
     struct ordo_webhooks *webhooks = context;
     struct ordo_buffer changes = {0};
     ordo_sched_step_aside();
-    while (!stops(webhooks)) run_once(webhooks, &changes, UINT64_MAX);
+    while (!stops(webhooks)) {
+        step(webhooks, &changes);
+        wait_for_more(webhooks, UINT64_MAX);
+    }
     say_goodbye(webhooks, &changes);
     ordo_buffer_finish(&changes);
     return NULL;
