@@ -16,7 +16,7 @@ enum {
     BODIES_SIZE_MAX = 64 * 1024 * 1024,  /* of all of them together */
     DISCARD_SIZE_MAX = 1024 * 1024,      /* a refused body up to so long is read, so that the sender hears why */
     BODY_PER_OP = 2,                     /* bytes of JSON for one of an op: escapes and brackets */
-    REQUEST_MS = 30000,                  /* until the answer begins, and for each body to come in */
+    REQUEST_MS = 25000,                  /* until the answer begins, and for each body to come in: proxies wait for 30 s */
     LINGER_MS = 2000,                    /* what is still sent after a refusal is swallowed for so long */
     STALLED_MS = 30000,                  /* a reader that takes nothing for so long is cut off */
     WAITING_SIZE_MAX = 64 * 1024,        /* of an answer, when the core is asked for more */
