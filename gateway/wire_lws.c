@@ -18,7 +18,9 @@ enum {
     CLOSE_TIMEOUT_MS = 5000,
     FILES_RESERVED = 64, /* file descriptors that are not connections */
     PATH_SIZE_MAX = 512,
-    HEADERS_SIZE_MAX = 16 * 1024, /* of one HTTP request */
+    /* Of one HTTP request: a token may be as large as one may be, and needs some company. */
+    HEADERS_SIZE_MAX = ORDO_TOKEN_SIZE_MAX + 4096,
+    HEADER_SIZE_MAX = ORDO_TOKEN_SIZE_MAX + 1024,
     REASON_SIZE_MAX = 123, /* of a close frame */
 };
 
@@ -77,8 +79,36 @@ static bool takes_connections(const struct ordo_wire_lws *wire) {
     return !wire->is_draining && wire->count < wire->count_max;
 }
 
+/* A header of the request; empty: it has none. False: it is too long. */
+static bool copy_header(struct lws *wsi, enum lws_token_indexes which, char out[HEADER_SIZE_MAX], struct ordo_slice *header) {
+    *header = ordo_slice(NULL, 0);
+    if (lws_hdr_total_length(wsi, which) <= 0) return true;
+    int size = lws_hdr_copy(wsi, out, HEADER_SIZE_MAX, which);
+    if (size < 0) return false;
+    *header = ordo_slice(out, (size_t)size);
+    return true;
+}
+
+enum token_place { TOKEN_NOWHERE, TOKEN_IN_HEADER, TOKEN_IN_COOKIE, TOKEN_TOO_LARGE };
+
+/* The token that the request brings, in `memory`. */
+static enum token_place find_token(const struct ordo_wire_lws *wire, struct lws *wsi, char memory[HEADER_SIZE_MAX],
+                                   struct ordo_slice *token) {
+    struct ordo_slice header;
+    const char *cookie = wire->options->door.cookie;
+    if (!wire->options->door.asks_token) return TOKEN_NOWHERE;
+    if (!copy_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, memory, &header)) return TOKEN_TOO_LARGE;
+    if (ordo_door_bearer(header, token)) return TOKEN_IN_HEADER;
+    if (cookie == NULL) return TOKEN_NOWHERE;
+    if (!copy_header(wsi, WSI_TOKEN_HTTP_COOKIE, memory, &header)) return TOKEN_TOO_LARGE;
+    return ordo_door_cookie(header, cookie, token) ? TOKEN_IN_COOKIE : TOKEN_NOWHERE;
+}
+
 static int open_connection(struct ordo_wire_lws *wire, struct lws *wsi, struct session *session) {
+    char header[HEADER_SIZE_MAX];
+    struct ordo_slice token = {0};
     if (!takes_connections(wire)) return -1;
+    (void)find_token(wire, wsi, header, &token);
     struct socket *socket = ordo_alloc(sizeof *socket);
     uint32_t conn = take_conn(wire);
     wire->sockets[conn] = socket;
@@ -89,7 +119,7 @@ static int open_connection(struct ordo_wire_lws *wire, struct lws *wsi, struct s
     gateway_list_init(&socket->in_output);
     gateway_list_init(&socket->in_due);
     gateway_list_append(&wire->silence, &socket->in_due);
-    step(wire, ORDO_GATEWAY_CONN_OPENED, conn, ordo_slice(NULL, 0));
+    step(wire, ORDO_GATEWAY_CONN_OPENED, conn, token);
     return 0;
 }
 
@@ -297,6 +327,17 @@ static int refuse_upgrade(struct lws *wsi, unsigned status) {
     return lws_return_http_status(wsi, status, NULL) < 0 ? -1 : 1;
 }
 
+/* 0: the page behind the request may connect, and what it brings fits. Else the status that says why not. */
+static unsigned fault_at_door(const struct ordo_wire_lws *wire, struct lws *wsi) {
+    char memory[HEADER_SIZE_MAX], host_memory[HEADER_SIZE_MAX];
+    struct ordo_slice token, origin, host;
+    enum token_place place = find_token(wire, wsi, memory, &token);
+    if (place == TOKEN_TOO_LARGE) return HTTP_STATUS_REQ_ENTITY_TOO_LARGE;
+    bool reads = copy_header(wsi, WSI_TOKEN_ORIGIN, memory, &origin) && copy_header(wsi, WSI_TOKEN_HOST, host_memory, &host);
+    bool may = reads && ordo_door_lets_in(&wire->options->door, origin, host, place == TOKEN_IN_COOKIE);
+    return may ? 0 : HTTP_STATUS_FORBIDDEN;
+}
+
 /* Whether a request to upgrade is one for us; libwebsockets 4.1.6 would go along with h2c and with old
  * drafts. A load balancer takes 503 to the next gateway, and the client sees nothing of it. */
 static int confirm_upgrade(const struct ordo_wire_lws *wire, struct lws *wsi, const char *to) {
@@ -307,6 +348,8 @@ static int confirm_upgrade(const struct ordo_wire_lws *wire, struct lws *wsi, co
     size_t size = copy_path(wsi, path);
     if (!ordo_slice_equal(ordo_slice(path, size), ordo_slice_of("/v1/ws")))
         return refuse_upgrade(wsi, HTTP_STATUS_NOT_FOUND);
+    unsigned fault = fault_at_door(wire, wsi);
+    if (fault != 0) return refuse_upgrade(wsi, fault);
     return takes_connections(wire) ? 0 : refuse_upgrade(wsi, HTTP_STATUS_SERVICE_UNAVAILABLE);
 }
 

@@ -57,8 +57,8 @@ void ordo_erase_refuse(struct ordo_shard *shard, struct ordo_peer *peer, const O
 
 void ordo_erase_ask(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
                     const Ordo__Cluster__V1__Forget *message) {
-    if (subscriber->permission != ORDO__V1__PERMISSION__WRITE) {
-        ordo_erase_refuse(shard, subscriber->peer, message, 403, "forgetting a document needs permission to write it");
+    if (subscriber->permission < ORDO_ACCESS_ADMIN) {
+        ordo_erase_refuse(shard, subscriber->peer, message, 403, "forgetting a document needs the access \"admin\"");
     } else if (ordo_doc_rests(shard, doc)) {
         ordo_erase_refuse(shard, subscriber->peer, message, 503, "the document moves to another shard: ask again later");
     } else if (shard->disk_is_full) {

@@ -258,6 +258,8 @@ struct ordo_move_status ordo_shard_move_status(const struct ordo_shard *shard);
 /* Counters since the start, and gauges. */
 struct ordo_shard_stats {
     uint64_t ops_committed, ops_refused, ops_duplicate, turns, inputs;
+    /* Of those refused: an op id used for another op, somebody else's client_id, no right to write. */
+    uint64_t ops_replayed, ops_foreign, ops_forbidden;
     uint64_t documents, subscribers, gateways, jobs_running, recent_bytes;
     uint64_t snapshots, truncations, ops_truncated, clients_forgotten, moves_done, moves_failed, loads, rebases_far,
         commits_dropped, documents_damaged, documents_erased;
