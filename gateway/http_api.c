@@ -3,7 +3,6 @@
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "common/assert.h"
 #include "common/memory.h"
@@ -23,7 +22,8 @@ enum {
     PIECE_SIZE = 32 * 1024,              /* written at once */
     HEADERS_SIZE_MAX = 4096,
     ARG_SIZE_MAX = 512,
-    HEADER_SIZE_MAX = 9 * 1024,          /* of one header that comes in */
+    HEADER_SIZE_MAX = ORDO_TOKEN_SIZE_MAX + 1024, /* of one header that comes in */
+    ORIGIN_SIZE_MAX = 256,
     CHUNK_HEAD_SIZE_MAX = 16,
 };
 
@@ -40,6 +40,8 @@ struct ordo_http_request {
     struct ordo_api_request asked;
     struct ordo_api_fault fault; /* status 0: none so far */
     struct ordo_buffer token, body;
+    char origin[ORIGIN_SIZE_MAX]; /* of the page that may read the answer; "": none */
+    bool is_preflight;            /* it only asks whether it may ask */
     size_t body_size;            /* announced, if it is wanted */
     size_t unread_size;          /* announced, not wanted, and still coming in while the answer is on its way */
     struct ordo_api_call *call;  /* NULL: the body is still coming in */
@@ -217,8 +219,12 @@ static void start(struct ordo_http_request *request) {
         ordo_random_bytes(config.client_id, sizeof config.client_id);
     lws_set_timeout(request->wsi, NO_PENDING_TIMEOUT, 0); /* ours are due_ms, and that of the call */
     request->due_ms = UINT64_MAX;
-    request->call = request->fault.status != 0 ? ordo_api_call_create_refused(&request->fault)
-                                               : ordo_api_call_create(&request->asked, &config);
+    if (request->fault.status != 0)
+        request->call = ordo_api_call_create_refused(&request->fault);
+    else if (request->is_preflight)
+        request->call = ordo_api_call_create_empty();
+    else
+        request->call = ordo_api_call_create(&request->asked, &config);
     api->bodies_size -= request->body_size;
     request->body_size = 0;
     ordo_buffer_finish(&request->body);
@@ -305,31 +311,28 @@ static void read_request(struct ordo_http_request *request) {
     free(head);
 }
 
-/* "Bearer TOKEN", the word in any case; without a token it says as much as no header. */
+/* Out of the header alone: a cookie would be sent along for whichever page asks. */
 static void read_token(struct ordo_http_request *request) {
-    static const char word[] = "bearer ";
     char memory[HEADER_SIZE_MAX];
-    struct ordo_slice header;
+    struct ordo_slice header, token;
+    if (!request->api->options->door.asks_token) return;
     if (!copy_header(request->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, memory, &header))
         fault(request, 431, "header_too_large", "the token is too long");
-    size_t size = sizeof word - 1;
-    if (header.size == 0 || strcasecmp(memory, "bearer") == 0 || strcasecmp(memory, word) == 0) return;
-    if (header.size <= size || strncasecmp(memory, word, size) != 0)
-        fault(request, 401, "unauthorized", "Authorization is written: Bearer TOKEN");
-    else
-        ordo_buffer_append(&request->token, header.data + size, header.size - size);
+    else if (ordo_door_bearer(header, &token))
+        ordo_buffer_append_slice(&request->token, token);
 }
 
-/* A page elsewhere could have its reader's browser write here, without a token or with a cookie. */
+/* The page behind the request; it gets to read the answer if it is one of those that were allowed by name. */
 static void check_origin(struct ordo_http_request *request) {
+    const struct ordo_door *door = &request->api->options->door;
     char memory[HEADER_SIZE_MAX], host_memory[HEADER_SIZE_MAX];
     struct ordo_slice origin, host;
     bool fits = copy_header(request->wsi, WSI_TOKEN_ORIGIN, memory, &origin) &&
-                copy_header(request->wsi, WSI_TOKEN_HOST, host_memory, &host);
-    if (origin.size == 0 && fits) return;
-    const char *slashes = origin.size > 0 ? strstr(memory, "://") : NULL;
-    bool is_same = fits && slashes != NULL && host.size > 0 && strcmp(slashes + 3, host_memory) == 0;
-    if (!is_same) fault(request, 403, "foreign_origin", "pages of this origin may not ask here");
+                copy_header(request->wsi, WSI_TOKEN_HOST, host_memory, &host) && origin.size < sizeof request->origin;
+    if (!fits || !ordo_door_lets_in(door, origin, host, false))
+        fault(request, 403, "foreign_origin", "pages of this origin may not ask here");
+    else if (door->origin_count > 0 && origin.size > 0)
+        memcpy(request->origin, memory, origin.size);
 }
 
 /* ---- its body */
@@ -348,17 +351,17 @@ static bool read_length(struct lws *wsi, size_t *out) {
 }
 
 /* How the body is framed must be beyond doubt, or what follows would be taken for a request of its own. */
-static void check_framing(struct ordo_http_request *request, enum ordo_api_method method) {
+static void check_framing(struct ordo_http_request *request, int method) {
     struct lws *wsi = request->wsi;
     bool has_length = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
-    bool takes_body = method == ORDO_API_PUT || method == ORDO_API_POST;
+    bool takes_body = method == LWSHUMETH_PUT || method == LWSHUMETH_POST;
     if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0) {
         fault(request, 411, "length_required", "say how long the body is with Content-Length, not in chunks");
         request->closes = true;
     } else if (has_length && !read_length(wsi, &request->body_size)) {
         fault(request, 400, "bad_length", "Content-Length is not a number");
         request->closes = true;
-    } else if (!has_length && method != ORDO_API_GET && method != ORDO_API_DELETE) {
+    } else if (!has_length && (takes_body || method == LWSHUMETH_PATCH)) {
         if (takes_body) fault(request, 411, "length_required", "say how long the body is with Content-Length");
         request->closes = true; /* libwebsockets waits for a body */
     } else if (request->body_size > 0 && !takes_body) {
@@ -449,9 +452,13 @@ int ordo_http_api_begin(struct ordo_http_api *api, struct lws *wsi, struct ordo_
     if (api->count > REQUESTS_MAX) fault(request, 503, "busy", "too many requests are under way here: try again");
     if (api->is_draining) fault(request, 503, "stopping", "this gateway stops: ask another");
     check_origin(request);
-    read_token(request);
-    read_request(request);
-    check_framing(request, method_of(lws_http_get_uri_and_method(wsi, &uri, &uri_size)));
+    int method = lws_http_get_uri_and_method(wsi, &uri, &uri_size);
+    request->is_preflight = method == LWSHUMETH_OPTIONS && request->origin[0] != '\0';
+    if (!request->is_preflight) {
+        read_token(request);
+        read_request(request);
+    }
+    check_framing(request, method);
     check_size(request);
     begin_body(request);
     return 0;
@@ -493,6 +500,19 @@ static bool add_framing(const struct ordo_http_request *request, const struct or
     return request->is_old || add_header(request->wsi, "transfer-encoding:", "chunked", at, end_of_room);
 }
 
+/* For pages; the browser asks before it sends anything but the simplest request. */
+static bool add_page_headers(const struct ordo_http_request *request, uint8_t **at, uint8_t *end_of_room) {
+    struct lws *wsi = request->wsi;
+    if (request->origin[0] == '\0') return true;
+    bool ok = add_header(wsi, "access-control-allow-origin:", request->origin, at, end_of_room) &&
+              add_header(wsi, "access-control-expose-headers:", "etag, location, retry-after", at, end_of_room);
+    if (!request->is_preflight) return ok;
+    return ok && add_header(wsi, "access-control-allow-methods:", "GET, PUT, POST, DELETE", at, end_of_room) &&
+           add_header(wsi, "access-control-allow-headers:", "authorization, content-type, idempotency-key, if-none-match", at,
+                      end_of_room) &&
+           add_header(wsi, "access-control-max-age:", "600", at, end_of_room);
+}
+
 static bool write_head(struct ordo_http_request *request, const struct ordo_api_answer *answer) {
     struct lws *wsi = request->wsi;
     uint8_t room[LWS_PRE + HEADERS_SIZE_MAX], *begin = room + LWS_PRE, *at = begin, *last = room + sizeof room;
@@ -505,7 +525,8 @@ static bool write_head(struct ordo_http_request *request, const struct ordo_api_
               add_header(wsi, "location:", answer->location, &at, last) && add_header(wsi, "retry-after:", retry, &at, last) &&
               add_header(wsi, "www-authenticate:", answer->status == 401 ? "Bearer" : "", &at, last) &&
               add_header(wsi, "cache-control:", "no-cache", &at, last) &&
-              add_header(wsi, "vary:", "accept, authorization", &at, last) &&
+              add_header(wsi, "vary:", "accept, authorization, origin", &at, last) &&
+              add_page_headers(request, &at, last) &&
               add_header(wsi, "x-content-type-options:", "nosniff", &at, last) &&
               add_header(wsi, "connection:", request->closes ? "close" : "", &at, last);
     return ok && lws_finalize_write_http_header(wsi, begin, &at, last) == 0;

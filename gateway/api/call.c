@@ -517,6 +517,14 @@ struct ordo_api_call *ordo_api_call_create_refused(const struct ordo_api_fault *
     return call;
 }
 
+struct ordo_api_call *ordo_api_call_create_empty(void) {
+    struct ordo_api_call *call = ordo_alloc(sizeof *call);
+    call->answer.status = 204;
+    call->answer.is_over = true;
+    call->state = CALL_OVER;
+    return call;
+}
+
 void ordo_api_call_destroy(struct ordo_api_call *call) {
     if (call == NULL) return;
     ordo_api_answer_finish(&call->answer);

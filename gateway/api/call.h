@@ -28,6 +28,8 @@ struct ordo_api_call_config {
 struct ordo_api_call *ordo_api_call_create(const struct ordo_api_request *request, const struct ordo_api_call_config *config);
 /* One that is answered already. */
 struct ordo_api_call *ordo_api_call_create_refused(const struct ordo_api_fault *fault);
+/* The same with 204 and nothing else to say. */
+struct ordo_api_call *ordo_api_call_create_empty(void);
 void ordo_api_call_destroy(struct ordo_api_call *call); /* NULL is fine */
 
 /* Appends the ClientFrame to be given to the core; false, with nothing appended: there is nothing to say. */

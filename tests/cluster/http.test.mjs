@@ -5,11 +5,13 @@ import net from "node:net";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { Cluster } from "./lib/cluster.mjs";
 import { Api } from "./lib/http.mjs";
-import { eventually, residentBytes } from "./lib/process.mjs";
+import { Program, eventually, residentBytes } from "./lib/process.mjs";
 
 const MIB = 1024 * 1024;
 const cluster = new Cluster({ gatewayArgs: ["--frame-size-max", String(2 * MIB)] });
@@ -169,7 +171,6 @@ test("hostile paths and heads cost their sender only", async () => {
   assert.equal(status(await put("Content-Length: 3\r\nContent-Length: 3\r\n")), 400);
   assert.equal(status(await put("")), 411);
   assert.equal(status(await get("/v1/docs/c/key", "Origin: http://elsewhere.example\r\n")), 403);
-  assert.equal(status(await get("/v1/docs/c/key", "Authorization: Basic abc\r\n")), 401);
   assert.equal(status(await api.raw("PATCH /v1/docs/c/d HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")), 405);
   assert.equal((await api.read("/c/raw")).status, 404, "none of it came through");
   for (const body of ["", "{", "{\"base_seq\":0,\"op\":[\"\\ud800\"]}", "\xff"])
@@ -274,6 +275,48 @@ test("the commands of docs/http.md do what it says", async () => {
   }
   assert.equal(output, null);
   assert.equal(count, 10);
+});
+
+test("tokens say what may be done, and pages are let in by name", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "ordo-http-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const secret = join(folder, "secret"), page = "https://app.example.com";
+  await writeFile(secret, randomUUID(), { mode: 0o600 });
+  const gateway = new Program("ordo-gateway");
+  cluster.programs.push(gateway);
+  const { data, side } = cluster.link;
+  gateway.start(["--listen", "127.0.0.1:0", "--shard", `data=${data},side=${side}`, "--token-secret", secret, "--allow-origin", page]);
+  const guarded = new Api({ url: (await gateway.line(/^ready (\S+)/))[1] });
+  const token = async (...docs) => {
+    const args = docs.flatMap((doc) => ["--doc", doc]);
+    const made = await cluster.ordo(["token", "make", "--sub", "ada", "--ttl", "1h", "--key", secret, ...args]);
+    return { authorization: `Bearer ${made.stdout.trim()}` };
+  };
+  const reader = await token("t/*:read"), writer = await token("t/*:write"), admin = await token("t/*:admin");
+  assert.equal((await guarded.put("/t/doc", "text", writer)).status, 201);
+  assert.deepEqual((await guarded.read("/t/doc/ops?from=1", reader)).json.ops.map(({ user }) => user), ["ada"]);
+  for (const headers of [{}, { authorization: "Bearer x" }, { authorization: "Basic eDp5" }]) {
+    const answer = await guarded.read("/t/doc", headers);
+    assert.deepEqual([answer.status, answer.json.code, answer.headers.get("www-authenticate")], [401, "unauthorized", "Bearer"]);
+  }
+  assert.equal((await guarded.read("/t/doc", reader)).text, "text");
+  assert.equal((await guarded.op("/t/doc", { base_seq: 1, op: ["x"] }, reader)).status, 403);
+  assert.equal((await guarded.put("/t/other", "text", reader)).status, 404, "who may only read creates nothing");
+  assert.equal((await guarded.delete("/t/doc", reader)).status, 403);
+  assert.equal((await guarded.read("/elsewhere/doc", writer)).status, 403);
+  assert.equal((await guarded.delete("/t/doc?forget=true", writer)).status, 403);
+  assert.equal((await guarded.delete("/t/doc?forget=true", admin)).status, 200);
+
+  const asked = await guarded.raw(`OPTIONS /v1/docs/t/doc HTTP/1.1\r\nHost: x\r\nOrigin: ${page}\r\n` +
+                                  "Access-Control-Request-Method: PUT\r\nConnection: close\r\n\r\n");
+  assert.match(asked, /^HTTP\/1\.1 204 [^]*access-control-allow-origin: https:\/\/app\.example\.com\r\n/);
+  assert.match(asked, /access-control-allow-headers: authorization, content-type, idempotency-key/);
+  const from = (origin) => guarded.raw(`GET /v1/docs/t/doc HTTP/1.1\r\nHost: x\r\nOrigin: ${origin}\r\n` +
+                                       `Authorization: ${writer.authorization}\r\nConnection: close\r\n\r\n`);
+  assert.match(await from(page), /^HTTP\/1\.1 410 [^]*access-control-allow-origin: https:\/\/app\.example\.com\r\n/);
+  const foreign = await from("https://evil.example.com");
+  assert.match(foreign, /^HTTP\/1\.1 403 /);
+  assert.doesNotMatch(foreign, /access-control/);
 });
 
 test("a gateway that stops, and one whose shard is away, say so", async () => {
