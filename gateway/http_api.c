@@ -9,6 +9,7 @@
 #include "common/random.h"
 #include "gateway/api/call.h"
 #include "gateway/core/list.h"
+#include "gateway/http_head.h"
 
 enum {
     REQUESTS_MAX = 1000,                 /* at once */
@@ -21,13 +22,8 @@ enum {
     WAITING_SIZE_MAX = 64 * 1024,        /* of an answer, when the core is asked for more */
     PIECE_SIZE = 32 * 1024,              /* written at once */
     HEADERS_SIZE_MAX = 4096,
-    ARG_SIZE_MAX = 512,
-    HEADER_SIZE_MAX = ORDO_TOKEN_SIZE_MAX + 1024, /* of one header that comes in */
-    ORIGIN_SIZE_MAX = 256,
     CHUNK_HEAD_SIZE_MAX = 16,
 };
-
-static const char api_prefix[] = "/v1/docs";
 
 struct ordo_http_request {
     struct ordo_http_api *api;
@@ -37,18 +33,12 @@ struct ordo_http_request {
     struct ordo_http_request **slot; /* where the connection knows it */
     uint32_t index;                  /* in api->by_index */
     bool has_conn;                   /* the core knows it */
-    struct ordo_api_request asked;
-    struct ordo_api_fault fault; /* status 0: none so far */
-    struct ordo_buffer token, body;
-    char origin[ORIGIN_SIZE_MAX]; /* of the page that may read the answer; "": none */
-    bool is_preflight;            /* it only asks whether it may ask */
-    size_t body_size;            /* announced, if it is wanted */
+    struct ordo_http_head head;  /* `body_size`: of what is wanted of the body */
+    struct ordo_buffer body;
     size_t unread_size;          /* announced, not wanted, and still coming in while the answer is on its way */
     struct ordo_api_call *call;  /* NULL: the body is still coming in */
     size_t taken_size;           /* bytes of the answer's body that the socket took */
     uint64_t due_ms;             /* without progress by then it is cut off */
-    bool is_old;                 /* HTTP/1.0: no chunks, and no further request */
-    bool closes;                 /* the connection ends with the answer */
     bool is_head_written, is_chunked, is_all_written;
     bool is_lingering;           /* answered, and about to be closed */
 };
@@ -87,8 +77,8 @@ void ordo_http_api_destroy(struct ordo_http_api *api) {
 }
 
 bool ordo_http_api_has(struct ordo_slice path) {
-    size_t size = sizeof api_prefix - 1;
-    return ordo_slice_starts_with(path, ordo_slice_of(api_prefix)) && (path.size == size || path.data[size] == '/');
+    size_t size = sizeof ORDO_HTTP_DOCS - 1;
+    return ordo_slice_starts_with(path, ordo_slice_of(ORDO_HTTP_DOCS)) && (path.size == size || path.data[size] == '/');
 }
 
 /* ---- towards the core */
@@ -208,180 +198,46 @@ static void client_id_of_key(const struct ordo_api_request *asked, uint8_t out[O
 static void start(struct ordo_http_request *request) {
     struct ordo_http_api *api = request->api;
     struct ordo_api_call_config config = {
-        .token = ordo_buffer_slice(&request->token),
+        .token = ordo_buffer_slice(&request->head.token),
         .body = ordo_buffer_slice(&request->body),
         .op_size_max = api->options->core.op_size_max,
         .due_ms = api->turn->now_ms + REQUEST_MS,
     };
-    if (request->asked.key_size > 0)
-        client_id_of_key(&request->asked, config.client_id);
+    if (request->head.asked.key_size > 0)
+        client_id_of_key(&request->head.asked, config.client_id);
     else
         ordo_random_bytes(config.client_id, sizeof config.client_id);
     lws_set_timeout(request->wsi, NO_PENDING_TIMEOUT, 0); /* ours are due_ms, and that of the call */
     request->due_ms = UINT64_MAX;
-    if (request->fault.status != 0)
-        request->call = ordo_api_call_create_refused(&request->fault);
-    else if (request->is_preflight)
+    if (request->head.fault.status != 0)
+        request->call = ordo_api_call_create_refused(&request->head.fault);
+    else if (request->head.is_preflight)
         request->call = ordo_api_call_create_empty();
     else
-        request->call = ordo_api_call_create(&request->asked, &config);
-    api->bodies_size -= request->body_size;
-    request->body_size = 0;
+        request->call = ordo_api_call_create(&request->head.asked, &config);
+    api->bodies_size -= request->head.body_size;
+    request->head.body_size = 0;
     ordo_buffer_finish(&request->body);
     if (!ordo_api_call_answer(request->call)->is_over) enter_core(request);
     settle(request);
 }
 
-static void fault(struct ordo_http_request *request, uint32_t status, const char *code, const char *message) {
-    if (request->fault.status != 0) return; /* the first one counts */
-    request->fault = (struct ordo_api_fault){.status = status, .code = code, .message = message};
-}
-
-/* A header in `memory`; empty: there is none. False: it is too long. */
-static bool copy_header(struct lws *wsi, enum lws_token_indexes which, char memory[HEADER_SIZE_MAX], struct ordo_slice *out) {
-    *out = ordo_slice(NULL, 0);
-    if (lws_hdr_total_length(wsi, which) <= 0) return true;
-    int size = lws_hdr_copy(wsi, memory, HEADER_SIZE_MAX, which);
-    if (size > 0) *out = ordo_slice(memory, (size_t)size);
-    return size >= 0;
-}
-
-static enum ordo_api_method method_of(int lws_method) {
-    switch (lws_method) {
-    case LWSHUMETH_GET: return ORDO_API_GET;
-    case LWSHUMETH_PUT: return ORDO_API_PUT;
-    case LWSHUMETH_POST: return ORDO_API_POST;
-    case LWSHUMETH_DELETE: return ORDO_API_DELETE;
-    default: return ORDO_API_OTHER;
-    }
-}
-
-static const enum lws_token_indexes uri_tokens[] = {
-    [ORDO_API_GET] = WSI_TOKEN_GET_URI,
-    [ORDO_API_PUT] = WSI_TOKEN_PUT_URI,
-    [ORDO_API_POST] = WSI_TOKEN_POST_URI,
-    [ORDO_API_DELETE] = WSI_TOKEN_DELETE_URI,
-};
-
-/* All that a request says before its body, in memory that lasts for the parsing. */
-struct head {
-    char accept[HEADER_SIZE_MAX], none_match[HEADER_SIZE_MAX], match[HEADER_SIZE_MAX], key[HEADER_SIZE_MAX];
-    char args[ORDO_API_ARGS_MAX][ARG_SIZE_MAX];
-};
-
-static void read_args(struct ordo_http_request *request, struct head *head, struct ordo_api_input *input) {
-    struct lws *wsi = request->wsi;
-    for (size_t i = 0; i <= ORDO_API_ARGS_MAX; i++) {
-        char beyond[ARG_SIZE_MAX], *memory = i < ORDO_API_ARGS_MAX ? head->args[i] : beyond;
-        int size = lws_hdr_copy_fragment(wsi, memory, ARG_SIZE_MAX, WSI_TOKEN_HTTP_URI_ARGS, (int)i);
-        if (size < 0 && lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, (int)i) > 0)
-            fault(request, 400, "bad_argument", "an argument is too long");
-        if (size < 0) return;
-        if (i < ORDO_API_ARGS_MAX) input->args[i] = ordo_slice(memory, (size_t)size);
-        input->arg_count++;
-    }
-}
-
-static void read_key(struct ordo_http_request *request, struct head *head, struct ordo_api_input *input) {
-    static const char name[] = "idempotency-key:";
-    int length = lws_hdr_custom_length(request->wsi, name, sizeof name - 1);
-    int size = lws_hdr_custom_copy(request->wsi, head->key, sizeof head->key, name, sizeof name - 1);
-    if (size > 0) input->key = ordo_slice(head->key, (size_t)size);
-    if (length == 0 || (length > 0 && size <= 0)) fault(request, 400, "bad_key", "an Idempotency-Key has 1 to 255 bytes");
-}
-
-static void read_request(struct ordo_http_request *request) {
-    struct head *head = ordo_alloc(sizeof *head);
-    struct lws *wsi = request->wsi;
-    char *uri;
-    int uri_size, method = lws_http_get_uri_and_method(wsi, &uri, &uri_size);
-    struct ordo_api_input input = {.method = method_of(method)};
-    ORDO_ASSERT(method >= 0 && (size_t)uri_size >= sizeof api_prefix - 1);
-    input.path = ordo_slice(uri + sizeof api_prefix - 1, (size_t)uri_size - (sizeof api_prefix - 1));
-    if (input.method != ORDO_API_OTHER && lws_hdr_fragment_length(wsi, uri_tokens[input.method], 1) > 0)
-        fault(request, 400, "bad_path", "an & or ; in a path must be escaped");
-    bool fits = copy_header(wsi, WSI_TOKEN_HTTP_ACCEPT, head->accept, &input.accept) &&
-                copy_header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, head->none_match, &input.if_none_match) &&
-                copy_header(wsi, WSI_TOKEN_HTTP_IF_MATCH, head->match, &input.if_match);
-    if (!fits) fault(request, 431, "header_too_large", "a header is too long");
-    read_args(request, head, &input);
-    read_key(request, head, &input);
-    struct ordo_api_fault wrong;
-    if (request->fault.status == 0 && !ordo_api_request_parse(&input, &request->asked, &wrong)) request->fault = wrong;
-    free(head);
-}
-
-/* Out of the header alone: a cookie would be sent along for whichever page asks. */
-static void read_token(struct ordo_http_request *request) {
-    char memory[HEADER_SIZE_MAX];
-    struct ordo_slice header, token;
-    if (!request->api->options->door.asks_token) return;
-    if (!copy_header(request->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, memory, &header))
-        fault(request, 431, "header_too_large", "the token is too long");
-    else if (ordo_door_bearer(header, &token))
-        ordo_buffer_append_slice(&request->token, token);
-}
-
-/* The page behind the request; it gets to read the answer if it is one of those that were allowed by name. */
-static void check_origin(struct ordo_http_request *request) {
-    const struct ordo_door *door = &request->api->options->door;
-    char memory[HEADER_SIZE_MAX], host_memory[HEADER_SIZE_MAX];
-    struct ordo_slice origin, host;
-    bool fits = copy_header(request->wsi, WSI_TOKEN_ORIGIN, memory, &origin) &&
-                copy_header(request->wsi, WSI_TOKEN_HOST, host_memory, &host) && origin.size < sizeof request->origin;
-    if (!fits || !ordo_door_lets_in(door, origin, host, false))
-        fault(request, 403, "foreign_origin", "pages of this origin may not ask here");
-    else if (door->origin_count > 0 && origin.size > 0)
-        memcpy(request->origin, memory, origin.size);
-}
-
 /* ---- its body */
-
-/* Content-Length, if it is one. False: there is none, or something else. */
-static bool read_length(struct lws *wsi, size_t *out) {
-    char text[24];
-    int size = lws_hdr_copy(wsi, text, sizeof text, WSI_TOKEN_HTTP_CONTENT_LENGTH);
-    if (size <= 0 || size > 18 || lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, 1) > 0) return false;
-    *out = 0;
-    for (int i = 0; i < size; i++) {
-        if (text[i] < '0' || text[i] > '9') return false;
-        *out = *out * 10 + (size_t)(text[i] - '0');
-    }
-    return true;
-}
-
-/* How the body is framed must be beyond doubt, or what follows would be taken for a request of its own. */
-static void check_framing(struct ordo_http_request *request, int method) {
-    struct lws *wsi = request->wsi;
-    bool has_length = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
-    bool takes_body = method == LWSHUMETH_PUT || method == LWSHUMETH_POST;
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0) {
-        fault(request, 411, "length_required", "say how long the body is with Content-Length, not in chunks");
-        request->closes = true;
-    } else if (has_length && !read_length(wsi, &request->body_size)) {
-        fault(request, 400, "bad_length", "Content-Length is not a number");
-        request->closes = true;
-    } else if (!has_length && (takes_body || method == LWSHUMETH_PATCH)) {
-        if (takes_body) fault(request, 411, "length_required", "say how long the body is with Content-Length");
-        request->closes = true; /* libwebsockets waits for a body */
-    } else if (request->body_size > 0 && !takes_body) {
-        fault(request, 400, "bad_body", "this request has no body");
-    }
-}
 
 static size_t body_size_max(const struct ordo_http_request *request) {
     size_t op_size_max = request->api->options->core.op_size_max;
-    return request->asked.action == ORDO_API_SUBMIT ? BODY_PER_OP * op_size_max : op_size_max;
+    return request->head.asked.action == ORDO_API_SUBMIT ? BODY_PER_OP * op_size_max : op_size_max;
 }
 
 static void check_size(struct ordo_http_request *request) {
     struct ordo_http_api *api = request->api;
-    if (request->fault.status != 0 || request->body_size == 0) return;
-    if (request->body_size > body_size_max(request))
-        fault(request, 413, "too_large",
-              "one op, or the text that a document begins with, is at most op_size_max bytes; append the rest with further ops");
-    else if (request->body_size > BODIES_SIZE_MAX - api->bodies_size)
-        fault(request, 503, "busy", "too much is being sent to this gateway: try again");
+    if (request->head.fault.status != 0 || request->head.body_size == 0) return;
+    if (request->head.body_size > body_size_max(request))
+        ordo_http_head_fault(&request->head, 413, "too_large",
+                             "one op, or the text that a document begins with, is at most op_size_max bytes; append the rest "
+                             "with further ops");
+    else if (request->head.body_size > BODIES_SIZE_MAX - api->bodies_size)
+        ordo_http_head_fault(&request->head, 503, "busy", "too much is being sent to this gateway: try again");
 }
 
 static void write_continue(struct ordo_http_request *request) {
@@ -394,18 +250,18 @@ static void write_continue(struct ordo_http_request *request) {
 
 /* Reads the body, or what of it must be read before the answer, or nothing. */
 static void begin_body(struct ordo_http_request *request) {
-    bool is_refused = request->fault.status != 0;
-    bool is_waiting = lws_hdr_total_length(request->wsi, WSI_TOKEN_HTTP_EXPECT) > 0;
-    bool is_read = request->body_size > 0 && !request->closes &&
-                   (!is_refused || (request->body_size <= DISCARD_SIZE_MAX && !is_waiting));
-    request->closes = request->closes || (request->body_size > 0 && !is_read);
+    bool is_refused = request->head.fault.status != 0;
+    bool is_waiting = request->head.waits_to_send;
+    bool is_read = request->head.body_size > 0 && !request->head.closes &&
+                   (!is_refused || (request->head.body_size <= DISCARD_SIZE_MAX && !is_waiting));
+    request->head.closes = request->head.closes || (request->head.body_size > 0 && !is_read);
     if (!is_read) {
-        request->unread_size = request->body_size;
-        request->body_size = 0;
+        request->unread_size = request->head.body_size;
+        request->head.body_size = 0;
         start(request);
         return;
     }
-    request->api->bodies_size += request->body_size;
+    request->api->bodies_size += request->head.body_size;
     if (is_waiting) write_continue(request);
 }
 
@@ -415,8 +271,8 @@ int ordo_http_api_body(struct ordo_http_request *request, struct ordo_slice piec
         request->unread_size -= piece.size < request->unread_size ? piece.size : request->unread_size;
         return 0;
     }
-    if (request->body.size + piece.size > request->body_size) return -1;
-    if (request->fault.status == 0) ordo_buffer_append_slice(&request->body, piece);
+    if (request->body.size + piece.size > request->head.body_size) return -1;
+    if (request->head.fault.status == 0) ordo_buffer_append_slice(&request->body, piece);
     return 0;
 }
 
@@ -427,18 +283,9 @@ int ordo_http_api_body_end(struct ordo_http_request *request) {
     return request->is_lingering ? -1 : 0;
 }
 
-/* The version is the last word of a request's first line. */
-static bool is_old(struct lws *wsi) {
-    char version[16];
-    int size = lws_hdr_copy(wsi, version, sizeof version, WSI_TOKEN_HTTP);
-    return size < 3 || strcmp(version + size - 3, "1.1") != 0;
-}
-
 int ordo_http_api_begin(struct ordo_http_api *api, struct lws *wsi, struct ordo_http_request **slot) {
     ORDO_ASSERT(*slot == NULL);
     struct ordo_http_request *request = ordo_alloc(sizeof *request);
-    char *uri;
-    int uri_size;
     request->api = api;
     request->wsi = wsi;
     gateway_list_init(&request->in_all);
@@ -448,17 +295,10 @@ int ordo_http_api_begin(struct ordo_http_api *api, struct lws *wsi, struct ordo_
     request->slot = slot;
     *slot = request;
     request->due_ms = api->turn->now_ms + REQUEST_MS;
-    request->is_old = is_old(wsi);
-    if (api->count > REQUESTS_MAX) fault(request, 503, "busy", "too many requests are under way here: try again");
-    if (api->is_draining) fault(request, 503, "stopping", "this gateway stops: ask another");
-    check_origin(request);
-    int method = lws_http_get_uri_and_method(wsi, &uri, &uri_size);
-    request->is_preflight = method == LWSHUMETH_OPTIONS && request->origin[0] != '\0';
-    if (!request->is_preflight) {
-        read_token(request);
-        read_request(request);
-    }
-    check_framing(request, method);
+    if (api->count > REQUESTS_MAX)
+        ordo_http_head_fault(&request->head, 503, "busy", "too many requests are under way here: try again");
+    if (api->is_draining) ordo_http_head_fault(&request->head, 503, "stopping", "this gateway stops: ask another");
+    ordo_http_head_read(&request->head, wsi, &api->options->door);
     check_size(request);
     begin_body(request);
     return 0;
@@ -473,9 +313,9 @@ static void end(struct ordo_http_request *request) {
     gateway_list_remove(&request->in_all);
     gateway_list_remove(&request->in_output);
     api->count--;
-    api->bodies_size -= request->body_size;
+    api->bodies_size -= request->head.body_size;
     ordo_api_call_destroy(request->call);
-    ordo_buffer_finish(&request->token);
+    ordo_http_head_finish(&request->head);
     ordo_buffer_finish(&request->body);
     free(request);
 }
@@ -497,16 +337,16 @@ static bool add_framing(const struct ordo_http_request *request, const struct or
     if (answer->content_type == NULL) return true;
     if (answer->is_over)
         return lws_add_http_header_content_length(request->wsi, answer->body.size, at, end_of_room) == 0;
-    return request->is_old || add_header(request->wsi, "transfer-encoding:", "chunked", at, end_of_room);
+    return request->head.is_old || add_header(request->wsi, "transfer-encoding:", "chunked", at, end_of_room);
 }
 
 /* For pages; the browser asks before it sends anything but the simplest request. */
 static bool add_page_headers(const struct ordo_http_request *request, uint8_t **at, uint8_t *end_of_room) {
     struct lws *wsi = request->wsi;
-    if (request->origin[0] == '\0') return true;
-    bool ok = add_header(wsi, "access-control-allow-origin:", request->origin, at, end_of_room) &&
+    if (request->head.origin[0] == '\0') return true;
+    bool ok = add_header(wsi, "access-control-allow-origin:", request->head.origin, at, end_of_room) &&
               add_header(wsi, "access-control-expose-headers:", "etag, location, retry-after", at, end_of_room);
-    if (!request->is_preflight) return ok;
+    if (!request->head.is_preflight) return ok;
     return ok && add_header(wsi, "access-control-allow-methods:", "GET, PUT, POST, DELETE", at, end_of_room) &&
            add_header(wsi, "access-control-allow-headers:", "authorization, content-type, idempotency-key, if-none-match", at,
                       end_of_room) &&
@@ -518,7 +358,7 @@ static bool write_head(struct ordo_http_request *request, const struct ordo_api_
     uint8_t room[LWS_PRE + HEADERS_SIZE_MAX], *begin = room + LWS_PRE, *at = begin, *last = room + sizeof room;
     char retry[16] = "";
     if (answer->retry_after_s > 0) snprintf(retry, sizeof retry, "%u", answer->retry_after_s);
-    request->closes = request->closes || request->is_old;
+    request->head.closes = request->head.closes || request->head.is_old;
     bool ok = lws_add_http_header_status(wsi, answer->status, &at, last) == 0 &&
               add_header(wsi, "content-type:", answer->content_type != NULL ? answer->content_type : "", &at, last) &&
               add_framing(request, answer, &at, last) && add_header(wsi, "etag:", answer->etag, &at, last) &&
@@ -528,7 +368,7 @@ static bool write_head(struct ordo_http_request *request, const struct ordo_api_
               add_header(wsi, "vary:", "accept, authorization, origin", &at, last) &&
               add_page_headers(request, &at, last) &&
               add_header(wsi, "x-content-type-options:", "nosniff", &at, last) &&
-              add_header(wsi, "connection:", request->closes ? "close" : "", &at, last);
+              add_header(wsi, "connection:", request->head.closes ? "close" : "", &at, last);
     return ok && lws_finalize_write_http_header(wsi, begin, &at, last) == 0;
 }
 
@@ -554,7 +394,7 @@ static bool write_piece(struct ordo_http_request *request, const struct ordo_api
  * that it has not read: so what it still sends is swallowed for a moment. */
 static int complete(struct ordo_http_request *request) {
     struct lws *wsi = request->wsi;
-    bool closes = request->closes;
+    bool closes = request->head.closes;
     if (closes && request->unread_size > 0) {
         request->is_lingering = true;
         request->due_ms = request->api->turn->now_ms + LINGER_MS;
@@ -577,7 +417,7 @@ int ordo_http_api_writeable(struct ordo_http_request **slot) {
     if (answer->is_broken) return -1;
     if (answer->status == 0) return 0;
     if (!request->is_head_written) {
-        request->is_chunked = answer->content_type != NULL && !answer->is_over && !request->is_old;
+        request->is_chunked = answer->content_type != NULL && !answer->is_over && !request->head.is_old;
         if (!write_head(request, answer)) return -1;
         request->is_head_written = true;
     }
