@@ -1,4 +1,4 @@
-#include "gateway/api/call.h"
+#include "gateway/api/call_impl.h"
 
 #include <stdlib.h>
 
@@ -6,39 +6,9 @@
 #include "gateway/api/body.h"
 
 enum {
-    REQUEST_HELLO = 1,
-    REQUEST_OPEN = 2,
-    REQUEST_FIRST = 3, /* each question that follows has a number of its own, so that a late answer is known as such */
-    FIELD_MESSAGES = 1, /* of a ClientFrame */
-    PROTOCOL = 1,
     DECODED_SIZE_MAX = 32 * 1024 * 1024, /* one frame of the core, which is ours; an op of 1 MiB makes 3 */
     AGAIN_MS = 200,
     RETRY_AFTER_MS = 1000,
-};
-
-enum call_state {
-    CALL_OPENING,
-    CALL_READING,    /* content or ops */
-    CALL_CHECKING,   /* there is such a document already: is it the one that this very request made? */
-    CALL_SUBMITTING,
-    CALL_FORGETTING,
-    CALL_OVER,
-};
-
-struct ordo_api_call {
-    struct ordo_api_request request;
-    struct ordo_api_answer answer;
-    enum call_state state;
-    uint8_t client_id[ORDO_CLIENT_ID_SIZE];
-    uint64_t client_seq, base_seq;
-    struct ordo_buffer op;     /* of PUT and POST */
-    struct ordo_buffer saying; /* fields of the ClientFrame to be said next */
-    uint32_t handle, question; /* of Opened; number of the newest question */
-    uint64_t head, lineage, created_seq;
-    bool is_deleted, is_created;
-    uint64_t last_client_seq, last_client_server_seq;
-    uint64_t due_ms, again_ms; /* again_ms: the question, or the op, is said again then; 0: not */
-    uint64_t listed_seq;       /* newest op in the answer; 0: none yet */
 };
 
 static bool is_begun(const struct ordo_api_call *call) {
@@ -72,109 +42,12 @@ static void answer_commit(struct ordo_api_call *call, uint64_t server_seq, uint6
     call->state = CALL_OVER;
 }
 
-/* ---- what is said to the core */
-
-static void say(struct ordo_api_call *call, const Ordo__V1__ClientMessage *message) {
-    ordo_message_encode_field(FIELD_MESSAGES, &message->base, &call->saying);
-}
-
-static void say_hello(struct ordo_api_call *call, struct ordo_slice token) {
-    Ordo__V1__ClientMessage message = ORDO__V1__CLIENT_MESSAGE__INIT;
-    Ordo__V1__Hello hello = ORDO__V1__HELLO__INIT;
-    hello.protocol = PROTOCOL;
-    hello.client_id = ordo_binary_of_slice(ordo_slice(call->client_id, sizeof call->client_id));
-    hello.token = ordo_binary_of_slice(token);
-    hello.agent = ordo_binary_of_slice(ordo_slice_of("http"));
-    message.request = REQUEST_HELLO;
-    message.body_case = ORDO__V1__CLIENT_MESSAGE__BODY_HELLO;
-    message.hello = &hello;
-    say(call, &message);
-}
-
-static void say_open(struct ordo_api_call *call) {
-    const struct ordo_api_request *request = &call->request;
-    Ordo__V1__ClientMessage message = ORDO__V1__CLIENT_MESSAGE__INIT;
-    Ordo__V1__Open open = ORDO__V1__OPEN__INIT;
-    open.collection = ordo_binary_of_slice(ordo_slice(request->collection, request->collection_size));
-    open.id = ordo_binary_of_slice(ordo_slice(request->id, request->id_size));
-    open.bare = true;
-    if (request->action == ORDO_API_CREATE) {
-        open.create_type = ordo_binary_of_slice(ordo_slice_of("text"));
-        open.create_content = ordo_binary_of_slice(ordo_buffer_slice(&call->op));
-    }
-    message.request = REQUEST_OPEN;
-    message.body_case = ORDO__V1__CLIENT_MESSAGE__BODY_OPEN;
-    message.open = &open;
-    say(call, &message);
-}
-
-static void say_read(struct ordo_api_call *call, Ordo__V1__ReadHistory *read) {
-    const struct ordo_api_request *request = &call->request;
-    if (call->state == CALL_CHECKING) {
-        read->from_seq = read->to_seq = call->created_seq;
-    } else if (request->action == ORDO_API_OPS) {
-        read->from_seq = request->from_seq;
-        read->to_seq = request->to_seq;
-    } else if (request->at_kind == ORDO_API_AT_TIME) {
-        read->at_case = ORDO__V1__READ_HISTORY__AT_AT_TIME_MS;
-        read->at_time_ms = request->at;
-    } else {
-        read->at_case = ORDO__V1__READ_HISTORY__AT_AT_SEQ;
-        read->at_seq = request->at_kind == ORDO_API_AT_SEQ ? request->at : call->head;
-    }
-}
-
-static void fill_submit(struct ordo_api_call *call, Ordo__V1__Submit *submit, Ordo__V1__DeleteDocument *deletion) {
-    submit->client_seq = call->client_seq;
-    submit->base_seq = call->base_seq;
-    if (call->request.action == ORDO_API_DELETE_DOCUMENT) {
-        submit->op_case = ORDO__V1__SUBMIT__OP_DELETE;
-        submit->delete_ = deletion;
-    } else {
-        submit->op_case = ORDO__V1__SUBMIT__OP_TEXT;
-        submit->text = ordo_binary_of_slice(ordo_buffer_slice(&call->op));
-    }
-}
-
-/* What the present state is about; once more if it was said before. */
-static void ask(struct ordo_api_call *call) {
-    Ordo__V1__ClientMessage message = ORDO__V1__CLIENT_MESSAGE__INIT;
-    Ordo__V1__ReadHistory read = ORDO__V1__READ_HISTORY__INIT;
-    Ordo__V1__Submit submit = ORDO__V1__SUBMIT__INIT;
-    Ordo__V1__DeleteDocument deletion = ORDO__V1__DELETE_DOCUMENT__INIT;
-    Ordo__V1__Forget forget = ORDO__V1__FORGET__INIT;
-    message.doc = call->handle;
-    message.request = ++call->question;
-    call->again_ms = 0;
-    switch (call->state) {
-    case CALL_READING:
-    case CALL_CHECKING:
-        message.body_case = ORDO__V1__CLIENT_MESSAGE__BODY_HISTORY;
-        message.history = &read;
-        say_read(call, &read);
-        break;
-    case CALL_SUBMITTING:
-        message.body_case = ORDO__V1__CLIENT_MESSAGE__BODY_SUBMIT;
-        message.submit = &submit;
-        fill_submit(call, &submit, &deletion);
-        break;
-    case CALL_FORGETTING: /* of this life of the document, so that saying it twice forgets nothing newer */
-        message.body_case = ORDO__V1__CLIENT_MESSAGE__BODY_FORGET;
-        message.forget = &forget;
-        forget.lineage = call->request.lineage != 0 ? call->request.lineage : call->lineage;
-        break;
-    case CALL_OPENING:
-    case CALL_OVER: return;
-    }
-    say(call, &message);
-}
+/* ---- Opened */
 
 static void proceed(struct ordo_api_call *call, enum call_state next) {
     call->state = next;
-    ask(call);
+    call_ask(call);
 }
-
-/* ---- Opened */
 
 static void read_document(struct ordo_api_call *call) {
     const struct ordo_api_request *request = &call->request;
@@ -237,7 +110,7 @@ static void hear_opened(struct ordo_api_call *call, const Ordo__V1__ServerMessag
     const Ordo__V1__Opened *opened = message->opened;
     if (opened->content != NULL) call->is_deleted = opened->content->deleted;
     if (opened->more) return;
-    if (call->state == CALL_OPENING && message->request == REQUEST_OPEN) {
+    if (call->state == CALL_OPENING && message->request == CALL_REQUEST_OPEN) {
         call->handle = message->doc;
         call->head = opened->head;
         call->lineage = opened->lineage;
@@ -247,7 +120,7 @@ static void hear_opened(struct ordo_api_call *call, const Ordo__V1__ServerMessag
         call->last_client_server_seq = opened->last_client_server_seq;
         opened_first(call);
     } else if (call->state == CALL_SUBMITTING && message->doc == call->handle) {
-        ask(call); /* the link was lost: a frozen op may be said again, and is answered as what it was */
+        call_ask(call); /* the link was lost: a frozen op may be said again, and is answered as what it was */
     }
 }
 
@@ -385,7 +258,7 @@ static const char *code_of(uint32_t status) {
 
 static void hear_error(struct ordo_api_call *call, const Ordo__V1__ServerMessage *message, uint64_t now_ms) {
     const Ordo__V1__Error *error = message->error;
-    bool is_about_us = message->request == REQUEST_HELLO || message->request == REQUEST_OPEN ||
+    bool is_about_us = message->request == CALL_REQUEST_HELLO || message->request == CALL_REQUEST_OPEN ||
                        message->request == call->question || (message->request == 0 && message->doc == call->handle);
     if (!is_about_us) return;
     bool is_passing = error->code == 503 || error->code == 429;
@@ -452,7 +325,7 @@ void ordo_api_call_tick(struct ordo_api_call *call, uint64_t now_ms) {
                    "no answer came in time, and the fate of the request is unknown: send it again, with the same "
                    "Idempotency-Key if it had one");
     else if (call->again_ms != 0 && now_ms >= call->again_ms)
-        ask(call);
+        call_ask(call);
 }
 
 bool ordo_api_call_say(struct ordo_api_call *call, struct ordo_buffer *frame) {
@@ -496,13 +369,12 @@ struct ordo_api_call *ordo_api_call_create(const struct ordo_api_request *reques
     struct ordo_api_call *call = ordo_alloc(sizeof *call);
     struct ordo_api_fault fault;
     call->request = *request;
-    call->question = REQUEST_FIRST - 1;
+    call->question = CALL_REQUEST_OPEN;
     call->client_seq = 1;
     call->due_ms = config->due_ms;
     memcpy(call->client_id, config->client_id, sizeof call->client_id);
     if (take_body(call, config, &fault)) {
-        say_hello(call, config->token);
-        say_open(call);
+        call_begin(call, config->token);
     } else {
         ordo_api_answer_fault(&call->answer, &fault);
         call->state = CALL_OVER;
