@@ -165,14 +165,21 @@ static void note_all(struct ordo_webhooks *webhooks, struct ordo_slice changes) 
     }
 }
 
+/* For other threads to read. */
+static void keep_stats(struct ordo_webhooks *webhooks) {
+    pthread_mutex_lock(&webhooks->mutex);
+    webhooks->stats = ordo_webhook_queue_stats(webhooks->queue);
+    webhooks->stats.dropped += webhooks->overflow_count;
+    pthread_mutex_unlock(&webhooks->mutex);
+}
+
 static void take_given(struct ordo_webhooks *webhooks, struct ordo_buffer *changes, uint64_t *overflow_count) {
+    keep_stats(webhooks);
     pthread_mutex_lock(&webhooks->mutex);
     struct ordo_buffer given = webhooks->given;
     webhooks->given = *changes;
     *changes = given;
     *overflow_count = webhooks->overflow_count;
-    webhooks->stats = ordo_webhook_queue_stats(webhooks->queue);
-    webhooks->stats.dropped += webhooks->overflow_count;
     pthread_mutex_unlock(&webhooks->mutex);
 }
 
@@ -249,6 +256,7 @@ static void say_goodbye(struct ordo_webhooks *webhooks, struct ordo_buffer *chan
         if (left == 0 || now_ms() >= until_ms) break;
         wait_for_more(webhooks, until_ms);
     }
+    keep_stats(webhooks);
     if (left > 0) log_error("event=webhooks_lost documents=%llu reason=\"the process stops\"", (unsigned long long)left);
 }
 
@@ -379,5 +387,9 @@ void ordo_webhooks_stop(struct ordo_webhooks *webhooks) {
     pthread_mutex_unlock(&webhooks->mutex);
     curl_multi_wakeup(webhooks->multi);
     pthread_join(webhooks->thread, NULL);
+    const struct ordo_webhook_stats stats = ordo_webhooks_stats(webhooks);
+    log_info("event=webhooks_off delivered=%llu failed_tries=%llu refused=%llu given_up=%llu dropped=%llu",
+             (unsigned long long)stats.delivered, (unsigned long long)stats.failed_tries, (unsigned long long)stats.refused,
+             (unsigned long long)stats.given_up, (unsigned long long)stats.dropped);
     destroy(webhooks);
 }

@@ -155,6 +155,8 @@ test("a shard that is told to stop says what it knows", async () => {
   await api.put("/c/last", "");
   await cluster.shard.stop("SIGTERM");
   assert.equal(receiver.of("last").length, 1);
+  const told = cluster.shard.log.match(/event=webhooks_off delivered=(\d+) failed_tries=\d+ refused=2 given_up=0 dropped=40/);
+  assert.equal(Number(told?.[1]), receiver.told.length, "what it counted");
 });
 
 test("what is asked for wrongly is refused with a sentence", async () => {
