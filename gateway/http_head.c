@@ -7,11 +7,10 @@
 #include "common/token/token.h"
 
 enum {
+    PREFIX_SIZE = sizeof ORDO_HTTP_DOCS - 1,
     ARG_SIZE_MAX = 512,
     HEADER_SIZE_MAX = ORDO_TOKEN_SIZE_MAX + 1024, /* of one header */
 };
-
-static const char prefix[] = ORDO_HTTP_DOCS;
 
 void ordo_http_head_fault(struct ordo_http_head *head, uint32_t status, const char *code, const char *message) {
     if (head->fault.status != 0) return; /* the first one counts */
@@ -76,8 +75,8 @@ static void read_request(struct ordo_http_head *head, struct lws *wsi) {
     char *uri;
     int uri_size, method = lws_http_get_uri_and_method(wsi, &uri, &uri_size);
     struct ordo_api_input input = {.method = method_of(method)};
-    ORDO_ASSERT(method >= 0 && (size_t)uri_size >= sizeof prefix - 1);
-    input.path = ordo_slice(uri + sizeof prefix - 1, (size_t)uri_size - (sizeof prefix - 1));
+    ORDO_ASSERT(method >= 0 && uri_size >= PREFIX_SIZE);
+    input.path = ordo_slice(uri + PREFIX_SIZE, (size_t)(uri_size - PREFIX_SIZE));
     if (input.method != ORDO_API_OTHER && lws_hdr_fragment_length(wsi, uri_tokens[input.method], 1) > 0)
         ordo_http_head_fault(head, 400, "bad_path", "an & or ; in a path must be escaped");
     bool fits = copy_header(wsi, WSI_TOKEN_HTTP_ACCEPT, texts->accept, &input.accept) &&
