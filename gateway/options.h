@@ -4,6 +4,8 @@
 
 #include "common/log.h"
 #include "gateway/core/gateway.h"
+#include "gateway/door.h"
+#include "gateway/keyring.h"
 
 struct ordo_site;
 
@@ -19,6 +21,10 @@ struct ordo_options {
     uint32_t ping_interval_ms; /* a client that says nothing for so long is pinged, for so long again: it is
                                   dead */
     uint32_t connections_max;
+    uint32_t token_leeway_ms;
+    struct ordo_key_file key_files[ORDO_KEYRING_FILES_MAX];
+    size_t key_file_count; /* 0: no token is asked for */
+    struct ordo_door door;
     const char *site_folder;      /* NULL: no files are served */
     const struct ordo_site *site; /* what was read of it: set by main */
     struct ordo_gateway_config core;
