@@ -111,6 +111,10 @@ test("a cluster under load tells figures, and they are what is documented, chart
     await prometheus.start({ "ordo-shard": shardPorts, "ordo-gateway": gatewayPorts });
     await t.test("nothing of it is on the port of clients", async () => {
       for (const { url } of cluster.gateways) assert.equal((await ask(new URL(url).port, "/metrics")).status, 404);
+      const directory = `http://${new URL(cluster.url).host}/directory`;
+      assert.equal((await fetch(directory)).status, 200);
+      for (const header of ["x-forwarded-for", "x-real-ip", "via"]) // what a proxy on this machine would add
+        assert.equal((await fetch(directory, { headers: { [header]: "192.0.2.1" } })).status, 403, header);
     });
 
     await t.test("health and readiness are told on both kinds of port", async () => {
