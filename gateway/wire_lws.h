@@ -23,6 +23,7 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
                                            const struct ordo_options *options);
 void ordo_wire_lws_destroy(struct ordo_wire_lws *wire); /* NULL is fine */
 uint16_t ordo_wire_lws_port(const struct ordo_wire_lws *wire);
+uint16_t ordo_wire_lws_watcher_port(const struct ordo_wire_lws *wire); /* 0: no figures are told */
 
 /* The effects CONN_OUTPUT and CONN_CLOSE. */
 void ordo_wire_lws_want_output(struct ordo_wire_lws *wire, uint32_t conn);

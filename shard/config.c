@@ -29,6 +29,7 @@ const char ordo_config_help[] =
     "  --no-balance               do not give slots away to even things out between stores\n"
     "  --listen-data ENDPOINT     for gateways: messages (tcp://127.0.0.1:*)\n"
     "  --listen-side ENDPOINT     for gateways: heartbeats and large contents (tcp://127.0.0.1:*)\n"
+    "  --listen-metrics HOST:PORT where /metrics is told to Prometheus, and /healthz, /readyz (nowhere); port 0: any free one\n"
     "  --name NAME                shown in logs and status (the store's id)\n"
     "  --log-level LEVEL          error, warn, info or debug (info)\n"
     "  --helpers N                threads for jobs that read the disk or take long, 2 to 64 (2)\n"
@@ -128,6 +129,7 @@ static enum set_outcome set_text(struct ordo_config *config, const char *name, c
         {"--advertise-side", &config->advertise_side},
         {"--listen-data", &config->listen_data},
         {"--listen-side", &config->listen_side},
+        {"--listen-metrics", &config->listen_metrics},
         {"--name", &config->name},
         {"--webhook", &config->webhook.url},
         {"--webhook-secret-file", &config->webhook.secret_file},

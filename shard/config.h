@@ -15,6 +15,7 @@ struct ordo_config {
     bool creates_cluster;        /* where there is none and all is new */
     bool is_balance_off;         /* this process does not balance */
     const char *listen_data, *listen_side;
+    const char *listen_metrics;  /* HOST:PORT; NULL: figures are told nowhere */
     const char *name;
     enum ordo_log_level log_level;
     uint64_t helper_count;       /* threads for jobs */
