@@ -57,9 +57,9 @@ export class Etcd {
 }
 
 export class Many extends Base {
-  constructor({ shards = 4, gateways = 3, etcd = false, volume = false, shardArgs = [], inMemory = false } = {}) {
+  constructor({ shards = 4, gateways = 3, etcd = false, volume = false, shardArgs = [], gatewayArgs = [], inMemory = false } = {}) {
     super();
-    Object.assign(this, { usesEtcd: etcd, volume, shardArgs, inMemory });
+    Object.assign(this, { usesEtcd: etcd, volume, shardArgs, gatewayArgs, inMemory });
     this.shards = [];
     this.gateways = [];
     this.first = { shards, gateways };
@@ -95,7 +95,8 @@ export class Many extends Base {
   beginGateway(i) {
     this.gateways[i] ??= this.#program("ordo-gateway");
     const listen = this.gateways[i].listen ?? "127.0.0.1:0";
-    return this.gateways[i].start(["--directory", this.directory, "--listen", listen, "--name", `gateway-${i}`]);
+    return this.gateways[i].start(["--directory", this.directory, "--listen", listen, "--name", `gateway-${i}`,
+                                   ...this.gatewayArgs]);
   }
   /** It keeps the address that it got first. */
   async gatewayReady(i) {
