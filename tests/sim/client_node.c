@@ -49,16 +49,19 @@ static void on_opened(void *user, struct ordo_client_doc *core) {
 static void on_given_back(void *user, struct ordo_client_doc *core, const struct ordo_client_given_back *given) {
     struct sim_client *client = user;
     struct sim *sim = client->sim;
-    (void)core;
+    const struct sim_client_doc *doc = doc_of(client, core);
     sim->counts.given_back++;
     sim_log(sim, "client %u gets edits back: reason %d, code %u, %.*s", client->index, given->reason, given->code,
             (int)given->message.size, given->message.data);
     ledger_excuse(&sim->ledger, given->inserted);
     ledger_excuse(&sim->ledger, given->content);
+    bool is_forbidden = given->reason == ORDO_CLIENT_REFUSED && given->code == ORDO__V1__NACK_CODE__FORBIDDEN;
+    if (is_forbidden && doc != NULL && doc->doc == client->not_forbidden) {
+        sim_fail(&sim->verdict, SIM_CHECK_HONEST, "client %u gives up as forbidden what is committed", client->index);
+    }
     bool is_explained = sim->plan.may_delete || sim->plan.may_erase || sim->plan.may_damage || client->was_robbed ||
                         (sim->plan.may_forget && given->reason == ORDO_CLIENT_FATE_UNKNOWN) ||
-                        (sim->plan.gateway.asks_token && given->reason == ORDO_CLIENT_REFUSED &&
-                         given->code == ORDO__V1__NACK_CODE__FORBIDDEN);
+                        (sim->plan.gateway.asks_token && is_forbidden);
     if (!is_explained) {
         sim_fail(&sim->verdict, SIM_CHECK_HONEST, "client %u gets its edits back: reason %d, code %u", client->index,
                  given->reason, given->code);
@@ -303,12 +306,14 @@ static bool is_in_flight(struct sim_client *client, struct watch_doc *watched, u
     return false;
 }
 
-/* Who lost the right to write is told so of an op, which then must not be committed: it is given back for good. */
-static bool is_forbidden_rightly(const struct sim *sim, const struct sim_client *client, const struct watch_doc *watched,
-                                 const Ordo__V1__Nack *nack) {
+/* Who lost the right to write is told so of an op, which then must not be committed, for it is given back for good; unless
+ * something in the same frame has settled it already, and the nack means nothing. */
+static bool is_about_rights(const struct sim *sim, struct sim_client *client, const struct watch_doc *watched,
+                            const Ordo__V1__Nack *nack) {
     if (!sim->plan.gateway.asks_token || nack->code != (int)ORDO_NACK_FORBIDDEN) return false;
     struct ordo_slice client_id = ordo_slice(client->client_id.bytes, sizeof client->client_id.bytes);
-    return oracle_find(sim->oracle, watched->doc, client_id, nack->client_seq) == NULL;
+    if (oracle_find(sim->oracle, watched->doc, client_id, nack->client_seq) != NULL) client->not_forbidden = watched->doc;
+    return true;
 }
 
 static void nacked(struct sim *sim, struct sim_client *client, struct watch_doc *watched,
@@ -319,7 +324,7 @@ static void nacked(struct sim *sim, struct sim_client *client, struct watch_doc 
     bool is_odd = nack->code == (int)ORDO_NACK_REPLAYED || nack->code == (int)ORDO_NACK_FUTURE_BASE ||
                   nack->code == (int)ORDO_NACK_PIPELINED || nack->code == (int)ORDO_NACK_CLIENT_ID_TAKEN;
     if (!is_fatal && !(is_odd && !client->was_robbed)) return;
-    if (is_forbidden_rightly(sim, client, watched, nack)) return;
+    if (is_about_rights(sim, client, watched, nack)) return;
     sim_fail(&sim->verdict, SIM_CHECK_HONEST, "client %u: nack %d of client_seq %" PRIu64 ": %.*s", client->index,
              nack->code, nack->client_seq, (int)nack->message.len, nack->message.data);
 }
@@ -331,6 +336,7 @@ static void received(struct sim *sim, struct sim_client *client, struct sim_conn
         sim_fail(&sim->verdict, SIM_CHECK_WIRE, "%s got a frame that does not decode", conn->watch.name);
         return;
     }
+    client->not_forbidden = NULL;
     for (size_t i = 0; i < frame->n_messages && !sim->verdict.violated; i++) {
         Ordo__V1__ServerMessage *message = frame->messages[i];
         sim_log_received(sim, conn, message);

@@ -207,6 +207,7 @@ struct sim_client {
     struct sim_client_doc docs[SIM_DOCS_MAX];
     uint32_t doc_count;
     bool was_robbed;           /* a raw client used its id */
+    const struct oracle_doc *not_forbidden; /* the frame at hand says FORBIDDEN of an op of it that is committed; else NULL */
     bool holds;                /* Committed and Ack wait in `held` until they are released */
     struct ordo_buffer *held;  /* frames of one message, oldest first */
     size_t held_first, held_count, held_capacity;
