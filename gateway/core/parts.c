@@ -180,6 +180,7 @@ void gateway_stream_start_opened(struct ordo_gateway *gateway, struct gateway_su
     opened.horizon = from->horizon;
     opened.lineage = from->lineage;
     opened.forgotten_seq = from->forgotten_seq;
+    if (subscriber->is_bare) opened.created_seq = from->created_seq;
     struct gateway_stream *stream =
         stream_create(subscriber, from->has_content ? from->content : NULL, from->ops);
     stream->subscriber = subscriber;

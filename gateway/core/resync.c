@@ -97,6 +97,7 @@ static void gather_resync(struct ordo_gateway *gateway, struct gateway_subscribe
     attach.have_lineage = subscriber->lineage;
     attach.presence = subscriber->wants_presence;
     attach.resync = true;
+    attach.bare = subscriber->is_bare;
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_ATTACH;
     message.attach = &attach;

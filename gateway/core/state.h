@@ -87,6 +87,7 @@ struct gateway_subscriber {
     uint32_t handle;
     uint32_t request; /* of the Open that is not answered yet */
     bool wants_presence;
+    bool is_bare;        /* hears of its own ops and of nothing else */
     bool is_urgent;      /* the client waits for something of the next Attach */
     bool knows_outage;   /* was told UNAVAILABLE */
     uint8_t access;      /* enum ordo_access: by the token as it is now, */

@@ -57,6 +57,7 @@ static void encode_first_attach(struct gateway_subscriber *subscriber, const Ord
     }
     attach.presence = open->presence;
     attach.clean = open->clean;
+    attach.bare = open->bare;
     ordo_message_encode(&attach.base, &subscriber->opening);
 }
 
@@ -68,7 +69,8 @@ void gateway_subscriber_open(struct ordo_gateway *gateway, struct gateway_conn *
     subscriber->conn = conn;
     subscriber->request = request;
     subscriber->access = (uint8_t)access;
-    subscriber->wants_presence = open->presence;
+    subscriber->wants_presence = open->presence && !open->bare;
+    subscriber->is_bare = open->bare;
     subscriber->is_urgent = true; /* somebody waits for Opened */
     subscriber->due_ms = gateway->now_ms + gateway->config.open_timeout_ms;
     gateway_list_init(&subscriber->in_audience);

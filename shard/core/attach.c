@@ -121,6 +121,7 @@ static void fill_attached(const struct ordo_doc *doc, const struct ordo_subscrib
     attached->horizon = doc->horizon;
     attached->forgotten_seq = doc->forgotten_seq;
     attached->created = subscriber->was_created;
+    attached->created_seq = doc->state.created_seq;
     const struct ordo_author *author = subscriber->author;
     if (ordo_author_is_foreign(author, ordo_subscriber_user(subscriber))) return;
     attached->last_client_seq = author->client_seq;
@@ -268,7 +269,8 @@ void ordo_attach_known(struct ordo_shard *shard, struct ordo_doc *doc, struct or
         ordo_subscriber_refuse(shard, subscriber, 404, "there is no such document", 0);
         return;
     }
-    if (content_is_called_for(doc, attach)) open_with_content(shard, doc, subscriber);
+    if (attach->bare) answer_with_content(shard, doc, subscriber, NULL, doc->state.seq, !ordo_doc_exists(&doc->state));
+    else if (content_is_called_for(doc, attach)) open_with_content(shard, doc, subscriber);
     else open_with_ops(shard, doc, subscriber, attach->have_seq);
 }
 

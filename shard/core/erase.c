@@ -11,6 +11,7 @@
 
 #include "common/assert.h"
 #include "common/memory.h"
+#include "shard/core/change.h"
 #include "shard/core/key.h"
 #include "shard/core/state.h"
 
@@ -170,6 +171,9 @@ static void write_erased(struct ordo_shard *shard, const struct ordo_erased *era
     ordo_snapshot_row_encode(&shard->value, ordo_buffer_slice(&shard->key), &record);
     ordo_batch_put(batch, ORDO_CF_SNAPSHOTS, ordo_buffer_slice(&shard->key), ordo_buffer_slice(&shard->value));
     ordo_doc_write_row(shard, erased->doc, state);
+    if (shard->config.tells_changes)
+        ordo_change_put(&shard->changes, &(struct ordo_change){.doc_key = doc_key, .lineage = state->lineage, .seq = state->seq,
+                                                               .timestamp_ms = state->timestamp_ms, .is_deleted = true});
 }
 
 void ordo_erasures_turn_end(struct ordo_shard *shard, uint64_t turn) {

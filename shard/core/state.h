@@ -201,6 +201,7 @@ struct ordo_shard {
 
     uint64_t turn, durable_turn;        /* newest closed with writes; newest known to be on disk */
     struct ordo_doc *touched;
+    struct ordo_buffer changes;         /* by the open turn; change.h */
     struct ordo_chunk *open_first, **open_last;       /* of the open turn */
     struct ordo_chunk *waiting_first, **waiting_last; /* of closed turns */
     struct ordo_chunk *spare;

@@ -7,7 +7,7 @@
 #include "tools/ordo/command.h"
 #include "tools/ordo/export_doc.h"
 #include "tools/ordo/export_wire.h"
-#include "tools/ordo/json.h"
+#include "common/json.h"
 #include "tools/ordo/stores.h"
 
 enum { NAMES_MAX = 4096, STDOUT_BUFFER_SIZE = 1 << 18 };

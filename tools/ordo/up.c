@@ -35,6 +35,7 @@ struct up {
     const char *token_issuer, *token_audience, *token_cookie;
     bool listens_anywhere;          /* the gateways may listen beyond loopback, without keys */
     bool is_balance_off;
+    const char *webhook, *webhook_secret, *webhook_collection; /* NULL: not given */
     const char *site_folder;        /* NULL: the gateways serve no files */
     char directory[PATH_MAX];       /* URL */
     char host[ENDPOINT_SIZE];       /* of --listen; IPv6 with its brackets */
@@ -75,6 +76,13 @@ static void begin_stop(struct up *up, uint64_t now_ms) {
 
 /* ---- starting */
 
+static size_t add_option(const char **argv, size_t count, const char *name, const char *value) {
+    if (value == NULL) return count;
+    argv[count++] = name;
+    argv[count++] = value;
+    return count;
+}
+
 static void start_shard(struct up *up, struct role *role, uint64_t now_ms) {
     char store[PATH_MAX + 40];
     snprintf(store, sizeof store, "%s/%s", up->data_dir, role->name);
@@ -83,6 +91,9 @@ static void start_shard(struct up *up, struct role *role, uint64_t now_ms) {
                             "--log-age-ms", up->log_age_ms, "--history", up->history};
     size_t count = 16;
     if (up->is_balance_off) argv[count++] = "--no-balance";
+    count = add_option(argv, count, "--webhook", up->webhook);
+    count = add_option(argv, count, "--webhook-secret-file", up->webhook_secret);
+    count = add_option(argv, count, "--webhook-collection", up->webhook_collection);
     argv[count] = NULL;
     role_start(role, &up->rundir, argv, now_ms);
 }
@@ -312,6 +323,9 @@ static bool parse(struct up *up, int argc, char **argv, int *status) {
         {"--log-age-ms", "MS", "... and all younger than this (60000)", ORDO_OPTION_TEXT, &up->log_age_ms},
         {"--history", "KEEP", "history to keep: N ops (10000), 30d, N+30d or full; COLLECTION=KEEP,… for some", ORDO_OPTION_TEXT,
          &up->history},
+        {"--webhook", "URL", "tell this address which documents changed (docs/http.md)", ORDO_OPTION_TEXT, &up->webhook},
+        {"--webhook-secret-file", "FILE", "... signed with what this file holds", ORDO_OPTION_TEXT, &up->webhook_secret},
+        {"--webhook-collection", "NAME", "... of this collection alone", ORDO_OPTION_TEXT, &up->webhook_collection},
         {"--log-level", "LEVEL", "error, warn, info (default) or debug; logs go to stderr", ORDO_OPTION_TEXT,
          &up->log_level},
         {"--token-jwks", "FILE", "public keys of tokens, as a JSON Web Key Set; with any key clients need a token.\n"
