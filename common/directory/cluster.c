@@ -30,8 +30,18 @@ static const char *decode_hold(const struct ordo_directory_item *item, void *out
     return ordo_cluster_hold_decode(item, out);
 }
 
-static const char *decode_revoked(const struct ordo_directory_item *item, void *out) {
-    return ordo_cluster_revoked_decode(item, out);
+
+/* Somebody was revoked, and it does not read until when: for good, then, until it is put right or taken back. */
+static void decode_revocations(struct ordo_cluster *cluster, const struct ordo_directory_view *view) {
+    size_t count;
+    const struct ordo_directory_item *items = ordo_directory_range(view, ORDO_KEY_REVOKED, &count);
+    cluster->revocations = ordo_alloc_array(count, sizeof *cluster->revocations);
+    for (size_t i = 0; i < count; i++) {
+        struct ordo_revocation *revocation = &cluster->revocations[cluster->revocation_count];
+        const char *wrong = ordo_cluster_revoked_decode(&items[i], revocation);
+        if (wrong != NULL) note_garbled(cluster, items[i].key, wrong);
+        if (revocation->name_size > 0) cluster->revocation_count++;
+    }
 }
 
 /* Decodes all items below `prefix` into a new array of elements of `size` bytes. */
@@ -87,8 +97,7 @@ ordo_err ordo_cluster_decode(const struct ordo_directory_view *view, struct ordo
         decode_list(cluster, view, "gateways/", sizeof *cluster->gateways, decode_gateway, &cluster->gateway_count);
     cluster->moves = decode_list(cluster, view, "moves/", sizeof *cluster->moves, decode_move, &cluster->move_count);
     cluster->holds = decode_list(cluster, view, "hold/", sizeof *cluster->holds, decode_hold, &cluster->hold_count);
-    cluster->revocations = decode_list(cluster, view, ORDO_KEY_REVOKED, sizeof *cluster->revocations, decode_revoked,
-                                       &cluster->revocation_count);
+    decode_revocations(cluster, view);
     decode_balancing(cluster, view);
     *out = cluster;
     return ORDO_OK;

@@ -160,6 +160,7 @@ const char *ordo_cluster_move_decode(const struct ordo_directory_item *item, str
 const char *ordo_cluster_hold_decode(const struct ordo_directory_item *item, struct ordo_cluster_hold *out);
 const char *ordo_cluster_balancer_decode(struct ordo_slice value, struct ordo_process_id *out);
 const char *ordo_cluster_balance_decode(struct ordo_slice value, bool *is_off_out);
+/* Where the name reads and the value does not, `out` is in force for good; where the name does not, its size is 0. */
 const char *ordo_cluster_revoked_decode(const struct ordo_directory_item *item, struct ordo_revocation *out);
 
 #endif

@@ -63,5 +63,7 @@ const char *ordo_cluster_revoked_decode(const struct ordo_directory_item *item, 
     const json_t *until = json_object_get(object, "until");
     bool reads = take_ms(json_object_get(object, "at"), &out->at_ms) && (until == NULL || take_ms(until, &out->until_ms));
     json_decref(object);
-    return reads ? NULL : "does not say since when and until when";
+    if (reads) return NULL;
+    out->at_ms = out->until_ms = UINT64_MAX;
+    return "does not say since when and until when";
 }

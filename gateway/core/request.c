@@ -146,11 +146,6 @@ static void submit(struct ordo_gateway *gateway, struct gateway_conn *conn,
         nack.code = ORDO__V1__NACK_CODE__NOT_OPEN;
         gateway_answer_nack(gateway, conn, message->request, message->doc, nack,
                             "no open document has this handle");
-    } else if (gateway_subscriber_access(subscriber) < ORDO_ACCESS_WRITE) {
-        nack.code = ORDO__V1__NACK_CODE__FORBIDDEN;
-        gateway->stats.submits_forbidden++;
-        gateway_answer_nack(gateway, conn, message->request, message->doc, nack,
-                            "you may read this document only");
     } else {
         gateway_submit_op(gateway, subscriber, message->request, message->submit);
     }

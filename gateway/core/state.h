@@ -96,6 +96,7 @@ struct gateway_subscriber {
     uint64_t queued_seq; /* newest seq put into the outbox */
     uint64_t sent_seq;   /* newest seq that will reach the client whatever is dropped */
     uint64_t lineage;
+    uint64_t forbidden_seq;        /* client_seq of the newest Submit that was answered FORBIDDEN; 0: none */
     uint64_t unanswered_seq;       /* client_seq of the newest Submit without an answer; 0: none */
     uint64_t timed_seq, timed_us;  /* client_seq of the Submit whose Ack is being timed (0: none), and when it came */
     uint64_t due_ms;               /* OPENING: give up */

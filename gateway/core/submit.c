@@ -8,6 +8,29 @@
 
 enum { RETRY_AFTER_MS = 200 }; /* and up to as much again, so that clients do not come back all at once */
 
+static void note_forbidden(struct gateway_subscriber *subscriber, uint64_t client_seq) {
+    if (client_seq > subscriber->forbidden_seq) subscriber->forbidden_seq = client_seq;
+}
+
+static void forbid_submit(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                          uint32_t request, uint64_t client_seq) {
+    Ordo__V1__Nack nack = ORDO__V1__NACK__INIT;
+    nack.client_seq = client_seq;
+    nack.code = ORDO__V1__NACK_CODE__FORBIDDEN;
+    gateway_answer_nack(gateway, subscriber->conn, request, subscriber->handle, nack, "you may read this document only");
+    gateway->stats.submits_forbidden++;
+    note_forbidden(subscriber, client_seq);
+}
+
+/* FORBIDDEN says for good that the op is not committed: its client gives the edit back. So it is not said of an op that was
+ * passed on while there was a right to, and not answered yet: of that the shard says what became of it. And once it was said,
+ * another copy, sent before the answer was read, must not be committed because rights have come back. */
+static bool is_forbidden(const struct gateway_subscriber *subscriber, uint64_t client_seq) {
+    if (client_seq == 0) return false; /* not valid: the shard says so */
+    if (client_seq <= subscriber->forbidden_seq) return true;
+    return gateway_subscriber_access(subscriber) < ORDO_ACCESS_WRITE && client_seq != subscriber->unanswered_seq;
+}
+
 static void refuse_submit(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
                           uint32_t request, uint64_t client_seq, const char *text) {
     Ordo__V1__Nack nack = ORDO__V1__NACK__INIT;
@@ -50,6 +73,10 @@ void gateway_submit_op(struct ordo_gateway *gateway, struct gateway_subscriber *
                       "the document's shard is away; send again");
         return;
     }
+    if (is_forbidden(subscriber, submit->client_seq)) {
+        forbid_submit(gateway, subscriber, request, submit->client_seq);
+        return;
+    }
     if (!gateway_peer_has_credit(peer, op.op.len)) {
         refuse_submit(gateway, subscriber, request, submit->client_seq,
                       "the document's shard is busy; send again");
@@ -78,6 +105,7 @@ void gateway_submit_nacked(struct ordo_gateway *gateway, const struct gateway_pe
     struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, peer, from->subscriber);
     if (subscriber == NULL || subscriber->state == GATEWAY_SUBSCRIBER_OPENING) return;
     answered(subscriber, from->client_seq);
+    if (from->code == ORDO__V1__NACK_CODE__FORBIDDEN) note_forbidden(subscriber, from->client_seq);
     Ordo__V1__Nack nack = ORDO__V1__NACK__INIT;
     nack.client_seq = from->client_seq;
     nack.code = (Ordo__V1__NackCode)from->code;

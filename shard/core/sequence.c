@@ -27,9 +27,18 @@ static bool belongs_to_another(const struct ordo_subscriber *subscriber) {
     return holder != NULL && !ordo_slice_equal(ordo_subscriber_user(holder), user);
 }
 
+/* Rights may change while an op waits for a job. What was answered FORBIDDEN is given back by its client, so another copy of
+ * it, that was sent before the answer was read, must not be committed although rights have come back. */
+static bool is_forbidden(struct ordo_subscriber *subscriber, const struct ordo_submit *submit) {
+    bool was_forbidden = !submit->is_exact && submit->client_seq != 0 && submit->client_seq <= subscriber->forbidden_seq;
+    if (subscriber->permission >= ORDO_ACCESS_WRITE && !was_forbidden) return false;
+    if (submit->client_seq > subscriber->forbidden_seq) subscriber->forbidden_seq = submit->client_seq;
+    return true;
+}
+
 static bool is_allowed(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit) {
-    const struct ordo_subscriber *subscriber = submit->subscriber;
-    if (subscriber->permission < ORDO_ACCESS_WRITE) {
+    struct ordo_subscriber *subscriber = submit->subscriber;
+    if (is_forbidden(subscriber, submit)) {
         nack(shard, doc, submit, ORDO__V1__NACK_CODE__FORBIDDEN, "this connection may only read the document");
     } else if (belongs_to_another(subscriber)) {
         nack(shard, doc, submit, ORDO__V1__NACK_CODE__CLIENT_ID_TAKEN,

@@ -86,7 +86,9 @@ struct ordo_subscriber {
     bool has_presence;                    /* it set some */
     uint8_t user_size;
     uint32_t queued_count;                /* its inputs in the document's queue */
+    uint64_t held_round;                  /* the drain in which its Attach was found waiting: what is behind that waits, too */
     uint64_t have_seq;                    /* while a job reads the ops behind it */
+    uint64_t forbidden_seq;               /* client_seq of the newest Submit that was answered FORBIDDEN; 0: none */
     uint8_t user[];
 };
 
@@ -244,6 +246,7 @@ struct ordo_shard {
 
     const struct ordo_type *live_type;
     struct ordo_live_op *live;
+    uint64_t drain_round; /* of a document's queue: drawn anew for each look from its front */
     struct ordo_buffer op, committed, key, value; /* scratch */
     struct ordo_shard_stats stats;
 };

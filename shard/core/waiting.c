@@ -83,7 +83,8 @@ static void handle_known(struct ordo_shard *shard, struct ordo_doc *doc, struct 
 /* Whether the first of these inputs may go on; asking may start the job that it waits for. */
 static bool is_ready(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_input *input,
                      const struct ordo_subscriber *subscriber) {
-    if (!input->is_attach) return subscriber->state != ORDO_SUBSCRIBER_WAITING;
+    /* What stands in front of its Attach is of the time before: the answer to the Attach says how that went. */
+    if (!input->is_attach) return subscriber->held_round != shard->drain_round;
     return !ordo_attach_must_wait(shard, doc, input_client_id(input));
 }
 
@@ -93,6 +94,7 @@ void ordo_doc_drain(struct ordo_shard *shard, struct ordo_doc *doc) {
     /* What is handled may end subscribers, and with them inputs further on: so look from the front again each time
      * something was handled, but for inputs that were found waiting in this round: their number is kept. */
     size_t skip_count = 0;
+    shard->drain_round++;
     for (;;) {
         struct ordo_input **link = &doc->queue;
         for (size_t i = 0; i < skip_count && *link != NULL; i++) link = &(*link)->next;
@@ -102,6 +104,7 @@ void ordo_doc_drain(struct ordo_shard *shard, struct ordo_doc *doc) {
         ORDO_ASSERT(subscriber != NULL && subscriber->audience->doc == doc);
         if (!is_ready(shard, doc, input, subscriber)) {
             skip_count++;
+            if (input->is_attach) subscriber->held_round = shard->drain_round;
             continue;
         }
         unlink_input(doc, link);
@@ -111,7 +114,9 @@ void ordo_doc_drain(struct ordo_shard *shard, struct ordo_doc *doc) {
         if (input->is_attach) ordo_attach_known(shard, doc, subscriber, message->attach);
         else handle_known(shard, doc, subscriber, message);
         free(input);
-        if (doc->queue_size != left_before) skip_count = 0;
+        if (doc->queue_size == left_before) continue;
+        skip_count = 0;
+        shard->drain_round++;
     }
 }
 

@@ -7,6 +7,7 @@ import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Supervised, withCluster } from "./lib/cluster.mjs";
+import { Many, etcdPath } from "./lib/many.mjs";
 import { eventually, run } from "./lib/process.mjs";
 import { RawConnection, insertAtStart } from "./lib/raw.mjs";
 import { NackCode, Permission } from "./lib/wire.mjs";
@@ -330,6 +331,20 @@ const cases = {
 test("a gateway that asks for tokens", async (t) => {
   await withCluster(t, new Supervised({ args: doorArgs }), async (cluster) => {
     for (const [name, act] of Object.entries(cases)) await t.test(name, () => act(cluster));
+  });
+});
+
+test("a revocation reaches all gateways, through etcd as well", { skip: !etcdPath && "there is no etcd" }, async (t) => {
+  const many = new Many({ shards: 1, gateways: 2, etcd: true, gatewayArgs: ["--token-secret", file("secret")] });
+  await withCluster(t, many, async (cluster) => {
+    const shown = token("gone", { jti: "gone" });
+    const raws = await Promise.all(cluster.gateways.map(({ url }) => RawConnection.connect(url, { token: shown })));
+    assert.equal((await cluster.ordo("revoke", "--token", "gone")).code, 0);
+    const begun = Date.now();
+    for (const raw of raws) assert.equal((await raw.closedByServer(5000)).code, 1008);
+    assert.ok(Date.now() - begun < 1000, `${Date.now() - begun} ms`);
+    for (const { url } of cluster.gateways) await assertRefused({ url }, shown, /revoked/);
+    assert.match((await cluster.ordo("revoke", "--list")).stdout, /token .* gone\n/);
   });
 });
 

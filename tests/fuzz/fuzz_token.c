@@ -1,12 +1,15 @@
-/* Whatever somebody shows as a token, and whatever a file of keys holds: reading it ends and stays in bounds, nobody gets in
- * without a signature, and what gets in has a name and an end. The first byte says which door the rest comes in by. */
+/* Whatever somebody shows as a token or in the headers of a request, and whatever a file of keys holds: reading it ends and
+ * stays in bounds, nobody gets in without a signature, what gets in has a name and an end, and no page brings a cookie that was
+ * not allowed to. The first byte says which door the rest comes in by. */
 #include <stdlib.h>
+#include <strings.h>
 
 #include "common/limits.h"
 #include "common/token/sign.h"
 #include "common/token/token.h"
+#include "gateway/door.h"
 
-enum { DOORS = 4, FILE_SIZE_MAX = 1 << 16 };
+enum { DOORS = 5, FILE_SIZE_MAX = 1 << 16 };
 
 #define NOW_MS UINT64_C(1700000000000)
 #define SECRET "a secret that no input can know, 0123456789"
@@ -61,6 +64,28 @@ static void read_keys(struct ordo_slice file, bool is_pem) {
     ordo_token_keys_destroy(set);
 }
 
+static void check_inside(struct ordo_slice part, struct ordo_slice whole) {
+    check(part.size > 0 && part.data >= whole.data && part.data + part.size <= whole.data + whole.size);
+}
+
+/* As Authorization, as Cookie, and as Origin and Host, cut where the first newline is. */
+static void read_headers(struct ordo_slice text) {
+    struct ordo_slice token, origin = text, host = ordo_slice(NULL, 0);
+    const uint8_t *newline = text.size > 0 ? memchr(text.data, '\n', text.size) : NULL;
+    if (newline != NULL) {
+        origin.size = (size_t)(newline - text.data);
+        host = ordo_slice(newline + 1, text.size - origin.size - 1);
+    }
+    if (ordo_door_bearer(text, &token)) check_inside(token, text);
+    if (ordo_door_cookie(text, "t", &token)) check_inside(token, text);
+    const struct ordo_door named = {.origins = {"https://a"}, .origin_count = 1, .asks_token = true}, any = {.asks_token = true},
+                           here = {.is_loopback = true}, open = {0};
+    bool is_named = origin.size == 9 && strncasecmp((const char *)origin.data, "https://a", 9) == 0;
+    check(ordo_door_lets_in(&named, origin, host, true) == is_named);
+    check(ordo_door_lets_in(&any, origin, host, false) && !ordo_door_lets_in(&any, origin, host, true));
+    check(!ordo_door_lets_in(&here, origin, host, false) || ordo_door_lets_in(&open, origin, host, false));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (keys == NULL) set_up();
     if (size == 0 || size > FILE_SIZE_MAX) return 0;
@@ -69,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     case 0: show_token(rest); break;
     case 1: show_claims(rest); break;
     case 2: read_keys(rest, false); break;
+    case 3: read_headers(rest); break;
     default: read_keys(rest, true); break;
     }
     return 0;

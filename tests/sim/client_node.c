@@ -49,14 +49,19 @@ static void on_opened(void *user, struct ordo_client_doc *core) {
 static void on_given_back(void *user, struct ordo_client_doc *core, const struct ordo_client_given_back *given) {
     struct sim_client *client = user;
     struct sim *sim = client->sim;
-    (void)core;
+    const struct sim_client_doc *doc = doc_of(client, core);
     sim->counts.given_back++;
     sim_log(sim, "client %u gets edits back: reason %d, code %u, %.*s", client->index, given->reason, given->code,
             (int)given->message.size, given->message.data);
     ledger_excuse(&sim->ledger, given->inserted);
     ledger_excuse(&sim->ledger, given->content);
+    bool is_forbidden = given->reason == ORDO_CLIENT_REFUSED && given->code == ORDO__V1__NACK_CODE__FORBIDDEN;
+    if (is_forbidden && doc != NULL && doc->doc == client->not_forbidden) {
+        sim_fail(&sim->verdict, SIM_CHECK_HONEST, "client %u gives up as forbidden what is committed", client->index);
+    }
     bool is_explained = sim->plan.may_delete || sim->plan.may_erase || sim->plan.may_damage || client->was_robbed ||
-                        (sim->plan.may_forget && given->reason == ORDO_CLIENT_FATE_UNKNOWN);
+                        (sim->plan.may_forget && given->reason == ORDO_CLIENT_FATE_UNKNOWN) ||
+                        (sim->plan.gateway.asks_token && is_forbidden);
     if (!is_explained) {
         sim_fail(&sim->verdict, SIM_CHECK_HONEST, "client %u gets its edits back: reason %d, code %u", client->index,
                  given->reason, given->code);
@@ -237,6 +242,7 @@ void sim_client_pump(struct sim *sim, uint32_t index) {
         ordo_client_connection_dialing(client->core, now);
         client->conn = 1 + sim_conn_dial(sim, SIM_CLIENT, index, client->life,
                                          (uint32_t)sim_below(sim, sim->plan.gateway_count));
+        sim_tokens_renew(sim, client, true);
         break;
     case ORDO_CLIENT_WISH_CLOSE:
         sim_log(sim, "client %u closes with %u", index, ordo_client_connection_close_code(client->core));
@@ -300,6 +306,16 @@ static bool is_in_flight(struct sim_client *client, struct watch_doc *watched, u
     return false;
 }
 
+/* Who lost the right to write is told so of an op, which then must not be committed, for it is given back for good; unless
+ * something in the same frame has settled it already, and the nack means nothing. */
+static bool is_about_rights(const struct sim *sim, struct sim_client *client, const struct watch_doc *watched,
+                            const Ordo__V1__Nack *nack) {
+    if (!sim->plan.gateway.asks_token || nack->code != (int)ORDO_NACK_FORBIDDEN) return false;
+    struct ordo_slice client_id = ordo_slice(client->client_id.bytes, sizeof client->client_id.bytes);
+    if (oracle_find(sim->oracle, watched->doc, client_id, nack->client_seq) != NULL) client->not_forbidden = watched->doc;
+    return true;
+}
+
 static void nacked(struct sim *sim, struct sim_client *client, struct watch_doc *watched,
                    const Ordo__V1__Nack *nack) {
     if (!is_in_flight(client, watched, nack->client_seq)) return;
@@ -308,6 +324,7 @@ static void nacked(struct sim *sim, struct sim_client *client, struct watch_doc 
     bool is_odd = nack->code == (int)ORDO_NACK_REPLAYED || nack->code == (int)ORDO_NACK_FUTURE_BASE ||
                   nack->code == (int)ORDO_NACK_PIPELINED || nack->code == (int)ORDO_NACK_CLIENT_ID_TAKEN;
     if (!is_fatal && !(is_odd && !client->was_robbed)) return;
+    if (is_about_rights(sim, client, watched, nack)) return;
     sim_fail(&sim->verdict, SIM_CHECK_HONEST, "client %u: nack %d of client_seq %" PRIu64 ": %.*s", client->index,
              nack->code, nack->client_seq, (int)nack->message.len, nack->message.data);
 }
@@ -319,6 +336,7 @@ static void received(struct sim *sim, struct sim_client *client, struct sim_conn
         sim_fail(&sim->verdict, SIM_CHECK_WIRE, "%s got a frame that does not decode", conn->watch.name);
         return;
     }
+    client->not_forbidden = NULL;
     for (size_t i = 0; i < frame->n_messages && !sim->verdict.violated; i++) {
         Ordo__V1__ServerMessage *message = frame->messages[i];
         sim_log_received(sim, conn, message);
@@ -361,7 +379,8 @@ static void type(struct sim *sim, struct sim_client *client, struct sim_client_d
         model_utf8_append(&text, ledger_type(&sim->ledger, doc->doc, client->index, doc->run));
     }
     ordo_err err = ordo_client_doc_splice(doc->core, doc->caret, delete_count, ordo_buffer_slice(&text));
-    bool may_refuse = (sim->plan.may_delete || sim->plan.may_erase || sim_is_damaged(sim, doc->doc)) &&
+    bool may_refuse = (sim->plan.may_delete || sim->plan.may_erase || sim->plan.gateway.asks_token ||
+                       sim_is_damaged(sim, doc->doc)) &&
                       (err == ORDO_ERR_CLOSED || err == ORDO_ERR_UNAVAILABLE);
     if (may_refuse) { /* a delete of its own is on its way, or a create that gave no lineage yet */
         ledger_excuse(&sim->ledger, ordo_buffer_slice(&text));
@@ -412,7 +431,18 @@ static void forget(struct sim *sim, struct sim_client *client, struct sim_client
             err == ORDO_OK ? "" : ", and it is not open");
 }
 
+/* Others would ask for the creation of a document that they may not create. */
+static bool has_all_open(const struct sim_client *client) {
+    for (uint32_t i = 0; i < client->doc_count; i++)
+        if (!ordo_client_doc_is_open(client->docs[i].core)) return false;
+    return true;
+}
+
 static void act(struct sim *sim, struct sim_client *client, struct sim_client_doc *doc) {
+    if (sim->plan.gateway.asks_token && sim_chance(sim, 100)) {
+        sim_tokens_renew(sim, client, !has_all_open(client) || sim_chance(sim, 500));
+        return;
+    }
     if (sim->plan.may_erase && sim_chance(sim, 60)) {
         forget(sim, client, doc);
         return;

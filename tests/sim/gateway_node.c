@@ -122,6 +122,11 @@ void sim_gateway_start(struct sim *sim, uint32_t index) {
     gateway->news_count = 0;
     gateway->monotonic_offset_ms = sim_between(sim, 1, 1000000);
     sim_log(sim, "gateway %u starts", index);
+    if (config.asks_token) {
+        struct ordo_gateway_event event = event_of(sim, index, ORDO_GATEWAY_KEYS);
+        sim_tokens_give_keys(sim, &event);
+        step(sim, index, &event);
+    }
     sim_push(sim, sim->now_us, (struct sim_item){.kind = SIM_TICK, .role = SIM_GATEWAY, .to = index,
                                                  .life = gateway->life});
     if (sim_has_directory(sim)) sim_directory_watch(sim, SIM_GATEWAY, index, gateway->life);
@@ -132,6 +137,7 @@ static void add_counts(struct sim *sim, const struct ordo_gateway *core) {
     sim->counts.resyncs += stats->resyncs;
     sim->counts.messages_dropped += stats->messages_dropped;
     sim->counts.links_lost += stats->links_lost;
+    sim->counts.tokens_expired += stats->tokens_expired;
 }
 
 void sim_gateway_finish(struct sim *sim, uint32_t index) {

@@ -54,6 +54,14 @@ static void draw_erasure(struct sim_plan *plan, uint64_t seed) {
     plan->may_erase = plan->raw_count == 0 && chance(&prng, 150);
 }
 
+/* Who breaks the rules knows no token. Deletions are left out: who may not write cannot create anew what is deleted, and an
+ * Open that says so is no answer that a schedule expects. */
+static void draw_tokens(struct sim_plan *plan, uint64_t seed) {
+    struct ordo_prng prng;
+    ordo_prng_init(&prng, seed ^ UINT64_C(0x746f6b656e73));
+    plan->gateway.asks_token = plan->raw_count == 0 && !plan->may_delete && !plan->may_erase && chance(&prng, 250);
+}
+
 static void draw_faults(struct sim_plan *plan, struct ordo_prng *prng) {
     if (chance(prng, 100)) return; /* a calm day */
     /* A few kinds per schedule, each more than once: bugs hide where faults meet. */
@@ -152,6 +160,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profil
     plan->may_damage = chance(&prng, 40);
     if (plan->may_damage) plan->faults[SIM_FAULT_DAMAGE_DISK] = 2;
     if (plan->shard_count > 1 || profile == SIM_PROFILE_MOVES) draw_moves(plan, seed);
+    draw_tokens(plan, seed);
     if (profile != SIM_PROFILE_STARVED) return;
     plan->may_paste = false;
     plan->client_count += 2;

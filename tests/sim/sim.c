@@ -184,6 +184,10 @@ static void begin_rest(struct sim *sim) {
         sim_gateway_start(sim, i);
     }
     for (uint32_t i = 0; i < sim->plan.shard_count; i++) mend_shard(&sim->shards[i]);
+    for (uint32_t i = 0; i < sim->plan.client_count; i++) {
+        sim_tokens_renew(sim, &sim->clients[i], true);
+        sim_client_pump(sim, i);
+    }
     for (uint32_t i = 0; i < sim->plan.raw_count; i++) {
         for (uint32_t k = 0; k < sim->conn_count; k++) {
             if (sim->conns[k]->role == SIM_RAW) sim_conn_client_close(sim, k);

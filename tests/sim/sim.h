@@ -207,6 +207,7 @@ struct sim_client {
     struct sim_client_doc docs[SIM_DOCS_MAX];
     uint32_t doc_count;
     bool was_robbed;           /* a raw client used its id */
+    const struct oracle_doc *not_forbidden; /* the frame at hand says FORBIDDEN of an op of it that is committed; else NULL */
     bool holds;                /* Committed and Ack wait in `held` until they are released */
     struct ordo_buffer *held;  /* frames of one message, oldest first */
     size_t held_first, held_count, held_capacity;
@@ -222,7 +223,7 @@ struct sim_raw;
     X(links_lost) X(reloads) X(snapshots) X(truncations) X(ops_truncated)          \
     X(clients_forgotten) X(documents_forgotten) X(loads) X(rebases_far) X(commits_dropped) X(resyncs) X(messages_dropped)  \
     X(side_pieces) X(jobs) X(histories) X(damages) X(damages_met) X(returns) X(directory_outages) X(slots_moved) X(moves_done)        \
-    X(moves_failed)
+    X(moves_failed) X(tokens) X(tokens_expired)
 struct sim_counts {
 #define X(name) uint64_t name;
     SIM_COUNTS(X)
@@ -285,6 +286,11 @@ void sim_push(struct sim *sim, uint64_t at_us, struct sim_item item);
 uint64_t sim_wall_ms(const struct sim *sim, int64_t offset_ms);
 /* Where there is but one, nothing is drawn. */
 uint32_t sim_pick_shard(struct sim *sim);
+
+/* ---- tokens.c: only where gateways ask for them */
+void sim_tokens_give_keys(struct sim *sim, struct ordo_gateway_event *event);
+/* A fresh token for the connection that the client has or is making. */
+void sim_tokens_renew(struct sim *sim, struct sim_client *client, bool may_write);
 
 /* ---- log.c: what passes over a connection */
 void sim_log_sent(const struct sim *sim, const struct sim_conn *conn, const Ordo__V1__ClientMessage *message);

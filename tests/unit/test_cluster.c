@@ -243,6 +243,20 @@ static void revocations_read_as_they_were_written(void **state) {
     ordo_directory_content_finish(&content);
 }
 
+static void a_revocation_that_does_not_read_is_in_force(void **state) {
+    (void)state;
+    struct ordo_directory_content content = {0};
+    content_put_text(&content, "revoked/user/YQ", "{\"at\":7,\"until\":\"soon\"}");
+    content_put_text(&content, "revoked/user/!", "{\"at\":7}");
+    struct ordo_cluster *cluster = cluster_of(&content);
+    assert_int_equal(cluster->garbled_count, 2);
+    assert_int_equal(cluster->revocation_count, 1);
+    assert_true(ordo_slice_equal(ordo_revocation_name(&cluster->revocations[0]), ordo_slice_of("a")));
+    assert_true(cluster->revocations[0].at_ms == UINT64_MAX && cluster->revocations[0].until_ms == UINT64_MAX);
+    ordo_cluster_destroy(cluster);
+    ordo_directory_content_finish(&content);
+}
+
 static void nothing_is_an_empty_cluster(void **state) {
     (void)state;
     struct ordo_directory_content content = {0};
@@ -285,6 +299,7 @@ int main(void) {
         cmocka_unit_test(members_that_are_not_known_are_passed_over),
         cmocka_unit_test(other_garbled_keys_are_named_and_the_rest_reads),
         cmocka_unit_test(revocations_read_as_they_were_written),
+        cmocka_unit_test(a_revocation_that_does_not_read_is_in_force),
         cmocka_unit_test(nothing_is_an_empty_cluster),
         cmocka_unit_test(stores_are_called_by_name_or_by_the_beginning_of_their_id),
     };

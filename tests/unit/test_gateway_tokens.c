@@ -344,6 +344,76 @@ static void rights_that_are_won_count_once_the_shard_knows(void **state) {
     world_destroy(world);
 }
 
+/* The edit was given back on the first answer; the simulator found what happens else. */
+static void what_was_forbidden_stays_forbidden_though_rights_come_back(void **state) {
+    (void)state;
+    struct world *world = guarded_world();
+    uint64_t subscriber;
+    greet(world, 0, token_of("alice", 60, ALL("read")));
+    uint32_t handle = client_open(world, 0, "d", 1, &subscriber);
+    client_submit(world, 0, handle, 7);
+    say_authenticate(world, 0, token_of("alice", 60, ALL("write")));
+    world_turn(world);
+    assert_int_equal(shard_hear_attach(world)->permission, 2);
+    Ordo__Cluster__V1__Attached attached = ORDO__CLUSTER__V1__ATTACHED__INIT;
+    attached.subscriber = subscriber;
+    attached.doc = 1;
+    attached.head = 1;
+    Ordo__Cluster__V1__Bulk ops = ORDO__CLUSTER__V1__BULK__INIT;
+    attached.ops = &ops;
+    shard_attached(world, attached);
+    client_submit(world, 0, handle, 7); /* sent after Opened, before the Nack was read */
+    client_submit(world, 0, handle, 8);
+    world_turn(world);
+    assert_int_equal(shard_hear_submit(world)->client_seq, 8);
+    assert_null(shard_hear(world));
+    assert_int_equal(ordo_gateway_stats(world->gateway)->submits_forbidden, 2);
+    world_destroy(world);
+}
+
+/* While the shard is away nobody knows what became of an earlier copy, so nothing is said that would have it given back. */
+static void an_op_of_unknown_fate_is_not_forbidden(void **state) {
+    (void)state;
+    struct world *world = guarded_world();
+    greet(world, 0, token_of("alice", 60, ALL("write")));
+    uint32_t handle = client_open(world, 0, "d", 1, NULL);
+    client_submit(world, 0, handle, 1);
+    world_turn(world);
+    shard_hear_submit(world);
+    world_link(world, ORDO_GATEWAY_LINK_DOWN);
+    say_authenticate(world, 0, token_of("alice", 60, ALL("read")));
+    CLIENT_HEAR(world, 0, STATUS);
+    CLIENT_HEAR(world, 0, WELCOME);
+    client_submit(world, 0, handle, 1);
+    assert_int_equal(CLIENT_HEAR(world, 0, NACK)->nack->code, ORDO__V1__NACK_CODE__UNAVAILABLE);
+    world_destroy(world);
+}
+
+/* What was passed on with the right to may have been committed, so the shard is asked, and not the token. */
+static void an_op_that_is_under_way_is_for_the_shard_to_forbid(void **state) {
+    (void)state;
+    struct world *world = guarded_world();
+    uint64_t subscriber;
+    greet(world, 0, token_of("alice", 60, ALL("write")));
+    uint32_t handle = client_open(world, 0, "d", 1, &subscriber);
+    client_submit(world, 0, handle, 7);
+    say_authenticate(world, 0, token_of("alice", 60, ALL("read")));
+    CLIENT_HEAR(world, 0, WELCOME);
+    client_submit(world, 0, handle, 7); /* again */
+    client_submit(world, 0, handle, 8); /* a new one */
+    assert_int_equal(CLIENT_HEAR(world, 0, NACK)->nack->client_seq, 8);
+    assert_int_equal(shard_hear_submit(world)->client_seq, 7);
+    assert_int_equal(shard_hear_attach(world)->permission, 1);
+    assert_int_equal(shard_hear_submit(world)->client_seq, 7);
+    Ordo__Cluster__V1__Nack nack = ORDO__CLUSTER__V1__NACK__INIT;
+    nack.subscriber = subscriber;
+    nack.client_seq = 7;
+    nack.code = ORDO__V1__NACK_CODE__FORBIDDEN;
+    SHARD_SAY(world, nack, NACK, nack);
+    assert_int_equal(CLIENT_HEAR(world, 0, NACK)->nack->code, ORDO__V1__NACK_CODE__FORBIDDEN);
+    world_destroy(world);
+}
+
 static void rights_may_change_while_the_document_is_opened(void **state) {
     (void)state;
     struct world *world = guarded_world();
@@ -474,6 +544,9 @@ int main(void) {
         cmocka_unit_test(a_bad_or_foreign_token_changes_nothing),
         cmocka_unit_test(rights_that_are_lost_are_lost_at_once_and_the_client_is_told),
         cmocka_unit_test(rights_that_are_won_count_once_the_shard_knows),
+        cmocka_unit_test(what_was_forbidden_stays_forbidden_though_rights_come_back),
+        cmocka_unit_test(an_op_of_unknown_fate_is_not_forbidden),
+        cmocka_unit_test(an_op_that_is_under_way_is_for_the_shard_to_forbid),
         cmocka_unit_test(rights_may_change_while_the_document_is_opened),
         cmocka_unit_test(an_open_that_waits_goes_out_with_the_rights_of_then),
         cmocka_unit_test(the_revoked_are_sent_away_and_stay_away),

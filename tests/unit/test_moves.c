@@ -143,6 +143,31 @@ static void submits_wait_while_a_slot_is_handed_over(void **state) {
     assert_int_equal(shards_row_count(s, 1, slot_a()), 0);
 }
 
+/* What a subscriber said before its gateway attached it again comes first, and what it says afterwards is not stuck behind. */
+static void a_submit_that_waits_in_front_of_a_resync_goes_first(void **state) {
+    struct shards *s = *state;
+    struct world *w = s->worlds[0];
+    type_hello(w);
+    shards_order(s, 0, slot_a(), 1);
+    until_frozen(s);
+    say_insert(w, 0, 1, 6, 6, 5, "!");
+    Ordo__Cluster__V1__Attach attach = open_of(1, "a", "client-a", "");
+    attach.has_have = attach.resync = true;
+    attach.have_seq = 6;
+    say_attach(w, 0, &attach);
+    world_turn(w);
+    struct ordo_shard_event event = world_event(w, ORDO_SHARD_MOVE_CANCEL);
+    event.move_cancel.slot = slot_a();
+    world_step(w, event);
+    shards_settle(s, 100);
+    Ordo__Cluster__V1__Attached *attached = next_attached(w, 0);
+    assert_int_equal(attached->last_client_seq, 6);
+    assert_int_equal(attached->head, 7);
+    say_detach(w, 0, 1);
+    world_turn(w);
+    assert_int_equal(ordo_shard_stats(w->shard).subscribers, 0);
+}
+
 static void what_waits_when_a_slot_goes_is_left_to_the_new_owner(void **state) {
     struct shards *s = *state;
     struct world *w = s->worlds[0];
@@ -634,6 +659,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(who_comes_to_the_wrong_shard_is_told_the_right_one, setup, teardown),
         cmocka_unit_test_setup_teardown(commits_go_on_while_rows_are_copied, setup, teardown),
         cmocka_unit_test_setup_teardown(submits_wait_while_a_slot_is_handed_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_submit_that_waits_in_front_of_a_resync_goes_first, setup, teardown),
         cmocka_unit_test_setup_teardown(what_waits_when_a_slot_goes_is_left_to_the_new_owner, setup, teardown),
         cmocka_unit_test_setup_teardown(who_comes_to_the_new_owner_too_early_is_held, setup, teardown),
         cmocka_unit_test_setup_teardown(holding_ends, setup, teardown),

@@ -57,11 +57,11 @@ export class Etcd {
 }
 
 export class Many extends Base {
-  /** `shardArgs`: for all, or a function of the number. `gatewayArgs(i)` likewise. */
-  constructor({ shards = 4, gateways = 3, etcd = false, volume = false, shardArgs = [], gatewayArgs = () => [], inMemory = false } = {}) {
+  /** `shardArgs`, `gatewayArgs`: for all, or a function of the number. */
+  constructor({ shards = 4, gateways = 3, etcd = false, volume = false, shardArgs = [], gatewayArgs = [], inMemory = false } = {}) {
     super();
-    Object.assign(this, { usesEtcd: etcd, volume, gatewayArgs, inMemory });
-    this.shardArgs = typeof shardArgs === "function" ? shardArgs : () => shardArgs;
+    const ofEach = (args) => typeof args === "function" ? args : () => args;
+    Object.assign(this, { usesEtcd: etcd, volume, shardArgs: ofEach(shardArgs), gatewayArgs: ofEach(gatewayArgs), inMemory });
     this.shards = [];
     this.gateways = [];
     this.first = { shards, gateways };
