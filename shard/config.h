@@ -2,6 +2,7 @@
 #ifndef ORDO_SHARD_CONFIG_H
 #define ORDO_SHARD_CONFIG_H
 
+#include "common/link/socket.h"
 #include "common/log.h"
 #include "shard/retention.h"
 
@@ -15,6 +16,8 @@ struct ordo_config {
     bool is_balance_off;         /* this process does not balance */
     const char *listen_data, *listen_side;
     const char *name;
+    const char *keys_folder;     /* NULL: none */
+    struct ordo_link_security links; /* its keys are read by main */
     enum ordo_log_level log_level;
     uint64_t helper_count;       /* threads for jobs */
     uint64_t disk_reserve_size, disk_headroom_size; /* bytes */

@@ -9,6 +9,7 @@
 #include <zmq.h>
 
 #include "common/assert.h"
+#include "common/link/guard.h"
 #include "common/log.h"
 #include "common/sched.h"
 #include "shard/config.h"
@@ -22,6 +23,7 @@ struct process {
     struct ordo_config config;
     int signals;
     void *zmq;
+    struct ordo_guard *guard;         /* with keys */
     struct ordo_registrar *registrar; /* in a cluster: it has the shards */
     struct ordo_troubles troubles;    /* alone: these are here */
     struct ordo_host *host;
@@ -40,6 +42,14 @@ static void take_signals(struct process *process) {
     ORDO_ASSERT(process->signals >= 0);
 }
 
+/* Before anything listens. */
+static ordo_err take_keys(struct process *process, struct ordo_problem *problem) {
+    struct ordo_link_security *links = &process->config.links;
+    if (process->config.keys_folder == NULL) return ORDO_OK;
+    ordo_err err = ordo_link_keyring_open(process->config.keys_folder, ORDO_LINK_ROLE_SHARD, problem, &links->keys);
+    return err ? err : ordo_guard_start(process->zmq, links->keys, problem, &process->guard);
+}
+
 /* Alone: one store, which serves what it owns, whatever else there may be. */
 static ordo_err serve_alone(struct process *process, struct ordo_problem *problem) {
     ordo_troubles_init(&process->troubles);
@@ -51,6 +61,11 @@ static ordo_err serve_alone(struct process *process, struct ordo_problem *proble
     printf("ready data=%s side=%s\n", ordo_host_data_endpoint(process->host), ordo_host_side_endpoint(process->host));
     fflush(stdout);
     return ORDO_OK;
+}
+
+static ordo_err serve(struct process *process, struct ordo_problem *problem) {
+    if (process->config.directory == NULL) return serve_alone(process, problem);
+    return ordo_registrar_start(&process->config, process->zmq, problem, &process->registrar);
 }
 
 /* False: a shard may not go on, and the registrar has said why. */
@@ -68,7 +83,9 @@ static bool wait_for_end(const struct process *process) {
 static void finish(struct process *process) {
     ordo_registrar_stop(process->registrar);
     ordo_host_stop(process->host);
+    ordo_guard_stop(process->guard);
     zmq_ctx_term(process->zmq);
+    ordo_link_keyring_close(process->config.links.keys);
     close(process->signals);
 }
 
@@ -85,9 +102,8 @@ int main(int argc, char **argv) {
     take_signals(&process);
     ordo_sched_take_short_slices(); /* before there are threads, too */
     process.zmq = zmq_ctx_new();
-    ordo_err err = process.config.directory != NULL
-                       ? ordo_registrar_start(&process.config, process.zmq, &problem, &process.registrar)
-                       : serve_alone(&process, &problem);
+    ordo_err err = take_keys(&process, &problem);
+    if (!err) err = serve(&process, &problem);
     if (err) log_error("event=stopped reason=\"%s\"", problem.text);
     bool is_well = !err && wait_for_end(&process);
     finish(&process);

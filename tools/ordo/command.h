@@ -32,6 +32,9 @@ ordo_command_run ordo_restore_run;
 ordo_command_run ordo_repair_run;
 ordo_command_run ordo_export_run;
 ordo_command_run ordo_import_run;
+ordo_command_run ordo_keys_make_run;
+ordo_command_run ordo_keys_renew_run;
+ordo_command_run ordo_keys_prune_run;
 
 /* Parses; on `--help` prints `usage` and the options, on a usage error one line to stderr. True: go on. False: return
  * `*status`. */
