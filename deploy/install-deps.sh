@@ -10,13 +10,13 @@ set -eu
 
 # Debian 12 names. The evlib package is opened by libwebsockets at run time, so nothing else pulls it in.
 runtime="libzmq5 librocksdb7.8 libwebsockets17 libwebsockets-evlib-ev libev4 libprotobuf-c1 libxxhash0 libjansson4
-    libcurl4 libzstd1 zlib1g"
+    libcurl4 libssl3 libzstd1 zlib1g"
 build="build-essential cmake ninja-build pkg-config protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libzmq3-dev
     librocksdb-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev libxxhash-dev libjansson-dev libzstd-dev
-    libcurl4-openssl-dev zlib1g-dev"
+    libcurl4-openssl-dev libssl-dev zlib1g-dev"
 # llvm: names instead of addresses when a fuzz target fails; etcd-server: for the tests of the directory, on ports of their own;
-# chromium: for the tests of client/js.
-test="libcmocka-dev clang libclang-rt-dev llvm git etcd-server chromium"
+# openssl: makes certificates; chromium: for the tests of client/js.
+test="libcmocka-dev clang libclang-rt-dev llvm git etcd-server openssl chromium"
 
 case "${1:---test}" in
     --runtime) wanted=$runtime ;;

@@ -2,10 +2,13 @@
 #ifndef ORDO_GATEWAY_OPTIONS_H
 #define ORDO_GATEWAY_OPTIONS_H
 
+#include "common/link/socket.h"
 #include "common/log.h"
+#include "gateway/ip.h"
 #include "gateway/core/gateway.h"
 
 struct ordo_site;
+struct ordo_tls;
 
 struct ordo_options {
     char host[256];                        /* as given, without brackets */
@@ -15,10 +18,15 @@ struct ordo_options {
     const char *directory;                 /* URL; NULL: there is one shard, above */
     const char *advertise;                 /* the host that others reach this one by; NULL: as it listens */
     const char *name;                      /* NULL: one of its own */
+    const char *keys_folder;               /* NULL: none */
+    struct ordo_link_security links;       /* to shards; its keys are read by main */
     enum ordo_log_level log_level;
     uint32_t ping_interval_ms; /* a client that says nothing for so long is pinged, for so long again: it is
                                   dead */
     uint32_t connections_max;
+    const char *tls_cert, *tls_key; /* files; NULL: no TLS */
+    struct ordo_tls *tls;         /* what was read of them: set by main */
+    struct ordo_proxies proxies;  /* whose word for a client's address counts */
     const char *site_folder;      /* NULL: no files are served */
     const struct ordo_site *site; /* what was read of it: set by main */
     struct ordo_gateway_config core;

@@ -33,6 +33,9 @@ struct up {
     const char *data_dir, *log_level, *log_ops, *log_age_ms, *history;
     bool listens_anywhere;          /* the gateways may listen beyond loopback, without keys */
     bool is_balance_off;
+    const char *keys_folder;        /* NULL: none; all is on this machine */
+    const char *tls_cert, *tls_key; /* files; NULL: no TLS */
+    const char *proxies;            /* that the gateways trust; NULL: none */
     const char *site_folder;        /* NULL: the gateways serve no files */
     char directory[PATH_MAX];       /* URL */
     char host[ENDPOINT_SIZE];       /* of --listen; IPv6 with its brackets */
@@ -81,6 +84,10 @@ static void start_shard(struct up *up, struct role *role, uint64_t now_ms) {
                             "--log-age-ms", up->log_age_ms, "--history", up->history};
     size_t count = 16;
     if (up->is_balance_off) argv[count++] = "--no-balance";
+    if (up->keys_folder != NULL) {
+        argv[count++] = "--keys";
+        argv[count++] = up->keys_folder;
+    }
     argv[count] = NULL;
     role_start(role, &up->rundir, argv, now_ms);
 }
@@ -99,13 +106,18 @@ static void choose_address(const struct up *up, struct role *role, char out[ENDP
 static void start_gateway(struct up *up, struct role *role, uint64_t now_ms) {
     char address[ENDPOINT_SIZE + 8];
     choose_address(up, role, address);
-    const char *argv[16] = {NULL, "--listen", address, "--directory", up->directory, "--name", role->name,
+    const char *argv[24] = {NULL, "--listen", address, "--directory", up->directory, "--name", role->name,
                             "--log-level", up->log_level};
     size_t count = 9;
     if (up->listens_anywhere) argv[count++] = "--insecure-listen-anywhere";
-    if (up->site_folder != NULL) {
-        argv[count++] = "--static";
-        argv[count++] = up->site_folder;
+    const struct {
+        const char *name, *value;
+    } given[] = {{"--static", up->site_folder}, {"--tls-cert", up->tls_cert}, {"--tls-key", up->tls_key},
+                 {"--trusted-proxy", up->proxies}, {"--keys", up->keys_folder}};
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        if (given[i].value == NULL) continue;
+        argv[count++] = given[i].name;
+        argv[count++] = given[i].value;
     }
     argv[count] = NULL;
     role_start(role, &up->rundir, argv, now_ms);
@@ -121,7 +133,8 @@ static void announce(struct up *up) {
     if (up->is_announced) return;
     up->is_announced = true;
     for (size_t i = 0; i < up->role_count; i++) {
-        if (up->roles[i].kind == ROLE_GATEWAY && up->site_folder != NULL) printf("page http://%s/\n", up->roles[i].address);
+        if (up->roles[i].kind == ROLE_GATEWAY && up->site_folder != NULL)
+            printf("page http%s://%s/\n", up->tls_cert != NULL ? "s" : "", up->roles[i].address);
     }
     fputs("ready", stdout);
     for (size_t i = 0; i < up->role_count; i++) {
@@ -256,6 +269,7 @@ static bool parse_listen(struct up *up, const char *text) {
 static const char *find_fault(struct up *up, const char *listen) {
     if (!parse_listen(up, listen)) return "--listen wants HOST:PORT";
     if (ordo_log_level_of(up->log_level) < 0) return "--log-level wants error, warn, info or debug";
+    if ((up->tls_cert == NULL) != (up->tls_key == NULL)) return "--tls-cert and --tls-key go together";
     if (strlen(up->data_dir) + 32 >= PATH_MAX) return "--data is too long";
     return NULL;
 }
@@ -274,6 +288,13 @@ static bool parse(struct up *up, int argc, char **argv, int *status) {
          &listen},
         {"--static", "DIR", "serve the files of DIR, too: DIR/index.html is the page http://HOST:PORT/", ORDO_OPTION_TEXT,
          &up->site_folder},
+        {"--tls-cert", "FILE", "serve clients over TLS (wss://): the certificate with its chain, in PEM", ORDO_OPTION_TEXT,
+         &up->tls_cert},
+        {"--tls-key", "FILE", "... and its key; both are read again when they have changed", ORDO_OPTION_TEXT, &up->tls_key},
+        {"--trusted-proxy", "CIDR", "proxies in front, behind commas: believed when they say who the client is", ORDO_OPTION_TEXT,
+         &up->proxies},
+        {"--keys", "DIR", "of `ordo keys make`: other users of this machine cannot talk to the shards", ORDO_OPTION_TEXT,
+         &up->keys_folder},
         {"--shards", "N", "processes that keep documents (1)", ORDO_OPTION_COUNT, &up->shard_count, 1, KIND_COUNT_MAX},
         {"--gateways", "N", "processes that clients connect to (1), each on a port of its own from --listen on",
          ORDO_OPTION_COUNT, &up->gateway_count, 1, KIND_COUNT_MAX},
