@@ -57,9 +57,10 @@ export class Etcd {
 }
 
 export class Many extends Base {
-  constructor({ shards = 4, gateways = 3, etcd = false, volume = false, shardArgs = [], inMemory = false } = {}) {
+  constructor({ shards = 4, gateways = 3, etcd = false, volume = false, shardArgs = [], gatewayArgs = [], env = {},
+                inMemory = false } = {}) {
     super();
-    Object.assign(this, { usesEtcd: etcd, volume, shardArgs, inMemory });
+    Object.assign(this, { usesEtcd: etcd, volume, shardArgs, gatewayArgs, env, inMemory });
     this.shards = [];
     this.gateways = [];
     this.first = { shards, gateways };
@@ -95,7 +96,8 @@ export class Many extends Base {
   beginGateway(i) {
     this.gateways[i] ??= this.#program("ordo-gateway");
     const listen = this.gateways[i].listen ?? "127.0.0.1:0";
-    return this.gateways[i].start(["--directory", this.directory, "--listen", listen, "--name", `gateway-${i}`]);
+    return this.gateways[i].start(["--directory", this.directory, "--listen", listen, "--name", `gateway-${i}`,
+                                   ...this.gatewayArgs]);
   }
   /** It keeps the address that it got first. */
   async gatewayReady(i) {
@@ -114,7 +116,7 @@ export class Many extends Base {
   get url() { return this.gateways[0].url; }
   get urls() { return this.gateways.map((gateway) => gateway.url).join(","); }
 
-  ordo(...args) { return run("ordo", [...args, "--directory", this.directory]); }
+  ordo(...args) { return run("ordo", [...args, "--directory", this.directory], { env: this.env }); }
 
   async status() {
     const { code, stdout, stderr } = await this.ordo("status", "--json");

@@ -8,12 +8,12 @@ import { SUBPROTOCOL, decodeServer, encodeClient } from "./wire.mjs";
 
 export class RawConnection {
   /** Resolves when the WebSocket stands; rejects with the HTTP status where the server refuses it. */
-  static async connect(url, { clientId = randomBytes(16), hello = true, types = ["text"] } = {}) {
+  static async connect(url, { clientId = randomBytes(16), hello = true, types = ["text"], ...socketOptions } = {}) {
     const raw = new RawConnection();
     raw.clientId = clientId;
     raw.messages = [];
     raw.waiting = [];
-    raw.socket = new WebSocket(url, SUBPROTOCOL, { perMessageDeflate: false });
+    raw.socket = new WebSocket(url, SUBPROTOCOL, { perMessageDeflate: false, ...socketOptions });
     raw.socket.on("message", (bytes) => raw.#receive(bytes));
     raw.closed = new Promise((done) => raw.socket.on("close", (code, reason) => done({ code, reason: String(reason) })));
     raw.closed.then((close) => raw.waiting.splice(0).forEach((waiter) => waiter.ended(close)));
