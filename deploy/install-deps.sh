@@ -9,8 +9,9 @@
 set -eu
 
 # Debian 12 names. The evlib package is opened by libwebsockets at run time, so nothing else pulls it in.
+# ca-certificates: for webhooks over https.
 runtime="libzmq5 librocksdb7.8 libwebsockets17 libwebsockets-evlib-ev libev4 libprotobuf-c1 libxxhash0 libjansson4
-    libcurl4 libssl3 libzstd1 zlib1g"
+    libcurl4 libzstd1 libssl3 zlib1g ca-certificates"
 build="build-essential cmake ninja-build pkg-config protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libzmq3-dev
     librocksdb-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev libxxhash-dev libjansson-dev libzstd-dev
     libcurl4-openssl-dev libssl-dev zlib1g-dev"

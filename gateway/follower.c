@@ -45,11 +45,18 @@ static bool is_ours(struct ordo_follower *follower, const struct ordo_cluster *c
     return cluster->has_table && !is_other;
 }
 
+static void tell_revocations(struct ordo_follower *follower, const struct ordo_cluster *cluster) {
+    const struct ordo_revocations revocations = {cluster->revocations, cluster->revocation_count};
+    ordo_turn_step(follower->turn,
+                   (struct ordo_gateway_event){.kind = ORDO_GATEWAY_REVOKED, .revocations = &revocations});
+}
+
 static void take(struct ordo_follower *follower, const struct ordo_directory_view *view, struct ordo_cluster *cluster) {
     ordo_directory_view_release(follower->view);
     follower->view = ordo_directory_view_hold(view);
     ordo_cluster_destroy(follower->cluster);
     follower->cluster = cluster;
+    tell_revocations(follower, cluster);
     ordo_turn_step(follower->turn, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_PLACEMENT,
                                                                .placement = &cluster->table.placement});
     if (follower->changed != NULL) follower->changed(follower->user);

@@ -51,6 +51,12 @@ static void write_metrics(const struct ordo_gateway_stats *stats, struct ordo_bu
         {"ordo_gateway_messages_dropped_total", "counter", stats->messages_dropped},
         {"ordo_gateway_links_lost_total", "counter", stats->links_lost},
         {"ordo_gateway_connections_refused_total", "counter", stats->connections_refused},
+        {"ordo_gateway_tokens_refused_total", "counter", stats->tokens_refused},
+        {"ordo_gateway_tokens_expired_total", "counter", stats->tokens_expired},
+        {"ordo_gateway_tokens_revoked_total", "counter", stats->tokens_revoked},
+        {"ordo_gateway_opens_forbidden_total", "counter", stats->opens_forbidden},
+        {"ordo_gateway_submits_forbidden_total", "counter", stats->submits_forbidden},
+        {"ordo_gateway_forgets_forbidden_total", "counter", stats->forgets_forbidden},
     };
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
         char line[256];

@@ -11,6 +11,7 @@
 #include "common/random.h"
 #include "common/sched.h"
 #include "gateway/follower.h"
+#include "gateway/keyring.h"
 #include "gateway/links.h"
 #include "gateway/options.h"
 #include "gateway/site.h"
@@ -20,6 +21,7 @@
 enum { EXIT_USAGE = 2, URL_SIZE = 300 };
 
 #define TICK_S 0.05
+#define KEYS_LOOK_S 0.5 /* so often files of keys are looked at */
 #define DRAIN_S 3.0 /* beyond the time over which the core spreads the closing */
 
 struct process {
@@ -36,6 +38,8 @@ struct process {
     ev_check after_sleep;
     ev_idle stay_awake; /* active while work is left that no event will announce */
     ev_timer tick, drain_limit;
+    struct ordo_keyring *keyring; /* NULL: no token is asked for */
+    ev_timer keys_look;
     ev_signal stop[2], renew; /* renew: SIGHUP, with TLS */
     bool has_ticked, is_announced, is_draining, has_failed;
 };
@@ -145,6 +149,18 @@ static void renew(struct ev_loop *loop, ev_signal *watcher, int events) {
     ordo_tls_look(process->options.tls, process->turn.now_ms, true);
 }
 
+static void give_keys(struct process *process) {
+    ordo_turn_step(&process->turn, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_KEYS,
+                                                               .keys = ordo_keyring_keys(process->keyring)});
+}
+
+static void look_at_keys(struct ev_loop *loop, ev_timer *watcher, int events) {
+    (void)loop;
+    (void)events;
+    struct process *process = watcher->data;
+    if (ordo_keyring_look(process->keyring)) give_keys(process);
+}
+
 static void drain_over(struct ev_loop *loop, ev_timer *watcher, int events) {
     (void)watcher;
     (void)events;
@@ -178,6 +194,9 @@ static void watch(struct process *process) {
     ev_prepare_start(loop, &process->before_sleep);
     ev_check_start(loop, &process->after_sleep);
     ev_timer_start(loop, &process->tick);
+    ev_timer_init(&process->keys_look, look_at_keys, KEYS_LOOK_S, KEYS_LOOK_S);
+    process->keys_look.data = process;
+    if (process->keyring != NULL) ev_timer_start(loop, &process->keys_look);
     ev_signal_start(loop, &process->stop[0]);
     ev_signal_start(loop, &process->stop[1]);
     if (process->options.tls == NULL) return;
@@ -195,6 +214,16 @@ static bool load_site(struct process *process) {
     }
     process->options.site = process->site;
     return true;
+}
+
+static bool load_keys(struct process *process) {
+    struct ordo_problem problem = {{0}};
+    const struct ordo_options *options = &process->options;
+    if (options->key_file_count == 0) return true;
+    if (ordo_keyring_open(&process->keyring, options->key_files, options->key_file_count, &problem) == ORDO_OK)
+        return true;
+    log_error("event=keys_not_taken reason=\"%s\"", problem.text);
+    return false;
 }
 
 /* What others call this gateway, where the command line does not say: alone, any name will do. */
@@ -272,6 +301,7 @@ static bool start(struct process *process) {
     process->turn.core = ordo_gateway_create(&process->options.core);
     process->turn.proxies = &process->options.proxies;
     ordo_turn_read_clock(&process->turn);
+    if (process->keyring != NULL) give_keys(process);
     process->links = (struct ordo_links){
         .turn = &process->turn, .loop = process->loop, .context = process->zmq, .security = &process->options.links};
     process->clients = ordo_wire_lws_create(&process->turn, process->loop, &process->options);
@@ -294,6 +324,7 @@ static void finish(struct process *process) {
     }
     ordo_tls_close(process->options.tls);
     ordo_link_keyring_close(process->options.links.keys);
+    ordo_keyring_close(process->keyring);
     ordo_site_destroy(process->site);
 }
 
@@ -307,7 +338,8 @@ int main(int argc, char **argv) {
     }
     ordo_log_init("gateway", process.options.log_level);
     ordo_sched_take_short_slices();
-    bool is_started = load_site(&process) && take_keys(&process) && take_certificate(&process) && start(&process);
+    bool is_started = load_site(&process) && load_keys(&process) && take_keys(&process) && take_certificate(&process) &&
+                      start(&process);
     if (is_started) ev_run(process.loop, 0);
     finish(&process);
     return is_started && !process.has_failed ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -8,7 +8,7 @@
 
 #include "common/directory/cluster.h"
 
-enum { PING_INTERVAL_MS = 30000, CONNECTIONS_MAX = 100000 };
+enum { PING_INTERVAL_MS = 30000, CONNECTIONS_MAX = 100000, TOKEN_LEEWAY_MS = 30000 };
 
 const char ordo_options_help[] =
     "usage: ordo-gateway --directory URL [options]\n"
@@ -21,9 +21,19 @@ const char ordo_options_help[] =
     "                             etcd:http://HOST:PORT[,HOST:PORT...]/NAME\n"
     "  --shard data=E,side=E      without a directory: the one shard's two ZeroMQ endpoints, as it prints them\n"
     "  --listen HOST:PORT         for clients; port 0: any free one (127.0.0.1:8080)\n"
-    "  --insecure-listen-anywhere let everybody who can reach HOST read and write everything: there are no "
-    "keys yet,\n"
-    "                             so without this only loopback addresses are listened on\n"
+    "  --token-jwks FILE          public keys of tokens, as a JSON Web Key Set. This and the next two may be repeated, and\n"
+    "                             are read again when they change. With any of them clients need a token\n"
+    "                             (docs/security.md), without them everybody may do everything\n"
+    "  --token-key FILE           a public key in PEM: RSA, P-256 or Ed25519\n"
+    "  --token-secret FILE        a shared secret for HS256, 32 bytes at least\n"
+    "  --token-issuer ISS         tokens must be by ISS\n"
+    "  --token-audience AUD       tokens must be for AUD; without this, for nobody in particular\n"
+    "  --token-leeway-ms MS       by which the issuer's clock may differ (30000)\n"
+    "  --token-cookie NAME        take a token out of this cookie, too; needs --allow-origin\n"
+    "  --allow-origin ORIGIN      pages that may connect, such as https://app.example.com; may be repeated; '*': any.\n"
+    "                             Without it: any with tokens, without tokens those of this machine and of HOST itself\n"
+    "  --insecure-listen-anywhere let everybody who can reach HOST read and write everything: without keys and without\n"
+    "                             this only loopback addresses are listened on\n"
     "  --tls-cert FILE, --tls-key FILE\n"
     "                             serve TLS alone: the certificate with its chain, and its key, in PEM; read again when a\n"
     "                             file has changed, and on SIGHUP\n"
@@ -85,12 +95,6 @@ static bool resolve(struct ordo_options *options) {
     return rc == 0;
 }
 
-static bool is_loopback(const char *address) {
-    struct in_addr four;
-    if (inet_pton(AF_INET, address, &four) == 1) return ntohl(four.s_addr) >> 24 == 127;
-    return strcmp(address, "::1") == 0;
-}
-
 static bool copy_endpoint(char out[256], const char *text, size_t size) {
     if (size == 0 || size >= 256) return false;
     memcpy(out, text, size);
@@ -132,6 +136,45 @@ static bool add_proxies(struct ordo_proxies *proxies, const char *text) {
     }
 }
 
+static bool add_key_file(struct ordo_options *options, enum ordo_key_file_kind kind, const char *path,
+                         char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+    if (options->key_file_count == ORDO_KEYRING_FILES_MAX) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "more than %d files with keys of tokens", ORDO_KEYRING_FILES_MAX);
+        return false;
+    }
+    options->key_files[options->key_file_count++] = (struct ordo_key_file){kind, path};
+    return true;
+}
+
+static bool add_origin(struct ordo_door *door, const char *origin, char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+    if (door->origin_count == ORDO_DOOR_ORIGINS_MAX) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "more than %d of --allow-origin", ORDO_DOOR_ORIGINS_MAX);
+        return false;
+    }
+    if (!ordo_door_origin_is_valid(origin)) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
+                 "--allow-origin wants SCHEME://HOST or SCHEME://HOST:PORT, not \"%.100s\"", origin);
+        return false;
+    }
+    door->origins[door->origin_count++] = origin;
+    return true;
+}
+
+/* Those about tokens and pages. `*known_out`: whether it is one. */
+static bool set_door_option(struct ordo_options *options, const char *name, const char *value, bool *known_out,
+                            char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+    *known_out = true;
+    if (strcmp(name, "--token-jwks") == 0) return add_key_file(options, ORDO_KEY_FILE_JWKS, value, fault);
+    if (strcmp(name, "--token-key") == 0) return add_key_file(options, ORDO_KEY_FILE_PEM, value, fault);
+    if (strcmp(name, "--token-secret") == 0) return add_key_file(options, ORDO_KEY_FILE_SECRET, value, fault);
+    if (strcmp(name, "--allow-origin") == 0) return add_origin(&options->door, value, fault);
+    if (strcmp(name, "--token-issuer") == 0) options->core.token_policy.issuer = ordo_slice_of(value);
+    else if (strcmp(name, "--token-audience") == 0) options->core.token_policy.audience = ordo_slice_of(value);
+    else if (strcmp(name, "--token-cookie") == 0) options->door.cookie = value;
+    else *known_out = false;
+    return true;
+}
+
 static bool set_option(struct ordo_options *options, const char *name, const char *value,
                        char fault[ORDO_OPTIONS_FAULT_SIZE]) {
     const struct {
@@ -147,6 +190,7 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
         {"--frame-size-max", 1024, 64 * 1024 * 1024, &options->core.frame_size_max},
         {"--presence-size-max", 0, 1024 * 1024, &options->core.presence_size_max},
         {"--outbox-size-max", 4096, 1024 * 1024 * 1024, &options->core.outbox_size_max},
+        {"--token-leeway-ms", 0, 3600 * 1000, &options->token_leeway_ms},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(name, numbers[i].name) == 0)
@@ -162,6 +206,9 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
             *texts[i].out = value;
             return true;
         }
+    bool is_known;
+    if (!set_door_option(options, name, value, &is_known, fault)) return false;
+    if (is_known) return true;
     if (strcmp(name, "--listen") == 0) {
         if (parse_listen(options, value)) return true;
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen wants HOST:PORT, not \"%.60s\"", value);
@@ -186,8 +233,7 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
     return false;
 }
 
-static bool check(struct ordo_options *options, bool may_listen_anywhere,
-                  char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+static bool check(struct ordo_options *options, char fault[ORDO_OPTIONS_FAULT_SIZE]) {
     if ((options->shard_data[0] == '\0') == (options->directory == NULL)) {
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
                  "either --directory URL or --shard data=ENDPOINT,side=ENDPOINT is needed; see --help");
@@ -211,10 +257,35 @@ static bool check(struct ordo_options *options, bool may_listen_anywhere,
                  options->host);
         return false;
     }
-    if (!may_listen_anywhere && !is_loopback(options->address)) {
+    return true;
+}
+
+/* Who may come in: what contradicts itself, or is open to all without anybody having said so. */
+static bool check_door(struct ordo_options *options, bool may_listen_anywhere, char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+    struct ordo_door *door = &options->door;
+    const struct ordo_token_policy *policy = &options->core.token_policy;
+    door->asks_token = options->core.asks_token = options->key_file_count > 0;
+    door->is_loopback = ordo_door_is_loopback(options->address);
+    options->core.token_policy.leeway_ms = options->token_leeway_ms;
+    if (!door->asks_token && (policy->issuer.size > 0 || policy->audience.size > 0 || door->cookie != NULL)) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
+                 "--token-issuer, --token-audience and --token-cookie say nothing without a key: --token-jwks, "
+                 "--token-key or --token-secret");
+        return false;
+    }
+    bool is_any = false;
+    for (size_t i = 0; i < door->origin_count; i++) is_any = is_any || strcmp(door->origins[i], "*") == 0;
+    if (door->cookie != NULL && (door->origin_count == 0 || is_any)) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
+                 "--token-cookie needs --allow-origin with the pages that may use it: browsers send cookies for "
+                 "any page");
+        return false;
+    }
+    if (!door->asks_token && !may_listen_anywhere && !door->is_loopback) {
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
                  "%s is not a loopback address, and without keys everybody who reaches it may read and write "
-                 "everything; if that is what you want, say --insecure-listen-anywhere",
+                 "everything: give it keys with --token-jwks, --token-key or --token-secret, or, if that is what "
+                 "you want, say --insecure-listen-anywhere",
                  options->address);
         return false;
     }
@@ -229,6 +300,7 @@ enum ordo_options_outcome ordo_options_parse(struct ordo_options *options, int a
         .log_level = ORDO_LOG_INFO,
         .ping_interval_ms = PING_INTERVAL_MS,
         .connections_max = CONNECTIONS_MAX,
+        .token_leeway_ms = TOKEN_LEEWAY_MS,
     };
     ordo_gateway_config_init(&options->core);
     bool may_listen_anywhere = false;
@@ -249,7 +321,7 @@ enum ordo_options_outcome ordo_options_parse(struct ordo_options *options, int a
         if (!set_option(options, argv[i], argv[i + 1], fault)) return ORDO_OPTIONS_WRONG;
         i++;
     }
-    if (!check(options, may_listen_anywhere, fault)) return ORDO_OPTIONS_WRONG;
+    if (!check(options, fault) || !check_door(options, may_listen_anywhere, fault)) return ORDO_OPTIONS_WRONG;
     options->core.has_directory = options->directory != NULL;
     return ORDO_OPTIONS_RUN;
 }

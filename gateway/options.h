@@ -6,6 +6,8 @@
 #include "common/log.h"
 #include "gateway/ip.h"
 #include "gateway/core/gateway.h"
+#include "gateway/door.h"
+#include "gateway/keyring.h"
 
 struct ordo_site;
 struct ordo_tls;
@@ -27,6 +29,10 @@ struct ordo_options {
     const char *tls_cert, *tls_key; /* files; NULL: no TLS */
     struct ordo_tls *tls;         /* what was read of them: set by main */
     struct ordo_proxies proxies;  /* whose word for a client's address counts */
+    uint32_t token_leeway_ms;
+    struct ordo_key_file key_files[ORDO_KEYRING_FILES_MAX];
+    size_t key_file_count; /* 0: no token is asked for */
+    struct ordo_door door;
     const char *site_folder;      /* NULL: no files are served */
     const struct ordo_site *site; /* what was read of it: set by main */
     struct ordo_gateway_config core;

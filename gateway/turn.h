@@ -16,6 +16,20 @@ struct ordo_turn {
     uint64_t wall_ms, now_ms; /* now_ms is monotonic */
 };
 
+/* As connections of the core, WebSockets have even numbers and HTTP requests odd ones: so each has a table of its own. */
+static inline uint32_t ordo_turn_socket_conn(uint32_t index) {
+    return 2 * index;
+}
+static inline uint32_t ordo_turn_request_conn(uint32_t index) {
+    return 2 * index + 1;
+}
+static inline bool ordo_turn_is_request(uint32_t conn) {
+    return (conn & 1) != 0;
+}
+static inline uint32_t ordo_turn_index_of(uint32_t conn) {
+    return conn / 2;
+}
+
 static inline void ordo_turn_read_clock(struct ordo_turn *turn) {
     turn->wall_ms = ordo_clock_wall_ms();
     turn->now_ms = ordo_clock_monotonic_ms();

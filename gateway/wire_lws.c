@@ -9,6 +9,7 @@
 #include "gateway/client_address.h"
 #include "gateway/core/list.h"
 #include "gateway/http.h"
+#include "gateway/http_api.h"
 #include "gateway/tls.h"
 
 enum {
@@ -18,7 +19,10 @@ enum {
     FLUSH_COUNT_MAX = 2000,           /* and in so many frames: about 10 ms */
     CLOSE_TIMEOUT_MS = 5000,
     FILES_RESERVED = 64, /* file descriptors that are not connections */
-    PATH_SIZE_MAX = 256,
+    PATH_SIZE_MAX = 512,
+    /* Of one HTTP request: a token may be as large as one may be, and needs some company. */
+    HEADERS_SIZE_MAX = ORDO_TOKEN_SIZE_MAX + 4096,
+    HEADER_SIZE_MAX = ORDO_TOKEN_SIZE_MAX + 1024,
     REASON_SIZE_MAX = 123, /* of a close frame */
 };
 
@@ -46,6 +50,7 @@ struct ordo_wire_lws {
     uint32_t *free_conns;    /* of those, unused ones */
     uint32_t capacity, free_count, count, count_max;
     struct gateway_list output, silence, closing;
+    struct ordo_http_api *api; /* requests that are no WebSockets, as the core sees them */
     struct ordo_buffer frame; /* the message to be written, behind LWS_PRE bytes of room */
     bool is_draining;
 };
@@ -57,7 +62,8 @@ struct session {
 
 static void step(struct ordo_wire_lws *wire, enum ordo_gateway_event_kind kind, uint32_t conn,
                  struct ordo_slice bytes) {
-    ordo_turn_step(wire->turn, (struct ordo_gateway_event){.kind = kind, .conn = conn, .bytes = bytes});
+    ordo_turn_step(wire->turn, (struct ordo_gateway_event){
+                                   .kind = kind, .conn = ordo_turn_socket_conn(conn), .bytes = bytes});
 }
 
 /* ---- connections come and go */
@@ -82,8 +88,36 @@ static void log_opened(const struct socket *socket, uint32_t conn) {
     log_debug("event=connection_opened conn=%u address=%s", conn, address);
 }
 
+/* A header of the request; empty: it has none. False: it is too long. */
+static bool copy_header(struct lws *wsi, enum lws_token_indexes which, char out[HEADER_SIZE_MAX], struct ordo_slice *header) {
+    *header = ordo_slice(NULL, 0);
+    if (lws_hdr_total_length(wsi, which) <= 0) return true;
+    int size = lws_hdr_copy(wsi, out, HEADER_SIZE_MAX, which);
+    if (size < 0) return false;
+    *header = ordo_slice(out, (size_t)size);
+    return true;
+}
+
+enum token_place { TOKEN_NOWHERE, TOKEN_IN_HEADER, TOKEN_IN_COOKIE, TOKEN_TOO_LARGE };
+
+/* The token that the request brings, in `memory`. */
+static enum token_place find_token(const struct ordo_wire_lws *wire, struct lws *wsi, char memory[HEADER_SIZE_MAX],
+                                   struct ordo_slice *token) {
+    struct ordo_slice header;
+    const char *cookie = wire->options->door.cookie;
+    if (!wire->options->door.asks_token) return TOKEN_NOWHERE;
+    if (!copy_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, memory, &header)) return TOKEN_TOO_LARGE;
+    if (ordo_door_bearer(header, token)) return TOKEN_IN_HEADER;
+    if (cookie == NULL) return TOKEN_NOWHERE;
+    if (!copy_header(wsi, WSI_TOKEN_HTTP_COOKIE, memory, &header)) return TOKEN_TOO_LARGE;
+    return ordo_door_cookie(header, cookie, token) ? TOKEN_IN_COOKIE : TOKEN_NOWHERE;
+}
+
 static int open_connection(struct ordo_wire_lws *wire, struct lws *wsi, struct session *session) {
+    char header[HEADER_SIZE_MAX];
+    struct ordo_slice token = {0};
     if (!takes_connections(wire)) return -1;
+    (void)find_token(wire, wsi, header, &token);
     struct socket *socket = ordo_alloc(sizeof *socket);
     uint32_t conn = take_conn(wire);
     wire->sockets[conn] = socket;
@@ -96,7 +130,7 @@ static int open_connection(struct ordo_wire_lws *wire, struct lws *wsi, struct s
     gateway_list_init(&socket->in_due);
     gateway_list_append(&wire->silence, &socket->in_due);
     log_opened(socket, conn);
-    step(wire, ORDO_GATEWAY_CONN_OPENED, conn, ordo_slice(NULL, 0));
+    step(wire, ORDO_GATEWAY_CONN_OPENED, conn, token);
     return 0;
 }
 
@@ -157,13 +191,27 @@ static int receive(struct ordo_wire_lws *wire, struct socket *socket, uint32_t c
 
 /* ---- what they get */
 
+/* The WebSocket that the core means; NULL: it is gone. */
+static struct socket *find(const struct ordo_wire_lws *wire, uint32_t core_conn) {
+    uint32_t conn = ordo_turn_index_of(core_conn);
+    return conn < wire->capacity ? wire->sockets[conn] : NULL;
+}
+
 void ordo_wire_lws_want_output(struct ordo_wire_lws *wire, uint32_t conn) {
-    struct socket *socket = conn < wire->capacity ? wire->sockets[conn] : NULL;
+    if (ordo_turn_is_request(conn)) {
+        ordo_http_api_want_output(wire->api, conn);
+        return;
+    }
+    struct socket *socket = find(wire, conn);
     if (socket != NULL && !socket->is_closing) gateway_list_append(&wire->output, &socket->in_output);
 }
 
 void ordo_wire_lws_close(struct ordo_wire_lws *wire, uint32_t conn, uint16_t code, const char *reason) {
-    struct socket *socket = conn < wire->capacity ? wire->sockets[conn] : NULL;
+    if (ordo_turn_is_request(conn)) {
+        ordo_http_api_close(wire->api, conn);
+        return;
+    }
+    struct socket *socket = find(wire, conn);
     if (socket == NULL || socket->is_closing) return;
     begin_close(wire, socket);
     socket->close_code = code;
@@ -175,7 +223,7 @@ void ordo_wire_lws_close(struct ordo_wire_lws *wire, uint32_t conn, uint16_t cod
 static bool write_frame(struct ordo_wire_lws *wire, struct socket *socket, uint32_t conn, bool *has_more,
                         size_t *written) {
     wire->frame.size = LWS_PRE;
-    *has_more = ordo_gateway_output(wire->turn->core, conn, &wire->frame);
+    *has_more = ordo_gateway_output(wire->turn->core, ordo_turn_socket_conn(conn), &wire->frame);
     size_t size = wire->frame.size - LWS_PRE;
     *written = size;
     return size == 0 || lws_write(socket->wsi, wire->frame.data + LWS_PRE, size, LWS_WRITE_BINARY) >= 0;
@@ -195,6 +243,7 @@ bool ordo_wire_lws_flush(struct ordo_wire_lws *wire) {
     size_t size = 0, count = 0;
     struct gateway_list again;
     gateway_list_init(&again);
+    ordo_http_api_flush(wire->api);
     while (!gateway_list_is_empty(&wire->output) && size < FLUSH_SIZE_MAX && count++ < FLUSH_COUNT_MAX) {
         struct socket *socket = GATEWAY_LIST_ITEM(wire->output.next, struct socket, in_output);
         gateway_list_remove(&socket->in_output);
@@ -257,6 +306,7 @@ static void ping(struct socket *socket) {
 
 void ordo_wire_lws_tick(struct ordo_wire_lws *wire) {
     struct socket *socket;
+    ordo_http_api_tick(wire->api);
     while ((socket = first_due(wire, &wire->closing)) != NULL) cut(socket);
     while ((socket = first_due(wire, &wire->silence)) != NULL) {
         socket->due_ms = wire->turn->now_ms + wire->options->ping_interval_ms;
@@ -277,9 +327,26 @@ static size_t copy_path(struct lws *wsi, char path[PATH_SIZE_MAX]) {
     return size > 0 ? (size_t)size : 0;
 }
 
+/* What libwebsockets keeps per connection that is no WebSocket; zeroed memory between requests. */
+struct http_session {
+    struct ordo_http_answer answer;
+    struct ordo_http_request *request; /* for documents; NULL: it is none */
+};
+
 /* Answers a request to upgrade with a status instead. */
 static int refuse_upgrade(struct lws *wsi, unsigned status) {
     return lws_return_http_status(wsi, status, NULL) < 0 ? -1 : 1;
+}
+
+/* 0: the page behind the request may connect, and what it brings fits. Else the status that says why not. */
+static unsigned fault_at_door(const struct ordo_wire_lws *wire, struct lws *wsi) {
+    char memory[HEADER_SIZE_MAX], host_memory[HEADER_SIZE_MAX];
+    struct ordo_slice token, origin, host;
+    enum token_place place = find_token(wire, wsi, memory, &token);
+    if (place == TOKEN_TOO_LARGE) return HTTP_STATUS_REQ_ENTITY_TOO_LARGE;
+    bool reads = copy_header(wsi, WSI_TOKEN_ORIGIN, memory, &origin) && copy_header(wsi, WSI_TOKEN_HOST, host_memory, &host);
+    bool may = reads && ordo_door_lets_in(&wire->options->door, origin, host, place == TOKEN_IN_COOKIE);
+    return may ? 0 : HTTP_STATUS_FORBIDDEN;
 }
 
 /* Whether a request to upgrade is one for us; libwebsockets 4.1.6 would go along with h2c and with old
@@ -292,6 +359,8 @@ static int confirm_upgrade(const struct ordo_wire_lws *wire, struct lws *wsi, co
     size_t size = copy_path(wsi, path);
     if (!ordo_slice_equal(ordo_slice(path, size), ordo_slice_of("/v1/ws")))
         return refuse_upgrade(wsi, HTTP_STATUS_NOT_FOUND);
+    unsigned fault = fault_at_door(wire, wsi);
+    if (fault != 0) return refuse_upgrade(wsi, fault);
     return takes_connections(wire) ? 0 : refuse_upgrade(wsi, HTTP_STATUS_SERVICE_UNAVAILABLE);
 }
 
@@ -325,15 +394,27 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 }
 
 /* Requests that are no WebSocket, or not yet. */
+static int begin_request(struct ordo_wire_lws *wire, struct lws *wsi, struct http_session *session, struct ordo_slice uri) {
+    char path[PATH_SIZE_MAX];
+    if (ordo_http_api_has(uri)) return ordo_http_api_begin(wire->api, wsi, &session->request);
+    return ordo_http_answer(wsi, ordo_slice(path, copy_path(wsi, path)), wire->turn, wire->options->site,
+                            &session->answer);
+}
+
 static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size) {
     struct lws_context *context = lws_get_context(wsi);
     struct ordo_wire_lws *wire = context ? lws_context_user(context) : NULL;
-    char path[PATH_SIZE_MAX];
+    struct http_session *session = user;
     switch (reason) {
-    case LWS_CALLBACK_HTTP:
-        return ordo_http_answer(wsi, ordo_slice(path, copy_path(wsi, path)), wire->turn, wire->options->site,
-                                user);
-    case LWS_CALLBACK_HTTP_WRITEABLE: return ordo_http_go_on(wsi, user);
+    case LWS_CALLBACK_HTTP: return begin_request(wire, wsi, session, ordo_slice(in, size));
+    case LWS_CALLBACK_HTTP_BODY: return ordo_http_api_body(session->request, ordo_slice(in, size));
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION: return ordo_http_api_body_end(session->request);
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+        if (session->request != NULL) return ordo_http_api_writeable(&session->request);
+        return ordo_http_go_on(wsi, &session->answer);
+    case LWS_CALLBACK_CLOSED_HTTP:
+        if (session != NULL) ordo_http_api_gone(&session->request);
+        return 0;
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS: /* its context is made: a certificate is wanted */
         return wire->options->tls == NULL || ordo_tls_serve(wire->options->tls, user) == ORDO_OK ? 0 : -1;
     default: return callback(wsi, reason, NULL, in, size);
@@ -363,6 +444,7 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
     wire->turn = turn;
     wire->options = options;
     wire->count_max = raise_file_limit(options->connections_max);
+    wire->api = ordo_http_api_create(turn, options);
     gateway_list_init(&wire->output);
     gateway_list_init(&wire->silence);
     gateway_list_init(&wire->closing);
@@ -370,7 +452,7 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
     wire->protocols[0] = (struct lws_protocols){
         .name = "http",
         .callback = http_callback,
-        .per_session_data_size = sizeof(struct ordo_http_answer),
+        .per_session_data_size = sizeof(struct http_session),
     };
     wire->protocols[1] = (struct lws_protocols){
         .name = "ordo.v1",
@@ -389,6 +471,7 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
         .options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,
         .user = wire,
         .pt_serv_buf_size = SERVICE_SIZE,
+        .max_http_header_data = HEADERS_SIZE_MAX,
         .gid = (gid_t)-1,
         .uid = (uid_t)-1,
         .vhost_name = "ordo",
@@ -411,6 +494,7 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
 void ordo_wire_lws_destroy(struct ordo_wire_lws *wire) {
     if (wire == NULL) return;
     if (wire->context != NULL) lws_context_destroy(wire->context);
+    ordo_http_api_destroy(wire->api);
     free(wire->sockets);
     free(wire->free_conns);
     ordo_buffer_finish(&wire->frame);
@@ -427,8 +511,9 @@ uint16_t ordo_wire_lws_port(const struct ordo_wire_lws *wire) {
 
 void ordo_wire_lws_drain(struct ordo_wire_lws *wire) {
     wire->is_draining = true;
+    ordo_http_api_drain(wire->api);
 }
 
 uint32_t ordo_wire_lws_count(const struct ordo_wire_lws *wire) {
-    return wire->count;
+    return wire->count + ordo_http_api_count(wire->api);
 }

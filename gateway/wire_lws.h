@@ -38,6 +38,7 @@ void ordo_wire_lws_tick(struct ordo_wire_lws *wire);
 
 /* Refuses new connections from now on. */
 void ordo_wire_lws_drain(struct ordo_wire_lws *wire);
+/* WebSockets, and HTTP requests for documents under way. */
 uint32_t ordo_wire_lws_count(const struct ordo_wire_lws *wire);
 
 #endif

@@ -178,6 +178,7 @@ static void start_core(struct ordo_host *host) {
     core.turn = identity->turn;
     core.term = identity->term;
     core.seed = ordo_random_u64();
+    core.tells_changes = config->webhooks != NULL;
     snprintf(core.name, sizeof core.name, "%s", host->name);
     host->workers = ordo_workers_start(config->helper_count, host->folder.store, &host->inbox);
     host->sweep = ordo_sweep_start(host->folder.store);
@@ -192,7 +193,8 @@ static void start_core(struct ordo_host *host) {
         .wire = &host->wire,
         .figures = host->figures,
         .mail = &host->mail,
-        .targets = {.context = host->config.zmq, .security = &host->config.process->links},
+        .webhooks = config->webhooks,
+        .targets = {.context = host->config.zmq, .security = &config->links},
     };
 }
 

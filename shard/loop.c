@@ -205,6 +205,7 @@ static ordo_err carry_out(struct ordo_loop *loop, uint64_t *turn_out, struct ord
     log_notes(loop);
     if (effects->erased.size > 0) ordo_sweep_give(loop->sweep, ordo_buffer_slice(&effects->erased));
     report(loop);
+    if (effects->changes.size > 0) ordo_webhooks_give(loop->webhooks, ordo_buffer_slice(&effects->changes));
     ordo_shard_effects_clear(effects);
     step_refused(loop, &refused);
     return err;

@@ -14,6 +14,7 @@
 #include "shard/side.h"
 #include "shard/sweep.h"
 #include "shard/target_wires_zmq.h"
+#include "shard/webhook/sender.h"
 #include "shard/wire_zmq.h"
 #include "shard/workers.h"
 
@@ -25,6 +26,7 @@ struct ordo_loop {
     struct ordo_inbox *inbox;
     struct ordo_workers *workers;
     struct ordo_sweep *sweep;
+    struct ordo_webhooks *webhooks; /* NULL: nobody is told of changes */
     struct ordo_side *side;
     struct ordo_wire *wire;
     struct ordo_figures_board *figures;

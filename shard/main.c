@@ -68,6 +68,10 @@ static ordo_err serve(struct process *process, struct ordo_problem *problem) {
     return ordo_registrar_start(&process->config, process->zmq, problem, &process->registrar);
 }
 
+static ordo_err start_webhooks(struct ordo_config *config, struct ordo_problem *problem) {
+    return config->webhook.url == NULL ? ORDO_OK : ordo_webhooks_start(&config->webhook, problem, &config->webhooks);
+}
+
 /* False: a shard may not go on, and the registrar has said why. */
 static bool wait_for_end(const struct process *process) {
     struct pollfd fds[] = {
@@ -83,6 +87,7 @@ static bool wait_for_end(const struct process *process) {
 static void finish(struct process *process) {
     ordo_registrar_stop(process->registrar);
     ordo_host_stop(process->host);
+    ordo_webhooks_stop(process->config.webhooks); /* what the last commits changed is given by now */
     ordo_guard_stop(process->guard);
     zmq_ctx_term(process->zmq);
     ordo_link_keyring_close(process->config.links.keys);
@@ -103,6 +108,7 @@ int main(int argc, char **argv) {
     ordo_sched_take_short_slices(); /* before there are threads, too */
     process.zmq = zmq_ctx_new();
     ordo_err err = take_keys(&process, &problem);
+    if (!err) err = start_webhooks(&process.config, &problem);
     if (!err) err = serve(&process, &problem);
     if (err) log_error("event=stopped reason=\"%s\"", problem.text);
     bool is_well = !err && wait_for_end(&process);

@@ -34,7 +34,7 @@ static void push(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32
 void gateway_answer_welcome(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request) {
     Ordo__V1__Welcome welcome = ORDO__V1__WELCOME__INIT;
     welcome.protocol = ORDO_GATEWAY_PROTOCOL;
-    welcome.user = ordo_binary_of_slice(ordo_buffer_slice(&conn->user));
+    welcome.user = ordo_binary_of_slice(ordo_buffer_slice(&conn->token.user));
     welcome.server_time_ms = gateway->wall_ms;
     welcome.op_size_max = gateway->config.op_size_max;
     welcome.frame_size_max = gateway->config.frame_size_max;

@@ -47,7 +47,7 @@ static void send_away(struct ordo_gateway *gateway, struct gateway_conn *conn) {
     gateway_conn_close(gateway, conn, GATEWAY_CLOSE_GOING_AWAY, "this gateway stops");
 }
 
-void gateway_conn_open(struct ordo_gateway *gateway, uint32_t id) {
+void gateway_conn_open(struct ordo_gateway *gateway, uint32_t id, struct ordo_slice token) {
     make_place(gateway, id);
     ORDO_ASSERT(gateway->conns[id] == NULL);
     struct gateway_conn *conn = ordo_alloc(sizeof *conn);
@@ -58,6 +58,9 @@ void gateway_conn_open(struct ordo_gateway *gateway, uint32_t id) {
     gateway_list_append(&gateway->greeting, &conn->in_state);
     gateway_list_init(&conn->attach_waiting);
     gateway_list_init(&conn->streams);
+    /* One byte more than may be is enough to say that it is too large. */
+    if (token.size > ORDO_TOKEN_SIZE_MAX) token.size = ORDO_TOKEN_SIZE_MAX + 1;
+    if (gateway->config.asks_token && token.size > 0) ordo_buffer_append_slice(&conn->offered, token);
     gateway->conns[id] = conn;
     gateway->stats.connections++;
     if (gateway->is_draining) send_away(gateway, conn);
@@ -83,7 +86,8 @@ void gateway_conn_closed(struct ordo_gateway *gateway, struct gateway_conn *conn
     conn_release(gateway, conn);
     gateway_list_remove(&conn->in_state);
     gateway_outbox_finish(&conn->outbox);
-    ordo_buffer_finish(&conn->user);
+    ordo_token_finish(&conn->token);
+    ordo_buffer_finish(&conn->offered);
     ordo_buffer_finish(&conn->types);
     gateway->conns[conn->id] = NULL;
     gateway->stats.connections--;
@@ -137,8 +141,11 @@ void gateway_conn_tick(struct ordo_gateway *gateway) {
     }
 }
 
-void gateway_conn_greeted(struct gateway_conn *conn) {
+void gateway_conn_greeted(struct gateway_conn *conn, struct ordo_token *token) {
     conn_move(conn, GATEWAY_CONN_READY);
+    conn->token = *token;
+    *token = (struct ordo_token){0};
+    ordo_buffer_finish(&conn->offered);
 }
 
 void gateway_conn_announce(struct ordo_gateway *gateway, struct gateway_conn *conn) {

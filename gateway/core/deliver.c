@@ -23,6 +23,13 @@ static bool push_droppable(struct ordo_gateway *gateway, struct gateway_subscrib
     return true;
 }
 
+/* Whoever opened bare has it without being told; if an ack still waits, once that is sent. */
+static void skip(struct gateway_subscriber *subscriber, const struct gateway_payload *commit) {
+    if (subscriber->queued_seq == subscriber->sent_seq) subscriber->sent_seq = commit->seq;
+    subscriber->queued_seq = commit->seq;
+    if (commit->lineage != 0) subscriber->lineage = commit->lineage;
+}
+
 void gateway_deliver_commit(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
                             struct gateway_payload *commit, uint64_t author) {
     bool is_author = subscriber->by_id.key == author;
@@ -32,6 +39,10 @@ void gateway_deliver_commit(struct ordo_gateway *gateway, struct gateway_subscri
         return;
     if (subscriber->stream != NULL && !gateway_stream_is_complete(subscriber->stream)) return;
     if (commit->seq <= subscriber->queued_seq) return; /* was part of Opened */
+    if (subscriber->is_bare && !is_author && commit->seq == subscriber->queued_seq + 1) {
+        skip(subscriber, commit);
+        return;
+    }
     bool is_queued =
         commit->seq == subscriber->queued_seq + 1 &&
         push_droppable(gateway, subscriber, is_author ? GATEWAY_ENTRY_ACK : GATEWAY_ENTRY_COMMITTED, commit);
@@ -56,6 +67,6 @@ void gateway_deliver_presence(struct ordo_gateway *gateway, struct gateway_subsc
 
 void gateway_deliver_sent(struct gateway_subscriber *subscriber, const struct gateway_entry *entry) {
     if (entry->kind == GATEWAY_ENTRY_PRESENCE) return;
-    subscriber->sent_seq = entry->payload->seq;
+    subscriber->sent_seq = subscriber->is_bare ? subscriber->queued_seq : entry->payload->seq;
     if (entry->payload->lineage != 0) subscriber->lineage = entry->payload->lineage;
 }

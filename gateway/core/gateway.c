@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/memory.h"
+#include "gateway/core/admit.h"
 #include "gateway/core/conn.h"
 #include "gateway/core/deliver.h"
 #include "gateway/core/parts.h"
@@ -50,6 +51,7 @@ void ordo_gateway_destroy(struct ordo_gateway *gateway) {
     }
     free(gateway->effects);
     free(gateway->conns);
+    free(gateway->revocations);
     gateway_table_finish(&gateway->docs);
     gateway_table_finish(&gateway->subscribers);
     ordo_buffer_finish(&gateway->name);
@@ -94,7 +96,7 @@ bool ordo_gateway_take(struct ordo_gateway *gateway, struct ordo_gateway_effect 
 static void step_conn(struct ordo_gateway *gateway, const struct ordo_gateway_event *event) {
     struct gateway_conn *conn = gateway_conn_find(gateway, event->conn);
     if (event->kind == ORDO_GATEWAY_CONN_OPENED)
-        gateway_conn_open(gateway, event->conn);
+        gateway_conn_open(gateway, event->conn, event->bytes);
     else if (conn == NULL)
         return;
     else if (event->kind == ORDO_GATEWAY_CONN_FRAME)
@@ -121,6 +123,7 @@ static void tick(struct ordo_gateway *gateway) {
         if (gateway->peers[i] != NULL) gateway_peer_tick(gateway, gateway->peers[i]);
     gateway_placement_tick(gateway);
     gateway_conn_tick(gateway);
+    gateway_admit_tick(gateway);
     gateway_subscriber_tick(gateway);
 }
 
@@ -136,6 +139,8 @@ void ordo_gateway_step(struct ordo_gateway *gateway, const struct ordo_gateway_e
     case ORDO_GATEWAY_LINK_RECEIVED:
     case ORDO_GATEWAY_SIDE_RECEIVED: step_peer(gateway, event); break;
     case ORDO_GATEWAY_PLACEMENT: gateway_placement_take(gateway, event->placement); break;
+    case ORDO_GATEWAY_KEYS: gateway_admit_keys(gateway, event->keys); break;
+    case ORDO_GATEWAY_REVOKED: gateway_admit_revocations(gateway, event->revocations); break;
     case ORDO_GATEWAY_TURN_END:
         for (uint32_t i = 0; i < gateway->peer_capacity; i++)
             if (gateway->peers[i] != NULL) gateway_peer_turn_end(gateway, gateway->peers[i]);

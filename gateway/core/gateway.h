@@ -26,6 +26,8 @@
 #include "common/buffer.h"
 #include "common/limits.h"
 #include "common/placement.h"
+#include "common/revocation.h"
+#include "common/token/token.h"
 
 /* The protocol number of Hello and Welcome, and that of LinkHello. */
 #define ORDO_GATEWAY_PROTOCOL 1
@@ -35,6 +37,8 @@ struct ordo_gateway_config {
     struct ordo_slice name; /* in Welcome and LinkHello; copied */
     uint64_t seed;          /* for session numbers and jitter; random, or fixed in a test */
     bool has_directory;     /* false: one shard serves all; true: nobody does before the first PLACEMENT */
+    bool asks_token;    /* false: everybody is "anonymous" and may do everything */
+    struct ordo_token_policy token_policy; /* its strings are borrowed for the gateway's life */
     uint32_t op_size_max, frame_size_max, presence_size_max;
     uint32_t documents_per_connection_max;
     uint32_t outbox_size_max;  /* bytes waiting for one connection; beyond: drop and resync, or close */
@@ -48,7 +52,7 @@ void ordo_gateway_config_init(struct ordo_gateway_config *config);
 /* `conn` is a small number that the edge picks (an index into its table) and may use again after CONN_CLOSED.
  */
 enum ordo_gateway_event_kind {
-    ORDO_GATEWAY_CONN_OPENED,   /* a WebSocket is established */
+    ORDO_GATEWAY_CONN_OPENED,   /* a WebSocket is established; bytes: the token that its HTTP request brought, or none */
     ORDO_GATEWAY_CONN_FRAME,    /* one whole binary message */
     ORDO_GATEWAY_CONN_CLOSED,   /* the socket is gone, whoever wished it */
     ORDO_GATEWAY_LINK_UP,       /* both sockets of this session are connected */
@@ -56,6 +60,8 @@ enum ordo_gateway_event_kind {
     ORDO_GATEWAY_LINK_RECEIVED, /* one message from the data link */
     ORDO_GATEWAY_SIDE_RECEIVED, /* one message from the side link */
     ORDO_GATEWAY_PLACEMENT,     /* the router table as the edge knows it now; only with a directory */
+    ORDO_GATEWAY_KEYS,          /* the keys of tokens, at first or anew; before, no token is let in */
+    ORDO_GATEWAY_REVOKED,       /* all revocations that there are */
     ORDO_GATEWAY_TURN_END,
     ORDO_GATEWAY_TICK,  /* at least every 100 ms */
     ORDO_GATEWAY_DRAIN, /* the process is about to stop: GoAway to all and close them, one after the other, in
@@ -65,7 +71,7 @@ enum ordo_gateway_event_kind {
 
 struct ordo_gateway_event {
     enum ordo_gateway_event_kind kind;
-    uint64_t wall_ms; /* since 1970; shown to clients, decides nothing */
+    uint64_t wall_ms; /* since 1970; shown to clients, and decides when tokens expire */
     uint64_t now_ms;  /* monotonic */
     uint32_t conn;    /* CONN_… */
     uint32_t peer;    /* LINK_… and SIDE_…: as in the LINK_OPEN that made the sockets */
@@ -73,6 +79,8 @@ struct ordo_gateway_event {
         session; /* … and the session that the socket was opened for; those of an older one are ignored */
     struct ordo_slice bytes;
     const struct ordo_placement *placement; /* PLACEMENT; borrowed */
+    const struct ordo_token_keys *keys; /* KEYS; borrowed until the next ones have been taken, or the gateway is destroyed */
+    const struct ordo_revocations *revocations; /* REVOKED; borrowed */
 };
 
 /* `peer` is a small number that the core picks for a shard and may use again after LINK_CLOSE. */
@@ -115,6 +123,9 @@ struct ordo_gateway_stats {
     uint64_t resyncs, messages_dropped;              /* slow readers and gaps */
     uint64_t links_lost;
     uint64_t connections_refused; /* closed for what the client did */
+    uint64_t tokens_refused;      /* in Hello and Authenticate */
+    uint64_t tokens_expired, tokens_revoked; /* connections that ended so; revoked: also when the key went */
+    uint64_t opens_forbidden, submits_forbidden, forgets_forbidden; /* for want of rights */
 };
 
 struct ordo_gateway;

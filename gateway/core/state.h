@@ -11,6 +11,7 @@
 
 #include "common/arena.h"
 #include "common/random.h"
+#include "common/token/token.h"
 #include "gateway/core/gateway.h"
 #include "gateway/core/list.h"
 #include "gateway/core/outbox.h"
@@ -86,8 +87,11 @@ struct gateway_subscriber {
     uint32_t handle;
     uint32_t request; /* of the Open that is not answered yet */
     bool wants_presence;
+    bool is_bare;        /* hears of its own ops and of nothing else */
     bool is_urgent;      /* the client waits for something of the next Attach */
     bool knows_outage;   /* was told UNAVAILABLE */
+    uint8_t access;      /* enum ordo_access: by the token as it is now, */
+    uint8_t told_access; /* and as the shard was told when it was attached last */
     bool is_turned_away; /* the shard that serves it, as far as is known, says that it does not */
     uint64_t queued_seq; /* newest seq put into the outbox */
     uint64_t sent_seq;   /* newest seq that will reach the client whatever is dropped */
@@ -124,9 +128,9 @@ struct gateway_conn {
     enum gateway_conn_state state;
     bool is_slow;       /* messages were dropped, and not all that waited has been taken since */
     bool is_announced;  /* CONN_OUTPUT was said and not answered to the end */
-    uint8_t permission; /* ordo.v1.Permission */
     uint8_t client_id[ORDO_CLIENT_ID_SIZE];
-    struct ordo_buffer user;
+    struct ordo_token token;      /* READY: what it says of this client */
+    struct ordo_buffer offered;   /* GREETING: the token that came with the HTTP request */
     struct ordo_buffer types;     /* sized names; empty: text alone */
     struct gateway_list in_state; /* gateway->greeting; gateway->ending when CLOSING, until the step ends */
     uint64_t hello_due_ms, drain_due_ms;
@@ -194,6 +198,10 @@ struct ordo_gateway {
     struct gateway_peer *nobody; /* serves the slots that nobody serves: a shard that is always away */
     bool is_placed;              /* it is known who serves what */
     bool is_draining;
+    const struct ordo_token_keys *keys; /* the edge's; NULL: they have not come yet */
+    struct ordo_revocation *revocations; /* sorted by kind and name */
+    size_t revocation_count;
+    uint32_t expiry_next; /* the connection whose expiry is looked at next */
     struct ordo_gateway_effect *effects; /* LINK_SEND and SIDE_SEND own their bytes */
     size_t effect_first, effect_count, effect_capacity;
     uint8_t *taken; /* bytes of the effect that was taken last */

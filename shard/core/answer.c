@@ -13,6 +13,13 @@ void ordo_answer(struct ordo_shard *shard, struct ordo_peer *peer, Ordo__Cluster
     ordo_outbox_end(shard, peer);
 }
 
+static void count_refused(struct ordo_shard_stats *stats, Ordo__V1__NackCode code) {
+    stats->ops_refused++;
+    stats->ops_replayed += code == ORDO__V1__NACK_CODE__REPLAYED;
+    stats->ops_foreign += code == ORDO__V1__NACK_CODE__CLIENT_ID_TAKEN;
+    stats->ops_forbidden += code == ORDO__V1__NACK_CODE__FORBIDDEN;
+}
+
 void ordo_answer_nack(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t subscriber, uint64_t client_seq,
                       Ordo__V1__NackCode code, const char *text, uint32_t retry_after_ms, uint64_t horizon) {
     Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
@@ -25,7 +32,7 @@ void ordo_answer_nack(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t
     nack.horizon = horizon;
     message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_NACK;
     message.nack = &nack;
-    shard->stats.ops_refused++;
+    count_refused(&shard->stats, code);
     ordo_answer(shard, peer, &message);
 }
 

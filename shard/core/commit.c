@@ -1,5 +1,6 @@
 /* The moment of commit: the op gets its place, its bytes, its time, and is on its way to disk and audience. */
 #include "common/assert.h"
+#include "shard/core/change.h"
 #include "shard/core/key.h"
 #include "shard/core/state.h"
 
@@ -58,6 +59,10 @@ uint64_t ordo_commit(struct ordo_shard *shard, struct ordo_doc *doc, const struc
     doc->written_turn = shard->turn + 1; /* the open turn will be written, now that it has this */
     doc->active_ms = shard->now_ms;
     if (doc->timer.due_ms == 0) ordo_timers_set(&shard->timers, &doc->timer, shard->now_ms + shard->config.idle_ms);
+    if (shard->config.tells_changes)
+        ordo_change_put(&shard->changes, &(struct ordo_change){.doc_key = ordo_doc_key(doc), .lineage = state->lineage,
+                                                               .seq = state->seq, .timestamp_ms = state->timestamp_ms,
+                                                               .is_deleted = !ordo_doc_exists(state), .user = committed.user});
     shard->stats.ops_committed++;
     ordo_answer_commit(shard, doc, submit->client_seq > 0 ? submit->subscriber : NULL, &decoded, bytes);
     ordo_snapshots_consider(shard, doc, false);

@@ -122,6 +122,7 @@ void ordo_shard_destroy(struct ordo_shard *shard) {
     ordo_timers_finish(&shard->timers);
     ordo_erasures_finish(shard);
     if (shard->live != NULL) shard->live_type->live_destroy(shard->live);
+    ordo_buffer_finish(&shard->changes);
     ordo_buffer_finish(&shard->op);
     ordo_buffer_finish(&shard->committed);
     ordo_buffer_finish(&shard->key);
@@ -226,6 +227,12 @@ static void write_in_background(struct ordo_shard *shard) {
     ordo_truncations_write(shard);
 }
 
+/* The batch of this turn holds all of them. */
+static void tell_changes(struct ordo_shard *shard) {
+    ordo_buffer_append_slice(&shard->effects->changes, ordo_buffer_slice(&shard->changes));
+    ordo_buffer_clear(&shard->changes);
+}
+
 static void turn_end(struct ordo_shard *shard) {
     ordo_peers_turn_end(shard);
     ordo_source_turn_end(shard);
@@ -238,6 +245,7 @@ static void turn_end(struct ordo_shard *shard) {
         shard->effects->turn = shard->turn;
         ordo_erasures_turn_end(shard, shard->turn);
         write_runs(shard);
+        tell_changes(shard);
         ordo_snapshots_turn_end(shard, shard->turn);
         ordo_truncations_turn_end(shard, shard->turn);
         ordo_slots_turn_end(shard, shard->turn);

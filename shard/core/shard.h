@@ -20,7 +20,8 @@
  *      shards likewise: close `target_closes`, open `target_opens`, then send `target_sends`;
  *   5. write `background` without sync (if not empty): last, so that nobody waits for it, but before any later write.
  *      All writes of a shard go through one writer in this order;
- *   6. log the `notes`; pass on `move_ends` and, if `slots_changed`, what ordo_shard_slots says now;
+ *   6. log the `notes`; pass on `move_ends` and, if `slots_changed`, what ordo_shard_slots says now; the batch being durable,
+ *      pass on `changes`, if they are wanted;
  *   7. whenever it suits, make the files give up what they still hold of the documents in `erased`: their rows are
  *      deleted, durably, and no job reads them any more.
  *
@@ -98,6 +99,8 @@ struct ordo_shard_config {
 
     uint32_t idle_ms;              /* a document without commits for so long is idle */
     uint32_t unload_ms;            /* a document without subscribers for so long leaves the memory */
+
+    bool tells_changes;            /* the effect `changes` is wanted */
 
     uint32_t presence_tick_ms;     /* at least so long between two sends of a document's presence */
     uint32_t presence_rate;        /* updates per second and document; the tick lengthens to keep to it */
@@ -206,6 +209,7 @@ struct ordo_shard_effects {
     size_t send_count;
     struct ordo_buffer note_bytes;
     struct ordo_buffer erased;       /* sized document keys */
+    struct ordo_buffer changes;      /* change.h: what `batch` changes */
     uint64_t *target_closes;         /* sessions */
     size_t target_close_count, target_close_capacity;
     struct ordo_target_open *target_opens;
@@ -254,6 +258,8 @@ struct ordo_move_status ordo_shard_move_status(const struct ordo_shard *shard);
 /* Counters since the start, and gauges. */
 struct ordo_shard_stats {
     uint64_t ops_committed, ops_refused, ops_duplicate, turns, inputs;
+    /* Of those refused: an op id used for another op, somebody else's client_id, no right to write. */
+    uint64_t ops_replayed, ops_foreign, ops_forbidden;
     uint64_t documents, subscribers, gateways, jobs_running, recent_bytes;
     uint64_t snapshots, truncations, ops_truncated, clients_forgotten, moves_done, moves_failed, loads, rebases_far,
         commits_dropped, documents_damaged, documents_erased;

@@ -12,6 +12,7 @@
 #ifndef ORDO_SHARD_CORE_STATE_H
 #define ORDO_SHARD_CORE_STATE_H
 
+#include "common/access.h"
 #include "common/arena.h"
 #include "common/random.h"
 #include "proto/link.h"
@@ -78,7 +79,7 @@ struct ordo_subscriber {
     struct ordo_author *author;           /* NULL while its Attach waits */
     struct ordo_job *job;                 /* the job it waits for while OPENING; a content job may serve many */
     enum ordo_subscriber_state state;
-    uint8_t permission;
+    uint8_t permission;                   /* enum ordo_access */
     bool wants_presence;
     bool was_created;                     /* its Open created the document */
     bool is_ended;                        /* its client_id opened the document elsewhere since: it writes no more */
@@ -198,6 +199,7 @@ struct ordo_shard {
 
     uint64_t turn, durable_turn;        /* newest closed with writes; newest known to be on disk */
     struct ordo_doc *touched;
+    struct ordo_buffer changes;         /* by the open turn; change.h */
     struct ordo_chunk *open_first, **open_last;       /* of the open turn */
     struct ordo_chunk *waiting_first, **waiting_last; /* of closed turns */
     struct ordo_chunk *spare;

@@ -31,7 +31,7 @@ static void a_cluster_reads_as_it_was_written(void **state) {
     content_put(&content, ORDO_KEY_BALANCER, &value);
     ordo_cluster_balance_encode(&value, true);
     content_put(&content, ORDO_KEY_BALANCE, &value);
-    content_put_text(&content, "revoked/somebody", "what a later version makes of it");
+    content_put_text(&content, "later/somebody", "what a later version makes of it");
 
     struct ordo_cluster *cluster = cluster_of(&content);
 
@@ -184,6 +184,12 @@ static void other_garbled_keys_are_named_and_the_rest_reads(void **state) {
         {"hold/x", "null"},
         {"balancer", "{\"process\":\"01cd\"}"},
         {"balance", "{\"off\":0}"},
+        {"revoked/user/", "{\"at\":1}"},
+        {"revoked/user/A", "{\"at\":1}"},
+        {"revoked/device/YQ", "{\"at\":1}"},
+        {"revoked/user/YQ", "{}"},
+        {"revoked/user/Yg", "{\"at\":-1}"},
+        {"revoked/token/YQ", "{\"at\":1,\"until\":\"soon\"}"},
     };
     size_t count = sizeof keys / sizeof keys[0];
     for (size_t i = 0; i <= count; i++) { /* each alone, then all */
@@ -206,6 +212,30 @@ static void other_garbled_keys_are_named_and_the_rest_reads(void **state) {
         ordo_cluster_destroy(cluster);
         ordo_directory_content_finish(&content);
     }
+}
+
+static void revocations_read_as_they_were_written(void **state) {
+    (void)state;
+    struct ordo_directory_content content = {0};
+    struct ordo_revocation whole = {.is_token = true, .name_size = ORDO_REVOCATION_NAME_SIZE_MAX, .at_ms = ORDO_NUMBER_MAX,
+                                    .until_ms = ORDO_NUMBER_MAX},
+                           user = {.name_size = 3, .name = "a/\xc3", .at_ms = 7, .until_ms = UINT64_MAX};
+    memset(whole.name, 0xff, sizeof whole.name);
+    const struct ordo_revocation *all[] = {&whole, &user};
+    for (size_t i = 0; i < 2; i++) {
+        char key[ORDO_CLUSTER_KEY_SIZE];
+        struct ordo_buffer value = {0};
+        ordo_cluster_key_revoked(key, all[i]->is_token, ordo_revocation_name(all[i]));
+        ordo_cluster_revoked_encode(&value, all[i]);
+        content_put(&content, key, &value);
+    }
+    struct ordo_cluster *cluster = cluster_of(&content);
+    assert_int_equal(cluster->garbled_count, 0);
+    assert_int_equal(cluster->revocation_count, 2);
+    assert_memory_equal(&cluster->revocations[0], &whole, sizeof whole);
+    assert_memory_equal(&cluster->revocations[1], &user, sizeof user);
+    ordo_cluster_destroy(cluster);
+    ordo_directory_content_finish(&content);
 }
 
 static void nothing_is_an_empty_cluster(void **state) {
@@ -249,6 +279,7 @@ int main(void) {
         cmocka_unit_test(a_garbled_table_makes_the_view_unreadable),
         cmocka_unit_test(members_that_are_not_known_are_passed_over),
         cmocka_unit_test(other_garbled_keys_are_named_and_the_rest_reads),
+        cmocka_unit_test(revocations_read_as_they_were_written),
         cmocka_unit_test(nothing_is_an_empty_cluster),
         cmocka_unit_test(stores_are_called_by_name_or_by_the_beginning_of_their_id),
     };

@@ -63,6 +63,11 @@ static void opens_that_cannot_be_are_refused_with_their_code(void **state) {
     attach = open_of(1, "", "client-a", "text");
     expect_refused(w, attach, 400);
     attach = open_of(1, "missing", "client-a", "text");
+    attach.permission = ORDO_ACCESS_NONE;
+    expect_refused(w, attach, 400);
+    attach.permission = ORDO_ACCESS_ADMIN + 1;
+    expect_refused(w, attach, 400);
+    attach = open_of(1, "missing", "client-a", "text");
     attach.has_have = true; /* who has something does not create */
     attach.have_seq = 3;
     expect_refused(w, attach, 404);
@@ -183,6 +188,7 @@ static void reused_client_seq_with_another_op_is_replayed(void **state) {
     assert_int_equal(nack_code(w, 0), ORDO__V1__NACK_CODE__REPLAYED);
     say_insert(w, 0, 1, 2, 2, 0, "z"); /* below the last, never seen */
     assert_int_equal(nack_code(w, 0), ORDO__V1__NACK_CODE__REPLAYED);
+    assert_int_equal(ordo_shard_stats(w->shard).ops_replayed, 3);
     assert_text(w, 0, 9, "a", "x");
 }
 
@@ -297,6 +303,7 @@ static void readers_may_not_write(void **state) {
     next_attached(w, 0);
     say_insert(w, 0, 2, 1, 1, 0, "x");
     assert_int_equal(nack_code(w, 0), ORDO__V1__NACK_CODE__FORBIDDEN);
+    assert_int_equal(ordo_shard_stats(w->shard).ops_forbidden, 1);
     say_insert(w, 0, 77, 1, 1, 0, "x"); /* a subscriber that never opened */
     assert_int_equal(nack_code(w, 0), ORDO__V1__NACK_CODE__NOT_OPEN);
 }
@@ -345,6 +352,7 @@ static void a_client_id_belongs_to_who_first_wrote_with_it(void **state) {
     assert_int_equal(nack_code(w, 1), ORDO__V1__NACK_CODE__CLIENT_ID_TAKEN);
     say_insert(w, 1, 1, 1, 1, 0, "x"); /* not even told that it is there */
     assert_int_equal(nack_code(w, 1), ORDO__V1__NACK_CODE__CLIENT_ID_TAKEN);
+    assert_int_equal(ordo_shard_stats(w->shard).ops_foreign, 2);
     say_insert(w, 0, 1, 2, 2, 0, "z"); /* and ann writes on */
     world_turn(w);
     assert_int_equal(next_commit(w, 0)->seq, 3);

@@ -35,6 +35,9 @@ ordo_command_run ordo_import_run;
 ordo_command_run ordo_keys_make_run;
 ordo_command_run ordo_keys_renew_run;
 ordo_command_run ordo_keys_prune_run;
+ordo_command_run ordo_token_make_run;
+ordo_command_run ordo_token_show_run;
+ordo_command_run ordo_revoke_run;
 
 /* Parses; on `--help` prints `usage` and the options, on a usage error one line to stderr. True: go on. False: return
  * `*status`. */

@@ -31,11 +31,14 @@ enum {
 
 struct up {
     const char *data_dir, *log_level, *log_ops, *log_age_ms, *history;
+    struct ordo_option_texts token_jwks, token_keys, token_secrets, origins;
+    const char *token_issuer, *token_audience, *token_cookie;
     bool listens_anywhere;          /* the gateways may listen beyond loopback, without keys */
     bool is_balance_off;
     const char *keys_folder;        /* NULL: none; all is on this machine */
     const char *tls_cert, *tls_key; /* files; NULL: no TLS */
     const char *proxies;            /* that the gateways trust; NULL: none */
+    const char *webhook, *webhook_secret, *webhook_collection; /* NULL: not given */
     const char *site_folder;        /* NULL: the gateways serve no files */
     char directory[PATH_MAX];       /* URL */
     char host[ENDPOINT_SIZE];       /* of --listen; IPv6 with its brackets */
@@ -76,6 +79,13 @@ static void begin_stop(struct up *up, uint64_t now_ms) {
 
 /* ---- starting */
 
+static size_t add_option(const char **argv, size_t count, const char *name, const char *value) {
+    if (value == NULL) return count;
+    argv[count++] = name;
+    argv[count++] = value;
+    return count;
+}
+
 static void start_shard(struct up *up, struct role *role, uint64_t now_ms) {
     char store[PATH_MAX + 40];
     snprintf(store, sizeof store, "%s/%s", up->data_dir, role->name);
@@ -84,10 +94,10 @@ static void start_shard(struct up *up, struct role *role, uint64_t now_ms) {
                             "--log-age-ms", up->log_age_ms, "--history", up->history};
     size_t count = 16;
     if (up->is_balance_off) argv[count++] = "--no-balance";
-    if (up->keys_folder != NULL) {
-        argv[count++] = "--keys";
-        argv[count++] = up->keys_folder;
-    }
+    count = add_option(argv, count, "--keys", up->keys_folder);
+    count = add_option(argv, count, "--webhook", up->webhook);
+    count = add_option(argv, count, "--webhook-secret-file", up->webhook_secret);
+    count = add_option(argv, count, "--webhook-collection", up->webhook_collection);
     argv[count] = NULL;
     role_start(role, &up->rundir, argv, now_ms);
 }
@@ -103,13 +113,41 @@ static void choose_address(const struct up *up, struct role *role, char out[ENDP
     }
 }
 
+static size_t add_texts(const char **argv, size_t count, const char *name, const struct ordo_option_texts *texts) {
+    for (size_t i = 0; i < texts->count; i++) {
+        argv[count++] = name;
+        argv[count++] = texts->items[i];
+    }
+    return count;
+}
+
+static size_t add_text(const char **argv, size_t count, const char *name, const char *text) {
+    if (text == NULL) return count;
+    argv[count++] = name;
+    argv[count++] = text;
+    return count;
+}
+
+/* Who may come in. */
+static size_t add_door(const struct up *up, const char **argv, size_t count) {
+    count = add_texts(argv, count, "--token-jwks", &up->token_jwks);
+    count = add_texts(argv, count, "--token-key", &up->token_keys);
+    count = add_texts(argv, count, "--token-secret", &up->token_secrets);
+    count = add_texts(argv, count, "--allow-origin", &up->origins);
+    count = add_text(argv, count, "--token-issuer", up->token_issuer);
+    count = add_text(argv, count, "--token-audience", up->token_audience);
+    count = add_text(argv, count, "--token-cookie", up->token_cookie);
+    if (up->listens_anywhere) argv[count++] = "--insecure-listen-anywhere";
+    return count;
+}
+
 static void start_gateway(struct up *up, struct role *role, uint64_t now_ms) {
     char address[ENDPOINT_SIZE + 8];
     choose_address(up, role, address);
-    const char *argv[24] = {NULL, "--listen", address, "--directory", up->directory, "--name", role->name,
+    enum { ARGS_MAX = 48 + 4 * 2 * ORDO_OPTION_TEXTS_MAX };
+    const char *argv[ARGS_MAX] = {NULL, "--listen", address, "--directory", up->directory, "--name", role->name,
                             "--log-level", up->log_level};
-    size_t count = 9;
-    if (up->listens_anywhere) argv[count++] = "--insecure-listen-anywhere";
+    size_t count = add_door(up, argv, 9);
     const struct {
         const char *name, *value;
     } given[] = {{"--static", up->site_folder}, {"--tls-cert", up->tls_cert}, {"--tls-key", up->tls_key},
@@ -303,8 +341,19 @@ static bool parse(struct up *up, int argc, char **argv, int *status) {
         {"--log-age-ms", "MS", "... and all younger than this (60000)", ORDO_OPTION_TEXT, &up->log_age_ms},
         {"--history", "KEEP", "history to keep: N ops (10000), 30d, N+30d or full; COLLECTION=KEEP,… for some", ORDO_OPTION_TEXT,
          &up->history},
+        {"--webhook", "URL", "tell this address which documents changed (docs/http.md)", ORDO_OPTION_TEXT, &up->webhook},
+        {"--webhook-secret-file", "FILE", "... signed with what this file holds", ORDO_OPTION_TEXT, &up->webhook_secret},
+        {"--webhook-collection", "NAME", "... of this collection alone", ORDO_OPTION_TEXT, &up->webhook_collection},
         {"--log-level", "LEVEL", "error, warn, info (default) or debug; logs go to stderr", ORDO_OPTION_TEXT,
          &up->log_level},
+        {"--token-jwks", "FILE", "public keys of tokens, as a JSON Web Key Set; with any key clients need a token.\n"
+                                 "This and the next two may be repeated", ORDO_OPTION_TEXTS, &up->token_jwks},
+        {"--token-key", "FILE", "a public key in PEM", ORDO_OPTION_TEXTS, &up->token_keys},
+        {"--token-secret", "FILE", "a shared secret, 32 bytes at least", ORDO_OPTION_TEXTS, &up->token_secrets},
+        {"--token-issuer", "ISS", "tokens must be by ISS", ORDO_OPTION_TEXT, &up->token_issuer},
+        {"--token-audience", "AUD", "tokens must be for AUD", ORDO_OPTION_TEXT, &up->token_audience},
+        {"--token-cookie", "NAME", "take tokens out of this cookie, too", ORDO_OPTION_TEXT, &up->token_cookie},
+        {"--allow-origin", "ORIGIN", "pages that may connect; may be repeated", ORDO_OPTION_TEXTS, &up->origins},
         {"--insecure-listen-anywhere", NULL, "let whoever reaches HOST read and write everything", ORDO_OPTION_FLAG,
          &up->listens_anywhere},
     };
