@@ -21,8 +21,9 @@ struct ordo_ip ordo_client_address(struct lws *wsi, const struct ordo_proxies *p
 bool ordo_client_is_local(struct lws *wsi, const struct ordo_proxies *proxies) {
     struct ordo_ip peer, client = ordo_client_address(wsi, proxies);
     if (!find_peer(wsi, &peer) || !ordo_ip_is_loopback(&client)) return false;
-    bool is_forwarded = lws_hdr_total_length(wsi, WSI_TOKEN_X_FORWARDED_FOR) > 0 ||
-                        lws_hdr_custom_length(wsi, "forwarded:", 10) > 0;
+    bool is_forwarded =
+        lws_hdr_total_length(wsi, WSI_TOKEN_X_FORWARDED_FOR) > 0 || lws_hdr_custom_length(wsi, "forwarded:", 10) > 0 ||
+        lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_X_REAL_IP) > 0 || lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_VIA) > 0;
     /* A proxy that nobody named: whom it speaks for is not known. */
     return !is_forwarded || ordo_proxies_have(proxies, &peer);
 }

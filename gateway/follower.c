@@ -68,11 +68,13 @@ static void read_news(struct ordo_follower *follower) {
     struct ordo_problem problem = {{0}};
     bool is_away = view->generation == 0 || view->away_since_ms != 0;
     if (is_away != follower->is_away)
-        log_info("event=directory_%s reason=\"%s\"", is_away ? "away" : "there", view->away_reason);
+        log_info("event=directory_%s reason=\"%s\"", is_away ? "away" : "there",
+                 log_quoted(view->away_reason));
     follower->is_away = is_away;
     follower->away_since_ms = view->away_since_ms;
     if (ordo_cluster_decode(view, &cluster, &problem) != ORDO_OK) {
-        log_error("event=table_not_understood reason=\"%s\"", problem.text);
+        log_error("event=table_not_understood reason=\"%s\"",
+                  log_quoted(problem.text));
     } else if (is_ours(follower, cluster)) {
         take(follower, view, cluster);
     } else {
@@ -106,6 +108,13 @@ bool ordo_follower_find(const struct ordo_follower *follower, const struct ordo_
     *side_endpoint = live->side_endpoint;
     return true;
 }
+
+const char *ordo_follower_store_name(const struct ordo_follower *follower, const struct ordo_store_id *store) {
+    const struct ordo_cluster_store *known = follower->cluster != NULL ? ordo_cluster_store(follower->cluster, store) : NULL;
+    return known != NULL ? known->name : NULL;
+}
+
+bool ordo_follower_is_away(const struct ordo_follower *follower) { return follower->is_away; }
 
 bool ordo_follower_describe(const struct ordo_follower *follower, struct ordo_buffer *out) {
     const struct ordo_directory_view *view = follower->view;
@@ -143,7 +152,8 @@ static void *keep_entry(void *context) {
         ordo_directory_view_release(view);
         struct ordo_problem problem = {{0}};
         if (may_enter && ordo_cluster_register_gateway(follower->directory, &follower->entry, &problem) != ORDO_OK) {
-            if (!is_told) log_info("event=not_registered reason=\"%s\"", problem.text);
+            if (!is_told)
+                log_info("event=not_registered reason=\"%s\"", log_quoted(problem.text));
             is_told = true;
         }
         ordo_directory_wait(follower->directory, generation, REGISTER_MS);
@@ -165,6 +175,7 @@ ordo_err ordo_follower_start(const struct ordo_follower_config *config, struct o
     follower->loop = config->loop;
     snprintf(follower->entry.name, sizeof follower->entry.name, "%s", config->name);
     snprintf(follower->entry.url, sizeof follower->entry.url, "%s", config->url);
+    snprintf(follower->entry.metrics_url, sizeof follower->entry.metrics_url, "%s", config->metrics_url);
     ordo_random_bytes(follower->entry.process.bytes, sizeof follower->entry.process.bytes);
     ev_io_init(&follower->news, on_news, ordo_directory_event_fd(follower->directory), EV_READ);
     ev_init(&follower->rest, on_rested);

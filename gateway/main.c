@@ -18,7 +18,7 @@
 #include "gateway/tls.h"
 #include "gateway/wire_lws.h"
 
-enum { EXIT_USAGE = 2, URL_SIZE = 300 };
+enum { EXIT_USAGE = 2, URL_SIZE = 300, HOST_SIZE = 256 };
 
 #define TICK_S 0.05
 #define KEYS_LOOK_S 0.5 /* so often files of keys are looked at */
@@ -76,6 +76,7 @@ static void do_effects(struct process *process) {
         case ORDO_GATEWAY_CONN_CLOSE:
             ordo_wire_lws_close(process->clients, effect.conn, effect.code, effect.reason);
             break;
+        case ORDO_GATEWAY_NOTE: log_debug("%.*s", (int)effect.bytes.size, (const char *)effect.bytes.data); break;
         }
     }
 }
@@ -89,6 +90,14 @@ static void write_url(const struct process *process, const char *host, char out[
     bool is_v6 = strchr(host, ':') != NULL;
     snprintf(out, URL_SIZE, "ws%s://%s%s%s:%u/v1/ws", process->options.tls != NULL ? "s" : "", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
              ordo_wire_lws_port(process->clients));
+}
+
+static void write_metrics_url(const struct process *process, const char *host, char out[URL_SIZE]) {
+    bool is_v6 = strchr(host, ':') != NULL;
+    unsigned port = ordo_wire_lws_watcher_port(process->clients);
+    out[0] = '\0';
+    if (port != 0)
+        snprintf(out, URL_SIZE, "http://%s%s%s:%u/metrics", is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
 }
 
 static void announce(struct process *process) {
@@ -105,6 +114,7 @@ static void turn_end(struct ev_loop *loop, ev_prepare *watcher, int events) {
     (void)events;
     struct process *process = watcher->data;
     bool has_more = ordo_links_poll(&process->links);
+    ordo_turn_read_clock_again(&process->turn);
     end_turn(process);                                            /* one message per shard … */
     has_more = ordo_wire_lws_flush(process->clients) || has_more; /* … one write per connection */
     end_turn(process);                                            /* what the drained sockets made room for */
@@ -112,6 +122,7 @@ static void turn_end(struct ev_loop *loop, ev_prepare *watcher, int events) {
     do_effects(process);
     has_more = ordo_wire_lws_flush(process->clients) || has_more;
     announce(process);
+    ordo_turn_ends(&process->turn);
     if (process->is_draining && ordo_wire_lws_count(process->clients) == 0) ev_break(loop, EVBREAK_ALL);
     if (has_more)
         ev_idle_start(loop, &process->stay_awake);
@@ -209,7 +220,7 @@ static bool load_site(struct process *process) {
     char fault[ORDO_SITE_FAULT_SIZE];
     if (process->options.site_folder == NULL) return true;
     if (ordo_site_load(&process->site, process->options.site_folder, fault) != ORDO_OK) {
-        log_error("event=static_failed reason=\"%s\"", fault);
+        log_error("event=static_failed reason=\"%s\"", log_quoted(fault));
         return false;
     }
     process->options.site = process->site;
@@ -250,22 +261,34 @@ static void addresses_changed(void *user) {
     ordo_links_check(&process->links, find_store, process->follower);
 }
 
-static bool follow(struct process *process) {
-    char url[URL_SIZE], host[256] = "";
-    const char *address = process->options.address;
+/* By which host others reach what listens on `host`. */
+static void choose_host(const struct process *process, const char *host, const char *address, char out[HOST_SIZE]) {
     bool is_every_address = strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
-    snprintf(host, sizeof host, "%s", process->options.advertise != NULL ? process->options.advertise : process->options.host);
-    if (process->options.advertise == NULL && is_every_address) gethostname(host, sizeof host - 1);
+    snprintf(out, HOST_SIZE, "%s", host);
+    if (process->options.advertise != NULL) snprintf(out, HOST_SIZE, "%s", process->options.advertise);
+    else if (is_every_address) gethostname(out, HOST_SIZE - 1);
+}
+
+static bool follow(struct process *process) {
+    const struct ordo_options *options = &process->options;
+    char url[URL_SIZE], metrics_url[URL_SIZE], host[HOST_SIZE] = "";
+    choose_host(process, options->host, options->address, host);
     write_url(process, host, url);
+    /* What listens on loopback alone is not reached by another name. */
+    if (strncmp(options->metrics_address, "127.", 4) == 0 || strcmp(options->metrics_address, "::1") == 0)
+        snprintf(host, sizeof host, "%s", options->metrics_host);
+    else
+        choose_host(process, options->metrics_host, options->metrics_address, host);
+    write_metrics_url(process, host, metrics_url);
     struct ordo_problem problem;
     const struct ordo_follower_config config = {.directory = process->options.directory, .name = process->name, .url = url,
-                                                .turn = &process->turn, .loop = process->loop,
+                                                .metrics_url = metrics_url, .turn = &process->turn, .loop = process->loop,
                                                 .changed = addresses_changed, .user = process};
     if (ordo_follower_start(&config, &problem, &process->follower) == ORDO_OK) {
         process->turn.follower = process->follower;
         return true;
     }
-    log_error("event=stopped reason=\"%s\"", problem.text);
+    log_error("event=stopped reason=\"%s\"", log_quoted(problem.text));
     return false;
 }
 
@@ -298,6 +321,7 @@ static bool start(struct process *process) {
     ORDO_ASSERT(process->loop != NULL && process->zmq != NULL);
     choose_name(process);
     process->options.core.seed = ordo_random_u64();
+    process->options.core.has_notes = process->options.log_level >= ORDO_LOG_DEBUG;
     process->turn.core = ordo_gateway_create(&process->options.core);
     process->turn.proxies = &process->options.proxies;
     ordo_turn_read_clock(&process->turn);
@@ -307,8 +331,10 @@ static bool start(struct process *process) {
     process->clients = ordo_wire_lws_create(&process->turn, process->loop, &process->options);
     if (process->clients == NULL) return false;
     watch(process);
-    log_info("event=listening name=%s address=%s port=%u", process->name, process->options.address,
-             ordo_wire_lws_port(process->clients));
+    log_info("event=listening name=%s address=%s port=%u metrics_address=%s metrics_port=%u", process->name,
+             process->options.address, ordo_wire_lws_port(process->clients),
+             process->options.has_metrics ? process->options.metrics_address : "none",
+             ordo_wire_lws_watcher_port(process->clients));
     return process->options.directory == NULL || follow(process);
 }
 

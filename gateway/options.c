@@ -14,7 +14,7 @@ const char ordo_options_help[] =
     "usage: ordo-gateway --directory URL [options]\n"
     "       ordo-gateway --shard data=ENDPOINT,side=ENDPOINT [options]\n"
     "\n"
-    "Serves clients on ws://HOST:PORT/v1/ws, and /healthz, /readyz, /metrics over HTTP on the same port.\n"
+    "Serves clients on ws://HOST:PORT/v1/ws, and /healthz, /readyz over HTTP on the same port.\n"
     "Prints `ready ws://HOST:PORT/v1/ws` once it serves (wss:// with TLS).\n"
     "\n"
     "  --directory URL            where the cluster's processes find each other: file:PATH, or\n"
@@ -34,6 +34,8 @@ const char ordo_options_help[] =
     "                             Without it: any with tokens, without tokens those of this machine and of HOST itself\n"
     "  --insecure-listen-anywhere let everybody who can reach HOST read and write everything: without keys and without\n"
     "                             this only loopback addresses are listened on\n"
+    "  --listen-metrics HOST:PORT where /metrics is told to Prometheus, and /healthz, /readyz, too; off: nowhere\n"
+    "                             (127.0.0.1:0, any free port of this machine, which the directory names)\n"
     "  --tls-cert FILE, --tls-key FILE\n"
     "                             serve TLS alone: the certificate with its chain, and its key, in PEM; read again when a\n"
     "                             file has changed, and on SIGHUP\n"
@@ -69,7 +71,7 @@ static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t 
 }
 
 /* HOST:PORT, where HOST may be an IPv6 address in brackets. */
-static bool parse_listen(struct ordo_options *options, const char *text) {
+static bool parse_listen(const char *text, char host[256], uint16_t *port_out) {
     const char *colon = strrchr(text, ':');
     uint64_t port;
     if (colon == NULL || colon == text || !parse_number(colon + 1, 0, UINT16_MAX, &port)) return false;
@@ -78,19 +80,18 @@ static bool parse_listen(struct ordo_options *options, const char *text) {
         text++;
         size -= 2;
     }
-    if (size == 0 || size >= sizeof options->host) return false;
-    memcpy(options->host, text, size);
-    options->host[size] = '\0';
-    options->port = (uint16_t)port;
+    if (size == 0 || size >= 256) return false;
+    memcpy(host, text, size);
+    host[size] = '\0';
+    *port_out = (uint16_t)port;
     return true;
 }
 
 /* The first of the host's addresses, as a number. */
-static bool resolve(struct ordo_options *options) {
+static bool resolve(const char *host, char address[64]) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    if (getaddrinfo(options->host, NULL, &hints, &found) != 0) return false;
-    int rc = getnameinfo(found->ai_addr, found->ai_addrlen, options->address, sizeof options->address, NULL,
-                         0, NI_NUMERICHOST);
+    if (getaddrinfo(host, NULL, &hints, &found) != 0) return false;
+    int rc = getnameinfo(found->ai_addr, found->ai_addrlen, address, 64, NULL, 0, NI_NUMERICHOST);
     freeaddrinfo(found);
     return rc == 0;
 }
@@ -210,8 +211,12 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
     if (!set_door_option(options, name, value, &is_known, fault)) return false;
     if (is_known) return true;
     if (strcmp(name, "--listen") == 0) {
-        if (parse_listen(options, value)) return true;
+        if (parse_listen(value, options->host, &options->port)) return true;
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen wants HOST:PORT, not \"%.60s\"", value);
+    } else if (strcmp(name, "--listen-metrics") == 0) {
+        options->has_metrics = strcmp(value, "off") != 0;
+        if (!options->has_metrics || parse_listen(value, options->metrics_host, &options->metrics_port)) return true;
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen-metrics wants HOST:PORT or off, not \"%.60s\"", value);
     } else if (strcmp(name, "--shard") == 0) {
         if (parse_shard(options, value)) return true;
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--shard wants data=ENDPOINT,side=ENDPOINT, not \"%.120s\"",
@@ -252,9 +257,14 @@ static bool check(struct ordo_options *options, char fault[ORDO_OPTIONS_FAULT_SI
                  ORDO_CLUSTER_NAME_SIZE_MAX, options->name);
         return false;
     }
-    if (!resolve(options)) {
+    if (!resolve(options->host, options->address)) {
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen: the host \"%.100s\" has no address",
                  options->host);
+        return false;
+    }
+    if (options->has_metrics && !resolve(options->metrics_host, options->metrics_address)) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen-metrics: the host \"%.100s\" has no address",
+                 options->metrics_host);
         return false;
     }
     return true;
@@ -297,6 +307,8 @@ enum ordo_options_outcome ordo_options_parse(struct ordo_options *options, int a
     *options = (struct ordo_options){
         .host = "127.0.0.1",
         .port = 8080,
+        .has_metrics = true,
+        .metrics_host = "127.0.0.1",
         .log_level = ORDO_LOG_INFO,
         .ping_interval_ms = PING_INTERVAL_MS,
         .connections_max = CONNECTIONS_MAX,

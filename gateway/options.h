@@ -16,6 +16,9 @@ struct ordo_options {
     char host[256];                        /* as given, without brackets */
     char address[64];                      /* numeric */
     uint16_t port;                         /* 0: any free one */
+    bool has_metrics;                      /* figures are told at: */
+    char metrics_host[256], metrics_address[64];
+    uint16_t metrics_port;
     char shard_data[256], shard_side[256]; /* ZeroMQ endpoints; "": the directory tells */
     const char *directory;                 /* URL; NULL: there is one shard, above */
     const char *advertise;                 /* the host that others reach this one by; NULL: as it listens */

@@ -1,10 +1,12 @@
 #include "gateway/wire_lws.h"
 
 #include <libwebsockets.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
 #include "common/assert.h"
+#include "common/hex.h"
 #include "common/memory.h"
 #include "gateway/client_address.h"
 #include "gateway/core/list.h"
@@ -24,6 +26,7 @@ enum {
     HEADERS_SIZE_MAX = ORDO_TOKEN_SIZE_MAX + 4096,
     HEADER_SIZE_MAX = ORDO_TOKEN_SIZE_MAX + 1024,
     REASON_SIZE_MAX = 123, /* of a close frame */
+    CLOSE_LINES_MAX = 20,  /* in the log, in one second */
 };
 
 /* One WebSocket, as the edge sees it. */
@@ -44,14 +47,15 @@ struct ordo_wire_lws {
     struct ordo_turn *turn;
     const struct ordo_options *options;
     struct lws_context *context;
-    struct lws_vhost *vhost;
-    struct lws_protocols protocols[3];
+    struct lws_vhost *vhost, *watcher_vhost; /* the latter NULL: no figures are told */
+    struct lws_protocols protocols[3], watcher_protocols[2];
     struct socket **sockets; /* by conn */
     uint32_t *free_conns;    /* of those, unused ones */
     uint32_t capacity, free_count, count, count_max;
     struct gateway_list output, silence, closing;
     struct ordo_http_api *api; /* requests that are no WebSockets, as the core sees them */
     struct ordo_buffer frame; /* the message to be written, behind LWS_PRE bytes of room */
+    uint64_t lines_since_ms, line_count; /* in the log, about clients that were closed */
     bool is_draining;
 };
 
@@ -151,6 +155,30 @@ static void close_connection(struct ordo_wire_lws *wire, struct session *session
 
 /* ---- what clients send */
 
+static uint32_t conn_of(const struct socket *socket) {
+    return ((struct session *)lws_wsi_user(socket->wsi))->conn_next - 1;
+}
+
+/* One line for each client that is closed for what it did, unless there are so many that the log would be theirs. */
+static void log_close(struct ordo_wire_lws *wire, const struct socket *socket, uint32_t conn, unsigned code,
+                      const char *reason) {
+    if (wire->turn->now_ms - wire->lines_since_ms >= 1000) {
+        if (wire->line_count > CLOSE_LINES_MAX)
+            log_warn("event=lines_left_out about=connection_closed count=%llu",
+                     (unsigned long long)(wire->line_count - CLOSE_LINES_MAX));
+        wire->lines_since_ms = wire->turn->now_ms;
+        wire->line_count = 0;
+    }
+    if (wire->line_count++ >= CLOSE_LINES_MAX) return;
+    char address[64] = "", client[2 * ORDO_CLIENT_ID_SIZE + 1] = "-";
+    struct ordo_gateway_who who = {.documents = 0};
+    (void)ordo_gateway_who(wire->turn->core, conn, &who);
+    if (who.client_id.size > 0) ordo_hex_encode(client, who.client_id.data, who.client_id.size);
+    lws_get_peer_simple(socket->wsi, address, sizeof address);
+    log_warn("event=connection_closed conn=%u client=%s user=%s address=%s code=%u reason=\"%s\"", conn, client,
+             log_value(who.user), strncmp(address, "::ffff:", 7) == 0 ? address + 7 : address, code, log_quoted(reason));
+}
+
 /* From now on nothing is read or written but the close frame. */
 static void begin_close(struct ordo_wire_lws *wire, struct socket *socket) {
     socket->is_closing = true;
@@ -161,6 +189,7 @@ static void begin_close(struct ordo_wire_lws *wire, struct socket *socket) {
 
 static int refuse(struct ordo_wire_lws *wire, struct socket *socket, enum lws_close_status code,
                   const char *reason) {
+    log_close(wire, socket, conn_of(socket), code, reason);
     begin_close(wire, socket);
     lws_close_reason(socket->wsi, code, (unsigned char *)(uintptr_t)reason, strlen(reason));
     return -1;
@@ -213,6 +242,7 @@ void ordo_wire_lws_close(struct ordo_wire_lws *wire, uint32_t conn, uint16_t cod
     }
     struct socket *socket = find(wire, conn);
     if (socket == NULL || socket->is_closing) return;
+    if (code != LWS_CLOSE_STATUS_GOINGAWAY) log_close(wire, socket, conn, code, reason);
     begin_close(wire, socket);
     socket->close_code = code;
     socket->close_reason = reason;
@@ -227,10 +257,6 @@ static bool write_frame(struct ordo_wire_lws *wire, struct socket *socket, uint3
     size_t size = wire->frame.size - LWS_PRE;
     *written = size;
     return size == 0 || lws_write(socket->wsi, wire->frame.data + LWS_PRE, size, LWS_WRITE_BINARY) >= 0;
-}
-
-static uint32_t conn_of(const struct socket *socket) {
-    return ((struct session *)lws_wsi_user(socket->wsi))->conn_next - 1;
 }
 
 /* Ends it at once; frees `socket`. Not out of a callback of libwebsockets. (Its asynchronous kill needs a
@@ -421,11 +447,27 @@ static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void
     }
 }
 
+/* On the port of those who watch: short answers, and nothing becomes a WebSocket. */
+static int watcher_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size) {
+    struct lws_context *context = lws_get_context(wsi);
+    struct ordo_wire_lws *wire = context ? lws_context_user(context) : NULL;
+    char path[PATH_SIZE_MAX];
+    switch (reason) {
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: return -1;
+    case LWS_CALLBACK_HTTP:
+        return ordo_http_answer_watcher(wsi, ordo_slice(path, copy_path(wsi, path)), wire->turn);
+    default: return lws_callback_http_dummy(wsi, reason, user, in, size);
+    }
+}
+
 /* ---- start and stop */
 
 /* What libwebsockets has to say is mostly about clients' mistakes: not worth a line each. */
 static void log_line(int level, const char *line) {
-    log_debug("event=libwebsockets level=%d text=\"%.*s\"", level, (int)strcspn(line, "\n"), line);
+    char text[256];
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(line, "\n"), line);
+    log_debug("event=libwebsockets level=%d text=\"%s\"", level, log_quoted(text));
 }
 
 /* As many files as we may open; the connections that fit in them. */
@@ -436,6 +478,24 @@ static uint32_t raise_file_limit(uint32_t wanted) {
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     uint64_t files = limit.rlim_cur > FILES_RESERVED * 2 ? limit.rlim_cur - FILES_RESERVED : FILES_RESERVED;
     return files < wanted ? (uint32_t)files : wanted;
+}
+
+static bool listen_to_watchers(struct ordo_wire_lws *wire) {
+    const struct ordo_options *options = wire->options;
+    if (!options->has_metrics) return true;
+    wire->watcher_protocols[0] = (struct lws_protocols){.name = "http", .callback = watcher_callback};
+    struct lws_context_creation_info info = {
+        .port = options->metrics_port,
+        .iface = options->metrics_address,
+        .protocols = wire->watcher_protocols,
+        .options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,
+        .vhost_name = "watchers",
+    };
+    wire->watcher_vhost = lws_create_vhost(wire->context, &info);
+    if (wire->watcher_vhost != NULL) return true;
+    log_error("event=listen_failed address=%s port=%u reason=\"it is taken, or not one of this machine\"",
+              options->metrics_address, options->metrics_port);
+    return false;
 }
 
 struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loop *loop,
@@ -488,6 +548,10 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
         ordo_wire_lws_destroy(wire);
         return NULL;
     }
+    if (!listen_to_watchers(wire)) {
+        ordo_wire_lws_destroy(wire);
+        return NULL;
+    }
     return wire;
 }
 
@@ -507,6 +571,10 @@ const struct ordo_ip *ordo_wire_lws_address(const struct ordo_wire_lws *wire, ui
 
 uint16_t ordo_wire_lws_port(const struct ordo_wire_lws *wire) {
     return (uint16_t)lws_get_vhost_listen_port(wire->vhost);
+}
+
+uint16_t ordo_wire_lws_watcher_port(const struct ordo_wire_lws *wire) {
+    return wire->watcher_vhost != NULL ? (uint16_t)lws_get_vhost_listen_port(wire->watcher_vhost) : 0;
 }
 
 void ordo_wire_lws_drain(struct ordo_wire_lws *wire) {

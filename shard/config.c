@@ -29,6 +29,7 @@ const char ordo_config_help[] =
     "  --no-balance               do not give slots away to even things out between stores\n"
     "  --listen-data ENDPOINT     for gateways: messages (tcp://127.0.0.1:*)\n"
     "  --listen-side ENDPOINT     for gateways: heartbeats and large contents (tcp://127.0.0.1:*)\n"
+    "  --listen-metrics HOST:PORT where /metrics is told to Prometheus, and /healthz, /readyz (nowhere); port 0: any free one\n"
     "  --keys DIR                 encrypts all links, and hears only who is trusted: DIR/shard.key and DIR/trusted,\n"
     "                             as `ordo keys make` writes them; needed to listen beyond this machine\n"
     "  --insecure-links           no keys, also beyond this machine: whoever reaches the ports reads and writes all\n"
@@ -132,6 +133,7 @@ static enum set_outcome set_text(struct ordo_config *config, const char *name, c
         {"--advertise-side", &config->advertise_side},
         {"--listen-data", &config->listen_data},
         {"--listen-side", &config->listen_side},
+        {"--listen-metrics", &config->listen_metrics},
         {"--name", &config->name},
         {"--keys", &config->keys_folder},
         {"--webhook", &config->webhook.url},

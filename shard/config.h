@@ -16,6 +16,7 @@ struct ordo_config {
     bool creates_cluster;        /* where there is none and all is new */
     bool is_balance_off;         /* this process does not balance */
     const char *listen_data, *listen_side;
+    const char *listen_metrics;  /* HOST:PORT; NULL: figures are told nowhere */
     const char *name;
     const char *keys_folder;     /* NULL: none */
     struct ordo_link_security links; /* its keys are read by main */

@@ -37,6 +37,7 @@ struct ordo_loop {
     struct ordo_inbox_contents taken;
     struct ordo_news *news;         /* the newest; NULL before the first */
     uint64_t wall_ms, monotonic_ms; /* read once per turn */
+    struct ordo_turn_figures turn_figures; /* of the present turn, or the last one that was written */
     bool is_full;                   /* what the core was told of the disk */
     bool is_idle;                   /* the last turn found nothing: wait before the next */
     bool has_leftover;              /* effects that the last turn left for the next */

@@ -71,7 +71,8 @@ struct ordo_cluster_live {
 struct ordo_cluster_gateway {
     char name[ORDO_CLUSTER_NAME_SIZE_MAX + 1];
     struct ordo_process_id process;
-    char url[ORDO_CLUSTER_TEXT_SIZE_MAX + 1]; /* of its clients and of its status */
+    char url[ORDO_CLUSTER_TEXT_SIZE_MAX + 1];         /* of its clients */
+    char metrics_url[ORDO_CLUSTER_TEXT_SIZE_MAX + 1]; /* of its figures; "": it tells none */
 };
 
 struct ordo_cluster_move {

@@ -33,7 +33,9 @@ void gateway_conn_drain(struct ordo_gateway *gateway);
 /* Closes those whose Hello is overdue, or whose turn to be sent away has come. */
 void gateway_conn_tick(struct ordo_gateway *gateway);
 
-/* Says CONN_OUTPUT unless that was said already. */
+/* Brings the gauge outbox_bytes up to what waits for the connection now. */
+void gateway_conn_account(struct ordo_gateway *gateway, struct gateway_conn *conn);
+/* Something was put down for it: says CONN_OUTPUT unless that was said already. */
 void gateway_conn_announce(struct ordo_gateway *gateway, struct gateway_conn *conn);
 /* For what is never dropped: takes the payload's reference; a connection that lets too much of it wait is
  * closed. While parts of Opened are on their way for the entry's handle, it follows them. */

@@ -28,6 +28,7 @@
 #include "common/placement.h"
 #include "common/revocation.h"
 #include "common/token/token.h"
+#include "gateway/core/counters.h"
 
 /* The protocol number of Hello and Welcome, and that of LinkHello. */
 #define ORDO_GATEWAY_PROTOCOL 1
@@ -44,6 +45,7 @@ struct ordo_gateway_config {
     uint32_t outbox_size_max;  /* bytes waiting for one connection; beyond: drop and resync, or close */
     uint32_t hello_timeout_ms; /* from the opening of a connection to its Hello */
     uint32_t open_timeout_ms;  /* an Open that waits for a shard that is away is refused after this */
+    bool has_notes; /* effects NOTE are wanted: a line per request, for a log at level debug */
     uint32_t drain_ms; /* DRAIN closes connections over so long at most (1 ms for each, if that is less) */
 };
 /* All the defaults of common/limits.h; the caller sets name and seed. */
@@ -73,6 +75,7 @@ struct ordo_gateway_event {
     enum ordo_gateway_event_kind kind;
     uint64_t wall_ms; /* since 1970; shown to clients, and decides when tokens expire */
     uint64_t now_ms;  /* monotonic */
+    uint64_t now_us;  /* the same moment, finer: for how long things take. 0: now_ms will do */
     uint32_t conn;    /* CONN_… */
     uint32_t peer;    /* LINK_… and SIDE_…: as in the LINK_OPEN that made the sockets */
     uint64_t
@@ -96,6 +99,7 @@ enum ordo_gateway_effect_kind {
                                  it */
     ORDO_GATEWAY_CONN_CLOSE,  /* send what waits, then close with `code` and `reason`; CONN_CLOSED is still
                                  awaited */
+    ORDO_GATEWAY_NOTE,        /* `bytes` are a line for the log, `key=value`, at level debug */
 };
 
 struct ordo_gateway_effect {
@@ -107,25 +111,6 @@ struct ordo_gateway_effect {
     uint16_t code;      /* of RFC 6455 */
     const char *reason; /* static; at most 100 bytes */
     struct ordo_slice bytes;
-};
-
-/* What has happened since the start; gauges say so. */
-struct ordo_gateway_stats {
-    uint64_t connections, documents, subscribers; /* gauges */
-    uint64_t links, links_ready; /* gauges: shards that a link is kept to, those whose link is up */
-    uint64_t slots_unowned;      /* gauge: slots that nobody serves, as far as is known here */
-    uint64_t slots_moved;        /* slots that another shard serves than before */
-    uint64_t not_owners;         /* NotOwner heard */
-    uint64_t frames_received, bytes_received;        /* from clients */
-    uint64_t frames_sent, messages_sent, bytes_sent; /* to clients */
-    uint64_t submits, submits_refused;               /* refused: for want of a link or of credit */
-    uint64_t commits_received, commits_delivered;    /* delivered: Committed and Ack, per connection */
-    uint64_t resyncs, messages_dropped;              /* slow readers and gaps */
-    uint64_t links_lost;
-    uint64_t connections_refused; /* closed for what the client did */
-    uint64_t tokens_refused;      /* in Hello and Authenticate */
-    uint64_t tokens_expired, tokens_revoked; /* connections that ended so; revoked: also when the key went */
-    uint64_t opens_forbidden, submits_forbidden, forgets_forbidden; /* for want of rights */
 };
 
 struct ordo_gateway;
@@ -146,6 +131,26 @@ bool ordo_gateway_output(struct ordo_gateway *gateway, uint32_t conn, struct ord
  * this gateway is not about to stop. A shard that is away makes the gateway no worse than others, so it stays
  * ready for all documents of the other shards; `links` and `links_ready` tell how many are missing. */
 bool ordo_gateway_is_ready(const struct ordo_gateway *gateway);
+/* What has happened since the start, and gauges; good until the next step. */
 const struct ordo_gateway_stats *ordo_gateway_stats(const struct ordo_gateway *gateway);
+
+/* A link to a shard, for those who watch. */
+struct ordo_gateway_link {
+    struct ordo_store_id store; /* none: whoever answers */
+    bool is_ready;
+    uint64_t attaches; /* that the shard has not answered yet */
+};
+/* The next link from `*cursor` (0 at first) on; false: no more. */
+bool ordo_gateway_next_link(const struct ordo_gateway *gateway, uint32_t *cursor, struct ordo_gateway_link *out);
+
+/* Good as long as the gateway. */
+struct ordo_slice ordo_gateway_name(const struct ordo_gateway *gateway);
+
+/* Who a connection is, for a line in a log; good until the next step. False: there is none (any more). */
+struct ordo_gateway_who {
+    struct ordo_slice client_id, user; /* empty before Hello */
+    uint32_t documents;                /* that it has open */
+};
+bool ordo_gateway_who(const struct ordo_gateway *gateway, uint32_t conn, struct ordo_gateway_who *out);
 
 #endif

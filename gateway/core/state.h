@@ -97,8 +97,10 @@ struct gateway_subscriber {
     uint64_t sent_seq;   /* newest seq that will reach the client whatever is dropped */
     uint64_t lineage;
     uint64_t unanswered_seq;       /* client_seq of the newest Submit without an answer; 0: none */
+    uint64_t timed_seq, timed_us;  /* client_seq of the Submit whose Ack is being timed (0: none), and when it came */
     uint64_t due_ms;               /* OPENING: give up */
     uint64_t rest_until_ms;        /* RESTING */
+    uint64_t opened_us;            /* when the Open came */
     struct ordo_buffer opening;    /* OPENING: the encoded Attach without its subscriber */
     struct gateway_stream *stream; /* STREAMING */
 };
@@ -128,6 +130,7 @@ struct gateway_conn {
     enum gateway_conn_state state;
     bool is_slow;       /* messages were dropped, and not all that waited has been taken since */
     bool is_announced;  /* CONN_OUTPUT was said and not answered to the end */
+    bool has_greeted;   /* its Hello was accepted, whatever came then */
     uint8_t client_id[ORDO_CLIENT_ID_SIZE];
     struct ordo_token token;      /* READY: what it says of this client */
     struct ordo_buffer offered;   /* GREETING: the token that came with the HTTP request */
@@ -136,6 +139,7 @@ struct gateway_conn {
     uint64_t hello_due_ms, drain_due_ms;
     struct gateway_outbox outbox;
     size_t held_size; /* of what the streams hold back */
+    size_t accounted_size; /* what of this is in the gauge outbox_bytes */
     struct gateway_handle *handles;
     uint32_t handle_count, handle_capacity, handle_newest;
     struct gateway_list attach_waiting; /* subscribers AT_CONN */
@@ -180,7 +184,7 @@ struct gateway_peer {
 struct ordo_gateway {
     struct ordo_gateway_config config;
     struct ordo_buffer name;
-    uint64_t wall_ms, now_ms;
+    uint64_t wall_ms, now_ms, now_us;
     struct ordo_prng prng;
     struct ordo_arena arena;     /* decoded messages of the present step */
     struct ordo_buffer scratch;  /* an encoding on its way into a payload or a peer */
@@ -202,7 +206,7 @@ struct ordo_gateway {
     struct ordo_revocation *revocations; /* sorted by kind and name */
     size_t revocation_count;
     uint32_t expiry_next; /* the connection whose expiry is looked at next */
-    struct ordo_gateway_effect *effects; /* LINK_SEND and SIDE_SEND own their bytes */
+    struct ordo_gateway_effect *effects; /* own their bytes */
     size_t effect_first, effect_count, effect_capacity;
     uint8_t *taken; /* bytes of the effect that was taken last */
     struct ordo_gateway_stats stats;

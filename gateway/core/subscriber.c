@@ -8,6 +8,7 @@
 #include "gateway/core/answer.h"
 #include "gateway/core/conn.h"
 #include "gateway/core/doc.h"
+#include "gateway/core/note.h"
 #include "gateway/core/parts.h"
 #include "gateway/core/peer.h"
 #include "gateway/core/resync.h"
@@ -73,6 +74,7 @@ void gateway_subscriber_open(struct ordo_gateway *gateway, struct gateway_conn *
     subscriber->is_bare = open->bare;
     subscriber->is_urgent = true; /* somebody waits for Opened */
     subscriber->due_ms = gateway->now_ms + gateway->config.open_timeout_ms;
+    subscriber->opened_us = gateway->now_us;
     gateway_list_init(&subscriber->in_audience);
     gateway_list_init(&subscriber->in_attach);
     gateway_list_init(&subscriber->in_opening);
@@ -83,6 +85,7 @@ void gateway_subscriber_open(struct ordo_gateway *gateway, struct gateway_conn *
     encode_first_attach(subscriber, open);
     conn->opening_size += subscriber->opening.size;
     gateway->stats.subscribers++;
+    gateway->stats.opens++;
     gateway_resync_want(gateway, subscriber);
 }
 
@@ -219,8 +222,13 @@ void gateway_subscriber_attached(struct ordo_gateway *gateway, struct gateway_pe
     subscriber->lineage = attached->lineage;
     subscriber->queued_seq = subscriber->sent_seq = attached->head;
     if (attached->last_client_seq >= subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
+    if (attached->last_client_seq >= subscriber->timed_seq) subscriber->timed_seq = 0;
     forget_opening(subscriber);
+    if (subscriber->state == GATEWAY_SUBSCRIBER_OPENING)
+        ordo_buckets_add(&gateway->stats.open_us, gateway->now_us - subscriber->opened_us, 1);
     subscriber_move(subscriber, GATEWAY_SUBSCRIBER_STREAMING);
+    gateway_note(gateway, subscriber->conn, subscriber->handle, subscriber->request != 0 ? "opened" : "resynced",
+                 "server_seq=%llu", (unsigned long long)attached->head);
     gateway_resync_answered(subscriber, true);
     gateway_stream_start_opened(gateway, subscriber, attached);
     if (subscriber->told_access != subscriber->access) /* it changed while the shard was at it */

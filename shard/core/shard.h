@@ -38,6 +38,7 @@
 
 #include "common/placement.h"
 #include "shard/core/bulk.h"
+#include "shard/core/counters.h"
 #include "shard/core/job.h"
 #include "shard/core/rows.h"
 #include "shard/store.h"
@@ -59,6 +60,7 @@ struct ordo_shard_config {
     uint64_t turn, term;           /* of the newest batch in the store (rows.h, turn row); 0, 0 for a new one */
     uint64_t seed;                 /* lineages, bulk ids; differs at every start */
     char name[64];                 /* told to gateways, for logs and status */
+    bool has_debug_notes;          /* a note for every op, for a log at level debug */
 
     size_t op_size_max;            /* bytes of one submitted op */
     uint64_t document_length_max;  /* in the type's units (text: code points) */
@@ -189,7 +191,7 @@ struct ordo_move_end {
     char reason[160]; /* a sentence, if not */
 };
 
-enum ordo_note_level { ORDO_NOTE_INFO, ORDO_NOTE_WARN, ORDO_NOTE_ERROR };
+enum ordo_note_level { ORDO_NOTE_DEBUG, ORDO_NOTE_INFO, ORDO_NOTE_WARN, ORDO_NOTE_ERROR };
 struct ordo_shard_note {
     enum ordo_note_level level;
     struct ordo_slice text; /* key=value, one line, no NUL */
@@ -256,14 +258,8 @@ struct ordo_move_status {
 struct ordo_move_status ordo_shard_move_status(const struct ordo_shard *shard);
 
 /* Counters since the start, and gauges. */
-struct ordo_shard_stats {
-    uint64_t ops_committed, ops_refused, ops_duplicate, turns, inputs;
-    /* Of those refused: an op id used for another op, somebody else's client_id, no right to write. */
-    uint64_t ops_replayed, ops_foreign, ops_forbidden;
-    uint64_t documents, subscribers, gateways, jobs_running, recent_bytes;
-    uint64_t snapshots, truncations, ops_truncated, clients_forgotten, moves_done, moves_failed, loads, rebases_far,
-        commits_dropped, documents_damaged, documents_erased;
-};
 struct ordo_shard_stats ordo_shard_stats(const struct ordo_shard *shard);
+/* One of them, for every turn. */
+uint64_t ordo_shard_ops_committed(const struct ordo_shard *shard);
 
 #endif

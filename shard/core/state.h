@@ -258,7 +258,10 @@ static inline struct ordo_slice ordo_subscriber_user(const struct ordo_subscribe
 /* ---- shard.c */
 void ordo_shard_note(struct ordo_shard *shard, enum ordo_note_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* `name=collection/id` of a document, escaped, for a note. Good until the next call. */
+/* A note at level debug about an op; ask config.has_debug_notes first. `more`: further `key=value`. */
+void ordo_shard_note_op(struct ordo_shard *shard, const struct ordo_doc *doc, const struct ordo_subscriber *subscriber,
+                        const char *event, const char *more);
+/* `doc=collection/id` of a document, escaped, for a note. Good until the next call. */
 const char *ordo_shard_doc_name(struct ordo_shard *shard, const struct ordo_doc *doc);
 /* Hands the job out as soon as the document's newest op is durable. Takes it. */
 void ordo_shard_start_job(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);

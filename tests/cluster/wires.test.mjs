@@ -28,8 +28,9 @@ class Guarded extends Many {
     authority.sign(certFile, keyFile);
     ca = readFileSync(authority.file);
     const withKeys = ["--keys", join(this.folder, "keys")];
-    this.shardArgs = [...withKeys, "--no-balance"];
-    this.gatewayArgs = [...withKeys, "--tls-cert", certFile, "--tls-key", keyFile, "--trusted-proxy", "127.0.0.1", "--log-level", "debug"];
+    this.shardArgs = () => [...withKeys, "--no-balance"];
+    const gatewayArgs = [...withKeys, "--tls-cert", certFile, "--tls-key", keyFile, "--trusted-proxy", "127.0.0.1", "--log-level", "debug"];
+    this.gatewayArgs = () => gatewayArgs;
     this.env = { ORDO_KEYS: join(this.folder, "keys") };
   }
 }
@@ -233,7 +234,8 @@ step("the address of a client is believed of a trusted proxy alone", async () =>
   };
   await connected({ "X-Forwarded-For": "1.1.1.1, 203.0.113.7" }, "203.0.113.7");
   await connected({ "X-Forwarded-For": "2001:db8::7" }, "2001:db8::7");
-  cluster.gatewayArgs = cluster.gatewayArgs.filter((_, i, all) => all[i] !== "--trusted-proxy" && all[i - 1] !== "--trusted-proxy");
+  const untrusting = cluster.gatewayArgs().filter((_, i, all) => all[i] !== "--trusted-proxy" && all[i - 1] !== "--trusted-proxy");
+  cluster.gatewayArgs = () => untrusting;
   await cluster.startGateway(1);
   const { port } = new URL(cluster.gateways[1].url);
   assert.equal(await get("/directory", { "X-Forwarded-For": "127.0.0.1" }, port), 403, "nobody vouches for that");

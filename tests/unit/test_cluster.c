@@ -8,7 +8,8 @@ static void a_cluster_reads_as_it_was_written(void **state) {
     struct ordo_cluster_store store = make_store(1), other = make_store(2);
     struct ordo_cluster_live live = make_live(1);
     struct ordo_cluster_gateway gateway = {
-        .name = "gateway-1", .process = process_id(9), .url = "http://h\xc3\xb6st:8080"};
+        .name = "gateway-1", .process = process_id(9), .url = "http://h\xc3\xb6st:8080", .metrics_url = "http://h\xc3\xb6st:9464/metrics"};
+    struct ordo_cluster_gateway quiet = {.name = "gateway-2", .process = process_id(9), .url = "http://x"};
     struct ordo_cluster_move move = {.slot = 7, .target = store_id(2), .is_by_balancer = true};
     struct ordo_cluster_hold hold = {.name = "backup", .process = process_id(8)};
     struct ordo_process_id balancer = process_id(7);
@@ -25,6 +26,8 @@ static void a_cluster_reads_as_it_was_written(void **state) {
     struct ordo_buffer value = {0};
     ordo_cluster_gateway_encode(&value, &gateway);
     content_put(&content, "gateways/gateway-1", &value);
+    ordo_cluster_gateway_encode(&value, &quiet);
+    content_put(&content, "gateways/gateway-2", &value);
     ordo_cluster_hold_encode(&value, &hold);
     content_put(&content, "hold/backup", &value);
     ordo_cluster_balancer_encode(&value, &balancer);
@@ -42,6 +45,7 @@ static void a_cluster_reads_as_it_was_written(void **state) {
     assert_memory_equal(ordo_cluster_store(cluster, &other.id), &other, sizeof other);
     assert_memory_equal(ordo_cluster_live(cluster, &live.id), &live, sizeof live);
     assert_memory_equal(&cluster->gateways[0], &gateway, sizeof gateway);
+    assert_memory_equal(&cluster->gateways[1], &quiet, sizeof quiet);
     assert_memory_equal(ordo_cluster_move(cluster, 7), &move, sizeof move);
     assert_memory_equal(&cluster->holds[0], &hold, sizeof hold);
     assert_true(ordo_process_id_equal(&cluster->balancer, &balancer));
@@ -174,6 +178,7 @@ static void other_garbled_keys_are_named_and_the_rest_reads(void **state) {
         {"gateways/", "{}"},
         {"gateways/a/b", "{\"process\":\"01cd0000000000000000000000000000\",\"url\":\"\"}"},
         {"gateways/c", "{\"process\":\"01cd0000000000000000000000000000\",\"url\":7}"},
+        {"gateways/d", "{\"process\":\"01cd0000000000000000000000000000\",\"url\":\"\",\"metrics\":\"\\n\"}"},
         {"moves/7", "{\"target\":\"02ab0000000000000000000000000000\",\"by\":\"operator\",\"failed\":\"\"}"},
         {"moves/1024", "{\"target\":\"02ab0000000000000000000000000000\",\"by\":\"operator\",\"failed\":\"\"}"},
         {"moves/-001", "{\"target\":\"02ab0000000000000000000000000000\",\"by\":\"operator\",\"failed\":\"\"}"},

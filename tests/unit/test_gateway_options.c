@@ -49,6 +49,15 @@ static void endpoints_and_defaults_are_understood(void **state) {
     assert_string_equal(options.name, "g7");
     assert_false(options.core.has_directory);
     assert_null(options.site_folder);
+    assert_true(options.has_metrics); /* on loopback, where nobody from outside looks */
+    assert_string_equal(options.metrics_address, "127.0.0.1");
+    assert_int_equal(options.metrics_port, 0);
+    options = ACCEPTED(SHARD, "--listen-metrics", "0.0.0.0:9464");
+    assert_string_equal(options.metrics_address, "0.0.0.0");
+    assert_int_equal(options.metrics_port, 9464);
+    assert_false(ACCEPTED(SHARD, "--listen-metrics", "off").has_metrics);
+    REFUSED("--listen-metrics", SHARD, "--listen-metrics", "9464");
+    REFUSED("no.such.host.invalid", SHARD, "--listen-metrics", "no.such.host.invalid:1");
     options = ACCEPTED(SHARD, "--static", "/srv/page");
     assert_string_equal(options.site_folder, "/srv/page");
 }

@@ -43,6 +43,8 @@ struct up {
     char directory[PATH_MAX];       /* URL */
     char host[ENDPOINT_SIZE];       /* of --listen; IPv6 with its brackets */
     uint64_t port;                  /* of the first gateway; 0: any free one */
+    char metrics_host[ENDPOINT_SIZE]; /* likewise; "": --listen-metrics was not said */
+    uint64_t metrics_port;          /* of the first shard; the others' follow, then the gateways' */
     uint64_t shard_count, gateway_count;
     struct ordo_rundir rundir;
     struct role roles[ROLE_COUNT_MAX]; /* shards, then gateways */
@@ -86,6 +88,18 @@ static size_t add_option(const char **argv, size_t count, const char *name, cons
     return count;
 }
 
+/* Adds the option to `argv`; `room` holds its value until the role is started. */
+static size_t add_metrics(const struct up *up, const struct role *role, const char **argv, size_t count,
+                          char room[ENDPOINT_SIZE + 8]) {
+    if (up->metrics_host[0] == '\0') return count;
+    uint64_t index = (uint64_t)(role - up->roles);
+    uint64_t port = up->metrics_port == 0 ? 0 : up->metrics_port + index;
+    snprintf(room, ENDPOINT_SIZE + 8, "%s:%llu", up->metrics_host, port <= UINT16_MAX ? (unsigned long long)port : 0);
+    argv[count++] = "--listen-metrics";
+    argv[count++] = room;
+    return count;
+}
+
 static void start_shard(struct up *up, struct role *role, uint64_t now_ms) {
     char store[PATH_MAX + 40];
     snprintf(store, sizeof store, "%s/%s", up->data_dir, role->name);
@@ -98,6 +112,8 @@ static void start_shard(struct up *up, struct role *role, uint64_t now_ms) {
     count = add_option(argv, count, "--webhook", up->webhook);
     count = add_option(argv, count, "--webhook-secret-file", up->webhook_secret);
     count = add_option(argv, count, "--webhook-collection", up->webhook_collection);
+    char metrics[ENDPOINT_SIZE + 8];
+    count = add_metrics(up, role, argv, count, metrics);
     argv[count] = NULL;
     role_start(role, &up->rundir, argv, now_ms);
 }
@@ -157,6 +173,8 @@ static void start_gateway(struct up *up, struct role *role, uint64_t now_ms) {
         argv[count++] = given[i].name;
         argv[count++] = given[i].value;
     }
+    char metrics[ENDPOINT_SIZE + 8];
+    count = add_metrics(up, role, argv, count, metrics);
     argv[count] = NULL;
     role_start(role, &up->rundir, argv, now_ms);
 }
@@ -295,17 +313,19 @@ static void open_signals(struct up *up) {
 /* ---- the command line */
 
 /* HOST:PORT. */
-static bool parse_listen(struct up *up, const char *text) {
+static bool parse_listen(const char *text, char host[ENDPOINT_SIZE], uint64_t *port) {
     const char *colon = strrchr(text, ':');
     char *end;
     if (colon == NULL || colon == text || colon[1] < '0' || colon[1] > '9') return false;
-    up->port = strtoull(colon + 1, &end, 10);
-    return *end == '\0' && up->port <= UINT16_MAX &&
-           snprintf(up->host, sizeof up->host, "%.*s", (int)(colon - text), text) < (int)sizeof up->host;
+    *port = strtoull(colon + 1, &end, 10);
+    return *end == '\0' && *port <= UINT16_MAX &&
+           snprintf(host, ENDPOINT_SIZE, "%.*s", (int)(colon - text), text) < ENDPOINT_SIZE;
 }
 
-static const char *find_fault(struct up *up, const char *listen) {
-    if (!parse_listen(up, listen)) return "--listen wants HOST:PORT";
+static const char *find_fault(struct up *up, const char *listen, const char *listen_metrics) {
+    if (!parse_listen(listen, up->host, &up->port)) return "--listen wants HOST:PORT";
+    if (listen_metrics != NULL && !parse_listen(listen_metrics, up->metrics_host, &up->metrics_port))
+        return "--listen-metrics wants HOST:PORT";
     if (ordo_log_level_of(up->log_level) < 0) return "--log-level wants error, warn, info or debug";
     if ((up->tls_cert == NULL) != (up->tls_key == NULL)) return "--tls-cert and --tls-key go together";
     if (strlen(up->data_dir) + 32 >= PATH_MAX) return "--data is too long";
@@ -314,7 +334,7 @@ static const char *find_fault(struct up *up, const char *listen) {
 
 /* False: return `*status`. */
 static bool parse(struct up *up, int argc, char **argv, int *status) {
-    const char *listen = "127.0.0.1:8080";
+    const char *listen = "127.0.0.1:8080", *listen_metrics = NULL;
     up->data_dir = "./ordo-data";
     up->log_level = "info";
     up->log_ops = up->history = "10000";
@@ -324,6 +344,9 @@ static bool parse(struct up *up, int argc, char **argv, int *status) {
         {"--data", "DIR", "where documents are kept (./ordo-data); made if missing", ORDO_OPTION_TEXT, &up->data_dir},
         {"--listen", "HOST:PORT", "where clients connect (127.0.0.1:8080); port 0: any free one", ORDO_OPTION_TEXT,
          &listen},
+        {"--listen-metrics", "HOST:PORT",
+         "figures for Prometheus: the shards' from PORT on, then the gateways'; port 0: any free ones", ORDO_OPTION_TEXT,
+         &listen_metrics},
         {"--static", "DIR", "serve the files of DIR, too: DIR/index.html is the page http://HOST:PORT/", ORDO_OPTION_TEXT,
          &up->site_folder},
         {"--tls-cert", "FILE", "serve clients over TLS (wss://): the certificate with its chain, in PEM", ORDO_OPTION_TEXT,
@@ -362,7 +385,7 @@ static bool parse(struct up *up, int argc, char **argv, int *status) {
                             status)) {
         return false;
     }
-    const char *fault = find_fault(up, listen);
+    const char *fault = find_fault(up, listen, listen_metrics);
     if (fault == NULL) return true;
     *status = ordo_command_misuse("up", fault);
     return false;

@@ -15,7 +15,7 @@ import { Program, eventually, run } from "./process.mjs";
 export const etcdPath = ["/usr/bin/etcd", "/usr/local/bin/etcd"].find(existsSync);
 
 /** Ports that nobody has now. */
-async function freePorts(count) {
+export async function freePorts(count) {
   const servers = [];
   for (let i = 0; i < count; i++) {
     const server = net.createServer().listen(0, "127.0.0.1");
@@ -57,10 +57,12 @@ export class Etcd {
 }
 
 export class Many extends Base {
-  constructor({ shards = 4, gateways = 3, etcd = false, volume = false, shardArgs = [], gatewayArgs = [], env = {},
+  /** `shardArgs`: for all, or a function of the number. `gatewayArgs(i)` likewise. `env`: of `ordo`. */
+  constructor({ shards = 4, gateways = 3, etcd = false, volume = false, shardArgs = [], gatewayArgs = () => [], env = {},
                 inMemory = false } = {}) {
     super();
-    Object.assign(this, { usesEtcd: etcd, volume, shardArgs, gatewayArgs, env, inMemory });
+    Object.assign(this, { usesEtcd: etcd, volume, gatewayArgs, env, inMemory });
+    this.shardArgs = typeof shardArgs === "function" ? shardArgs : () => shardArgs;
     this.shards = [];
     this.gateways = [];
     this.first = { shards, gateways };
@@ -89,7 +91,7 @@ export class Many extends Base {
   beginShard(i, args = []) {
     this.shards[i] ??= this.#program("ordo-shard");
     const where = this.volume ? ["--volume", this.data] : ["--data", this.store(i), "--name", `shard-${i}`];
-    return this.shards[i].start([...where, "--directory", this.directory, "--create-cluster", ...this.shardArgs, ...args]);
+    return this.shards[i].start([...where, "--directory", this.directory, "--create-cluster", ...this.shardArgs(i), ...args]);
   }
   async startShard(i, args, timeoutMs) { await this.beginShard(i, args).line(/^ready/, timeoutMs); }
 
@@ -97,7 +99,7 @@ export class Many extends Base {
     this.gateways[i] ??= this.#program("ordo-gateway");
     const listen = this.gateways[i].listen ?? "127.0.0.1:0";
     return this.gateways[i].start(["--directory", this.directory, "--listen", listen, "--name", `gateway-${i}`,
-                                   ...this.gatewayArgs]);
+                                   ...this.gatewayArgs(i)]);
   }
   /** It keeps the address that it got first. */
   async gatewayReady(i) {
