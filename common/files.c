@@ -51,8 +51,8 @@ static ordo_err write_all(int fd, struct ordo_slice bytes) {
     return ORDO_OK;
 }
 
-ordo_err ordo_file_replace(const char *path, const char *temporary, struct ordo_slice bytes) {
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+/* Takes `fd`, of the new file `temporary`. */
+static ordo_err replace_by(int fd, const char *path, const char *temporary, struct ordo_slice bytes) {
     if (fd < 0) return ordo_file_error();
     ordo_err err = write_all(fd, bytes);
     if (!err && fsync(fd) != 0) err = ordo_file_error();
@@ -61,6 +61,15 @@ ordo_err ordo_file_replace(const char *path, const char *temporary, struct ordo_
     if (!err) err = ordo_folder_sync_parent(path);
     if (!err) err = ordo_folder_sync_parent(temporary);
     return err;
+}
+
+ordo_err ordo_file_replace(const char *path, const char *temporary, struct ordo_slice bytes) {
+    return replace_by(open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), path, temporary, bytes);
+}
+
+ordo_err ordo_file_replace_secret(const char *path, const char *temporary, struct ordo_slice bytes) {
+    if (unlink(temporary) != 0 && errno != ENOENT) return ordo_file_error(); /* one that was left may be open to others */
+    return replace_by(open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), path, temporary, bytes);
 }
 
 ordo_err ordo_folder_sync(const char *path) {

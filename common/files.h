@@ -15,6 +15,8 @@ ORDO_MUST_USE ordo_err ordo_file_read(const char *path, struct ordo_buffer *out)
 /* The file at `path` holds `bytes`, or is as it was: written as `temporary` (on the same file system), synced, renamed,
  * folders synced. */
 ORDO_MUST_USE ordo_err ordo_file_replace(const char *path, const char *temporary, struct ordo_slice bytes);
+/* The same, readable by its owner alone from the first byte on. */
+ORDO_MUST_USE ordo_err ordo_file_replace_secret(const char *path, const char *temporary, struct ordo_slice bytes);
 /* Makes the names in the folder durable. */
 ORDO_MUST_USE ordo_err ordo_folder_sync(const char *path);
 /* The same for the folder that holds `path`. */

@@ -16,9 +16,9 @@ build="build-essential cmake ninja-build pkg-config protobuf-compiler protobuf-c
     librocksdb-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev libxxhash-dev libjansson-dev libzstd-dev
     libcurl4-openssl-dev libssl-dev zlib1g-dev"
 # llvm: names instead of addresses when a fuzz target fails; etcd-server: for the tests of the directory, on ports of their own;
-# prometheus: for those of the figures and alerts, likewise;
+# prometheus: for those of the figures and alerts, likewise; openssl: makes certificates;
 # chromium: for the tests of client/js.
-test="libcmocka-dev clang libclang-rt-dev llvm git etcd-server prometheus chromium"
+test="libcmocka-dev clang libclang-rt-dev llvm git etcd-server prometheus openssl chromium"
 
 case "${1:---test}" in
     --runtime) wanted=$runtime ;;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/metrics.h"
+#include "gateway/client_address.h"
 #include "gateway/follower.h"
 #include "gateway/metrics.h"
 
@@ -84,18 +85,10 @@ int ordo_http_go_on(struct lws *wsi, struct ordo_http_answer *rest) {
     return 0;
 }
 
-/* From this machine, and for somebody on it: a proxy here passes on what others ask, and says so. */
-static bool is_of_this_machine(struct lws *wsi) {
-    char peer[64] = "";
-    lws_get_peer_simple(wsi, peer, sizeof peer);
-    bool is_local = strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0 || strncmp(peer, "::ffff:127.", 11) == 0;
-    return is_local && lws_hdr_total_length(wsi, WSI_TOKEN_X_FORWARDED_FOR) <= 0 &&
-           lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_X_REAL_IP) <= 0 && lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_VIA) <= 0;
-}
-
 /* It tells addresses inside of the cluster, so only to whoever is on this machine: `ordo status`, when the directory is away. */
-static int answer_directory(struct lws *wsi, const struct ordo_follower *follower) {
-    if (!is_of_this_machine(wsi)) return answer(wsi, 403, "text/plain", ordo_slice_of("only for this machine\n"));
+static int answer_directory(struct lws *wsi, const struct ordo_turn *turn) {
+    const struct ordo_follower *follower = turn->follower;
+    if (!ordo_client_is_local(wsi, turn->proxies)) return answer(wsi, 403, "text/plain", ordo_slice_of("only for this machine\n"));
     struct ordo_buffer body = {0};
     bool is_known = follower != NULL && ordo_follower_describe(follower, &body);
     int result = is_known ? answer(wsi, 200, "application/json", ordo_buffer_slice(&body))
@@ -129,7 +122,7 @@ int ordo_http_answer(struct lws *wsi, struct ordo_slice path, const struct ordo_
                      const struct ordo_site *site, struct ordo_http_answer *rest) {
     if (ordo_slice_equal(path, ordo_slice_of("/healthz"))) return answer_health(wsi);
     if (ordo_slice_equal(path, ordo_slice_of("/readyz"))) return answer_readiness(wsi, turn);
-    if (ordo_slice_equal(path, ordo_slice_of("/directory"))) return answer_directory(wsi, turn->follower);
+    if (ordo_slice_equal(path, ordo_slice_of("/directory"))) return answer_directory(wsi, turn);
     const struct ordo_site_file *file = ordo_site_find(site, path);
     if (file != NULL) return answer_file(wsi, file, rest);
     return answer(wsi, 404, "text/plain", ordo_slice_of("not found; WebSockets are served at /v1/ws\n"));

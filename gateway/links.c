@@ -26,7 +26,7 @@ static struct ordo_wire_zmq *get(struct ordo_links *links, uint32_t peer) {
     }
     if (links->items[peer] == NULL) {
         links->items[peer] = ordo_alloc(sizeof *links->items[peer]);
-        ordo_wire_zmq_init(links->items[peer], links->turn, links->loop, links->context, peer);
+        ordo_wire_zmq_init(links->items[peer], links->turn, links->loop, links->context, links->security, peer);
     }
     return links->items[peer];
 }

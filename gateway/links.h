@@ -8,6 +8,7 @@ struct ordo_links {
     struct ordo_turn *turn;
     struct ev_loop *loop;
     void *context; /* ZeroMQ's; borrowed, as are these */
+    const struct ordo_link_security *security;
     struct ordo_wire_zmq **items; /* by number; NULL: none there */
     size_t count;
 };

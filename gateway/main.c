@@ -15,6 +15,7 @@
 #include "gateway/links.h"
 #include "gateway/options.h"
 #include "gateway/site.h"
+#include "gateway/tls.h"
 #include "gateway/wire_lws.h"
 
 enum { EXIT_USAGE = 2, URL_SIZE = 300, HOST_SIZE = 256 };
@@ -39,7 +40,7 @@ struct process {
     ev_timer tick, drain_limit;
     struct ordo_keyring *keyring; /* NULL: no token is asked for */
     ev_timer keys_look;
-    ev_signal stop[2];
+    ev_signal stop[2], renew; /* renew: SIGHUP, with TLS */
     bool has_ticked, is_announced, is_draining, has_failed;
 };
 
@@ -87,7 +88,7 @@ static void end_turn(struct process *process) {
 
 static void write_url(const struct process *process, const char *host, char out[URL_SIZE]) {
     bool is_v6 = strchr(host, ':') != NULL;
-    snprintf(out, URL_SIZE, "ws://%s%s%s:%u/v1/ws", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
+    snprintf(out, URL_SIZE, "ws%s://%s%s%s:%u/v1/ws", process->options.tls != NULL ? "s" : "", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
              ordo_wire_lws_port(process->clients));
 }
 
@@ -149,6 +150,14 @@ static void tick(struct ev_loop *loop, ev_timer *watcher, int events) {
     struct process *process = watcher->data;
     ordo_turn_step(&process->turn, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_TICK});
     ordo_wire_lws_tick(process->clients);
+    if (process->options.tls != NULL) ordo_tls_look(process->options.tls, process->turn.now_ms, false);
+}
+
+static void renew(struct ev_loop *loop, ev_signal *watcher, int events) {
+    (void)loop;
+    (void)events;
+    struct process *process = watcher->data;
+    ordo_tls_look(process->options.tls, process->turn.now_ms, true);
 }
 
 static void give_keys(struct process *process) {
@@ -201,6 +210,10 @@ static void watch(struct process *process) {
     if (process->keyring != NULL) ev_timer_start(loop, &process->keys_look);
     ev_signal_start(loop, &process->stop[0]);
     ev_signal_start(loop, &process->stop[1]);
+    if (process->options.tls == NULL) return;
+    ev_signal_init(&process->renew, renew, SIGHUP);
+    process->renew.data = process;
+    ev_signal_start(loop, &process->renew);
 }
 
 static bool load_site(struct process *process) {
@@ -279,6 +292,28 @@ static bool follow(struct process *process) {
     return false;
 }
 
+/* For the links to shards. */
+static bool take_keys(struct process *process) {
+    struct ordo_options *options = &process->options;
+    struct ordo_problem problem;
+    if (options->keys_folder == NULL ||
+        ordo_link_keyring_open(options->keys_folder, ORDO_LINK_ROLE_GATEWAY, &problem, &options->links.keys) == ORDO_OK)
+        return true;
+    log_error("event=stopped reason=\"%s\"", problem.text);
+    return false;
+}
+
+/* For clients. */
+static bool take_certificate(struct process *process) {
+    struct ordo_options *options = &process->options;
+    struct ordo_problem problem;
+    if (options->tls_cert == NULL ||
+        ordo_tls_open(options->tls_cert, options->tls_key, &problem, &options->tls) == ORDO_OK)
+        return true;
+    log_error("event=stopped reason=\"%s\"", problem.text);
+    return false;
+}
+
 static bool start(struct process *process) {
     signal(SIGPIPE, SIG_IGN);
     process->loop = ev_default_loop(0);
@@ -288,9 +323,11 @@ static bool start(struct process *process) {
     process->options.core.seed = ordo_random_u64();
     process->options.core.has_notes = process->options.log_level >= ORDO_LOG_DEBUG;
     process->turn.core = ordo_gateway_create(&process->options.core);
+    process->turn.proxies = &process->options.proxies;
     ordo_turn_read_clock(&process->turn);
     if (process->keyring != NULL) give_keys(process);
-    process->links = (struct ordo_links){.turn = &process->turn, .loop = process->loop, .context = process->zmq};
+    process->links = (struct ordo_links){
+        .turn = &process->turn, .loop = process->loop, .context = process->zmq, .security = &process->options.links};
     process->clients = ordo_wire_lws_create(&process->turn, process->loop, &process->options);
     if (process->clients == NULL) return false;
     watch(process);
@@ -311,6 +348,8 @@ static void finish(struct process *process) {
         zmq_ctx_term(process->zmq);
         ordo_gateway_destroy(process->turn.core);
     }
+    ordo_tls_close(process->options.tls);
+    ordo_link_keyring_close(process->options.links.keys);
     ordo_keyring_close(process->keyring);
     ordo_site_destroy(process->site);
 }
@@ -325,7 +364,8 @@ int main(int argc, char **argv) {
     }
     ordo_log_init("gateway", process.options.log_level);
     ordo_sched_take_short_slices();
-    bool is_started = load_site(&process) && load_keys(&process) && start(&process);
+    bool is_started = load_site(&process) && load_keys(&process) && take_keys(&process) && take_certificate(&process) &&
+                      start(&process);
     if (is_started) ev_run(process.loop, 0);
     finish(&process);
     return is_started && !process.has_failed ? EXIT_SUCCESS : EXIT_FAILURE;

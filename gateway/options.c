@@ -15,7 +15,7 @@ const char ordo_options_help[] =
     "       ordo-gateway --shard data=ENDPOINT,side=ENDPOINT [options]\n"
     "\n"
     "Serves clients on ws://HOST:PORT/v1/ws, and /healthz, /readyz over HTTP on the same port.\n"
-    "Prints `ready ws://HOST:PORT/v1/ws` once it serves.\n"
+    "Prints `ready ws://HOST:PORT/v1/ws` once it serves (wss:// with TLS).\n"
     "\n"
     "  --directory URL            where the cluster's processes find each other: file:PATH, or\n"
     "                             etcd:http://HOST:PORT[,HOST:PORT...]/NAME\n"
@@ -36,6 +36,14 @@ const char ordo_options_help[] =
     "                             this only loopback addresses are listened on\n"
     "  --listen-metrics HOST:PORT where /metrics is told to Prometheus, and /healthz, /readyz, too; off: nowhere\n"
     "                             (127.0.0.1:0, any free port of this machine, which the directory names)\n"
+    "  --tls-cert FILE, --tls-key FILE\n"
+    "                             serve TLS alone: the certificate with its chain, and its key, in PEM; read again when a\n"
+    "                             file has changed, and on SIGHUP\n"
+    "  --trusted-proxy CIDR       a proxy in front, or a network of such (10.0.0.0/8): the client's address is what it says\n"
+    "                             in X-Forwarded-For (several behind commas, or repeated; nobody)\n"
+    "  --keys DIR                 encrypts the links to shards: DIR/gateway.key and DIR/trusted, as `ordo keys make` writes\n"
+    "                             them; needed for shards on other machines\n"
+    "  --insecure-links           no keys, also to other machines: whoever is on the way there reads and forges everything\n"
     "  --static DIR               serve the files of DIR, read once at the start: DIR/index.html is the page /\n"
     "  --name NAME                shown to clients, in `ordo status` and in the shards' logs; one of its own\n"
     "                             (HOSTNAME-PID)\n"
@@ -114,6 +122,21 @@ static bool set_number(const char *name, const char *value, uint64_t min, uint64
     return false;
 }
 
+/* One network, or several behind commas. */
+static bool add_proxies(struct ordo_proxies *proxies, const char *text) {
+    for (;;) {
+        char one[64];
+        size_t size = strcspn(text, ",");
+        if (size >= sizeof one || proxies->count == ORDO_PROXIES_MAX) return false;
+        memcpy(one, text, size);
+        one[size] = '\0';
+        if (!ordo_network_parse(one, &proxies->items[proxies->count])) return false;
+        proxies->count++;
+        if (text[size] == '\0') return true;
+        text += size + 1;
+    }
+}
+
 static bool add_key_file(struct ordo_options *options, enum ordo_key_file_kind kind, const char *path,
                          char fault[ORDO_OPTIONS_FAULT_SIZE]) {
     if (options->key_file_count == ORDO_KEYRING_FILES_MAX) {
@@ -177,7 +200,8 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
         const char *name;
         const char **out;
     } texts[] = {{"--name", &options->name}, {"--directory", &options->directory}, {"--advertise", &options->advertise},
-                 {"--static", &options->site_folder}};
+                 {"--static", &options->site_folder}, {"--keys", &options->keys_folder},
+                 {"--tls-cert", &options->tls_cert}, {"--tls-key", &options->tls_key}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (strcmp(name, texts[i].name) == 0) {
             *texts[i].out = value;
@@ -197,6 +221,11 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
         if (parse_shard(options, value)) return true;
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--shard wants data=ENDPOINT,side=ENDPOINT, not \"%.120s\"",
                  value);
+    } else if (strcmp(name, "--trusted-proxy") == 0) {
+        if (add_proxies(&options->proxies, value)) return true;
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
+                 "--trusted-proxy wants up to %d addresses, or networks such as 10.0.0.0/8 without bits behind the prefix, not "
+                 "\"%.60s\"", ORDO_PROXIES_MAX, value);
     } else if (strcmp(name, "--log-level") == 0) {
         int level = ordo_log_level_of(value);
         options->log_level = (enum ordo_log_level)level;
@@ -213,6 +242,14 @@ static bool check(struct ordo_options *options, char fault[ORDO_OPTIONS_FAULT_SI
     if ((options->shard_data[0] == '\0') == (options->directory == NULL)) {
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
                  "either --directory URL or --shard data=ENDPOINT,side=ENDPOINT is needed; see --help");
+        return false;
+    }
+    if ((options->tls_cert == NULL) != (options->tls_key == NULL)) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--tls-cert and --tls-key go together");
+        return false;
+    }
+    if (options->keys_folder != NULL && options->links.may_be_plain) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--keys and --insecure-links do not go together");
         return false;
     }
     if (options->directory != NULL && options->name != NULL && !ordo_cluster_name_is_valid(options->name)) {
@@ -283,6 +320,10 @@ enum ordo_options_outcome ordo_options_parse(struct ordo_options *options, int a
         if (strcmp(argv[i], "--help") == 0) return ORDO_OPTIONS_HELP;
         if (strcmp(argv[i], "--insecure-listen-anywhere") == 0) {
             may_listen_anywhere = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--insecure-links") == 0) {
+            options->links.may_be_plain = true;
             continue;
         }
         if (i + 1 == argc) {

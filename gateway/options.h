@@ -2,12 +2,15 @@
 #ifndef ORDO_GATEWAY_OPTIONS_H
 #define ORDO_GATEWAY_OPTIONS_H
 
+#include "common/link/socket.h"
 #include "common/log.h"
+#include "gateway/ip.h"
 #include "gateway/core/gateway.h"
 #include "gateway/door.h"
 #include "gateway/keyring.h"
 
 struct ordo_site;
+struct ordo_tls;
 
 struct ordo_options {
     char host[256];                        /* as given, without brackets */
@@ -20,10 +23,15 @@ struct ordo_options {
     const char *directory;                 /* URL; NULL: there is one shard, above */
     const char *advertise;                 /* the host that others reach this one by; NULL: as it listens */
     const char *name;                      /* NULL: one of its own */
+    const char *keys_folder;               /* NULL: none */
+    struct ordo_link_security links;       /* to shards; its keys are read by main */
     enum ordo_log_level log_level;
     uint32_t ping_interval_ms; /* a client that says nothing for so long is pinged, for so long again: it is
                                   dead */
     uint32_t connections_max;
+    const char *tls_cert, *tls_key; /* files; NULL: no TLS */
+    struct ordo_tls *tls;         /* what was read of them: set by main */
+    struct ordo_proxies proxies;  /* whose word for a client's address counts */
     uint32_t token_leeway_ms;
     struct ordo_key_file key_files[ORDO_KEYRING_FILES_MAX];
     size_t key_file_count; /* 0: no token is asked for */

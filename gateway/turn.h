@@ -7,10 +7,12 @@
 #include "gateway/core/gateway.h"
 
 struct ordo_follower;
+struct ordo_proxies;
 
 struct ordo_turn {
     struct ordo_gateway *core;
     const struct ordo_follower *follower; /* of the directory; NULL: there is none (yet) */
+    const struct ordo_proxies *proxies;   /* whose word for a client's address counts; never NULL */
     uint64_t wall_ms, now_ms, now_us; /* all but wall_ms are monotonic */
     uint64_t begun_us;                /* of the present turn */
     struct ordo_buckets turn_us;      /* how long turns took, from waking to going to sleep */

@@ -8,9 +8,11 @@
 #include "common/assert.h"
 #include "common/hex.h"
 #include "common/memory.h"
+#include "gateway/client_address.h"
 #include "gateway/core/list.h"
 #include "gateway/http.h"
 #include "gateway/http_api.h"
+#include "gateway/tls.h"
 
 enum {
     RX_PIECE_SIZE = 1024,     /* libwebsockets keeps as much per connection; larger frames come in pieces */
@@ -30,6 +32,7 @@ enum {
 /* One WebSocket, as the edge sees it. */
 struct socket {
     struct lws *wsi;
+    struct ordo_ip address; /* the client's, also behind a proxy */
     struct gateway_list in_output; /* wire->output: something waits and the socket may take it */
     struct gateway_list in_due;    /* wire->silence; wire->closing when we close it; by due_ms */
     uint64_t due_ms;
@@ -83,6 +86,12 @@ static bool takes_connections(const struct ordo_wire_lws *wire) {
     return !wire->is_draining && wire->count < wire->count_max;
 }
 
+static void log_opened(const struct socket *socket, uint32_t conn) {
+    char address[ORDO_IP_TEXT_SIZE];
+    ordo_ip_print(&socket->address, address);
+    log_debug("event=connection_opened conn=%u address=%s", conn, address);
+}
+
 /* A header of the request; empty: it has none. False: it is too long. */
 static bool copy_header(struct lws *wsi, enum lws_token_indexes which, char out[HEADER_SIZE_MAX], struct ordo_slice *header) {
     *header = ordo_slice(NULL, 0);
@@ -119,10 +128,12 @@ static int open_connection(struct ordo_wire_lws *wire, struct lws *wsi, struct s
     wire->count++;
     session->conn_next = conn + 1;
     socket->wsi = wsi;
+    socket->address = ordo_client_address(wsi, &wire->options->proxies);
     socket->due_ms = wire->turn->now_ms + wire->options->ping_interval_ms;
     gateway_list_init(&socket->in_output);
     gateway_list_init(&socket->in_due);
     gateway_list_append(&wire->silence, &socket->in_due);
+    log_opened(socket, conn);
     step(wire, ORDO_GATEWAY_CONN_OPENED, conn, token);
     return 0;
 }
@@ -430,6 +441,8 @@ static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void
     case LWS_CALLBACK_CLOSED_HTTP:
         if (session != NULL) ordo_http_api_gone(&session->request);
         return 0;
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS: /* its context is made: a certificate is wanted */
+        return wire->options->tls == NULL || ordo_tls_serve(wire->options->tls, user) == ORDO_OK ? 0 : -1;
     default: return callback(wsi, reason, NULL, in, size);
     }
 }
@@ -523,6 +536,10 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
         .uid = (uid_t)-1,
         .vhost_name = "ordo",
     };
+    if (options->tls != NULL) {
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
+        info.alpn = "http/1.1";
+    }
     wire->context = lws_create_context(&info);
     wire->vhost = wire->context ? lws_get_vhost_by_name(wire->context, "ordo") : NULL;
     if (wire->vhost == NULL) {
@@ -546,6 +563,10 @@ void ordo_wire_lws_destroy(struct ordo_wire_lws *wire) {
     free(wire->free_conns);
     ordo_buffer_finish(&wire->frame);
     free(wire);
+}
+
+const struct ordo_ip *ordo_wire_lws_address(const struct ordo_wire_lws *wire, uint32_t conn) {
+    return &wire->sockets[conn]->address;
 }
 
 uint16_t ordo_wire_lws_port(const struct ordo_wire_lws *wire) {

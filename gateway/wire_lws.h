@@ -13,6 +13,7 @@
 
 #include <ev.h>
 
+#include "gateway/ip.h"
 #include "gateway/options.h"
 #include "gateway/turn.h"
 
@@ -24,6 +25,9 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
 void ordo_wire_lws_destroy(struct ordo_wire_lws *wire); /* NULL is fine */
 uint16_t ordo_wire_lws_port(const struct ordo_wire_lws *wire);
 uint16_t ordo_wire_lws_watcher_port(const struct ordo_wire_lws *wire); /* 0: no figures are told */
+
+/* The client's address, as trusted proxies tell it; good while the connection is open (from CONN_OPENED to CONN_CLOSED). */
+const struct ordo_ip *ordo_wire_lws_address(const struct ordo_wire_lws *wire, uint32_t conn);
 
 /* The effects CONN_OUTPUT and CONN_CLOSE. */
 void ordo_wire_lws_want_output(struct ordo_wire_lws *wire, uint32_t conn);

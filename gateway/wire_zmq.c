@@ -9,10 +9,7 @@
 enum {
     POLL_MESSAGES_MAX = 256, /* of one socket and turn */
     POLL_SIZE_MAX = 4 * 1024 * 1024,
-    RECONNECT_MS = 20,
     RECONNECT_MS_MAX = 250,
-    HANDSHAKE_MS = 2000,
-    ROUTING_ID_SIZE = 9,
 };
 
 /* What one message of a shard may be: an answer with a committed op that has grown by rebasing, and much
@@ -26,8 +23,9 @@ static void wake(struct ev_loop *loop, ev_io *watcher, int events) { /* the turn
 }
 
 void ordo_wire_zmq_init(struct ordo_wire_zmq *wire, struct ordo_turn *turn, struct ev_loop *loop,
-                        void *context, uint32_t peer) {
-    *wire = (struct ordo_wire_zmq){.turn = turn, .loop = loop, .context = context, .peer = peer};
+                        void *context, const struct ordo_link_security *security, uint32_t peer) {
+    *wire = (struct ordo_wire_zmq){
+        .turn = turn, .loop = loop, .context = context, .security = security, .peer = peer};
 }
 
 static void close_socket(struct ordo_wire_zmq *wire, int which) {
@@ -41,44 +39,23 @@ void ordo_wire_zmq_finish(struct ordo_wire_zmq *wire) {
     for (int which = 0; which < ORDO_WIRE_COUNT; which++) close_socket(wire, which);
 }
 
-static void set_int(void *socket, int option, int value) {
-    int rc = zmq_setsockopt(socket, option, &value, sizeof value);
-    ORDO_ASSERT(rc == 0);
-}
-
-static void set_options(void *socket, uint64_t session) {
-    int64_t size_max = MESSAGE_SIZE_MAX;
-    /* A routing id must not begin with a zero byte. */
-    uint8_t id[ROUTING_ID_SIZE] = {'g'};
-    memcpy(id + 1, &session, sizeof session);
-    int rc = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &size_max, sizeof size_max);
-    ORDO_ASSERT(rc == 0);
-    rc = zmq_setsockopt(socket, ZMQ_ROUTING_ID, id, sizeof id);
-    ORDO_ASSERT(rc == 0);
-    set_int(socket, ZMQ_IMMEDIATE, 1);
-    set_int(socket, ZMQ_LINGER, 0);
-    set_int(socket, ZMQ_SNDHWM, 0); /* credit bounds both directions, in bytes */
-    set_int(socket, ZMQ_RCVHWM, 0);
-    set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
-    set_int(socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MS_MAX);
-    set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-}
-
 static bool open_socket(struct ordo_wire_zmq *wire, int which) {
-    void *socket = zmq_socket(wire->context, ZMQ_DEALER);
-    ORDO_ASSERT(socket != NULL);
+    const struct ordo_dealer_options options = {.security = wire->security, .kind = 'g', .session = wire->session,
+                                                .message_size_max = MESSAGE_SIZE_MAX, .reconnect_ms_max = RECONNECT_MS_MAX};
+    struct ordo_problem problem;
+    void *socket;
+    if (ordo_dealer_open(wire->context, wire->endpoints[which], &options, &problem, &socket) != ORDO_OK) {
+        log_error("event=connect_failed endpoint=%s reason=\"%s\"", wire->endpoints[which], problem.text);
+        return false;
+    }
     wire->sockets[which] = socket;
-    set_options(socket, wire->session);
     int fd = -1;
     size_t size = sizeof fd;
     int rc = zmq_getsockopt(socket, ZMQ_FD, &fd, &size);
     ORDO_ASSERT(rc == 0);
     ev_io_init(&wire->watchers[which], wake, fd, EV_READ);
     ev_io_start(wire->loop, &wire->watchers[which]);
-    if (zmq_connect(socket, wire->endpoints[which]) == 0) return true;
-    log_error("event=connect_failed endpoint=%s reason=\"%s\"", wire->endpoints[which],
-              zmq_strerror(zmq_errno()));
-    return false;
+    return true;
 }
 
 bool ordo_wire_zmq_open(struct ordo_wire_zmq *wire, uint64_t session, const char *data_endpoint,
@@ -89,7 +66,8 @@ bool ordo_wire_zmq_open(struct ordo_wire_zmq *wire, uint64_t session, const char
     wire->session = session;
     wire->is_up = false;
     bool is_open = true;
-    for (int which = 0; which < ORDO_WIRE_COUNT; which++) is_open = open_socket(wire, which) && is_open;
+    for (int which = 0; which < ORDO_WIRE_COUNT; which++) is_open = is_open && open_socket(wire, which);
+    if (!is_open) ordo_wire_zmq_finish(wire);
     return is_open;
 }
 

@@ -12,6 +12,7 @@
 
 #include <ev.h>
 
+#include "common/link/socket.h"
 #include "gateway/turn.h"
 
 enum { ORDO_WIRE_DATA, ORDO_WIRE_SIDE, ORDO_WIRE_COUNT };
@@ -20,6 +21,7 @@ struct ordo_wire_zmq {
     struct ordo_turn *turn;
     struct ev_loop *loop;
     void *context;
+    const struct ordo_link_security *security;
     uint32_t peer;
     struct ordo_store_id store; /* for whoever has several wires */
     char endpoints[ORDO_WIRE_COUNT][256];
@@ -31,10 +33,10 @@ struct ordo_wire_zmq {
 
 /* Nothing connects before the core asks for it. */
 void ordo_wire_zmq_init(struct ordo_wire_zmq *wire, struct ordo_turn *turn, struct ev_loop *loop,
-                        void *context, uint32_t peer);
+                        void *context, const struct ordo_link_security *security, uint32_t peer);
 void ordo_wire_zmq_finish(struct ordo_wire_zmq *wire);
 
-/* Closes what there is and connects afresh. False: an endpoint is not one (logged). */
+/* Closes what there is and connects afresh. False: an endpoint is not one, or keys do not fit (logged). */
 bool ordo_wire_zmq_open(struct ordo_wire_zmq *wire, uint64_t session, const char *data_endpoint,
                         const char *side_endpoint);
 /* Says LINK_DOWN, whether it was up or not: it leads nowhere. */

@@ -30,6 +30,10 @@ const char ordo_config_help[] =
     "  --listen-data ENDPOINT     for gateways: messages (tcp://127.0.0.1:*)\n"
     "  --listen-side ENDPOINT     for gateways: heartbeats and large contents (tcp://127.0.0.1:*)\n"
     "  --listen-metrics HOST:PORT where /metrics is told to Prometheus, and /healthz, /readyz (nowhere); port 0: any free one\n"
+    "  --keys DIR                 encrypts all links, and hears only who is trusted: DIR/shard.key and DIR/trusted,\n"
+    "                             as `ordo keys make` writes them; needed to listen beyond this machine\n"
+    "  --insecure-links           no keys, also beyond this machine: whoever reaches the ports reads and writes all\n"
+    "                             documents, in anybody's name\n"
     "  --name NAME                shown in logs and status (the store's id)\n"
     "  --log-level LEVEL          error, warn, info or debug (info)\n"
     "  --helpers N                threads for jobs that read the disk or take long, 2 to 64 (2)\n"
@@ -131,6 +135,7 @@ static enum set_outcome set_text(struct ordo_config *config, const char *name, c
         {"--listen-side", &config->listen_side},
         {"--listen-metrics", &config->listen_metrics},
         {"--name", &config->name},
+        {"--keys", &config->keys_folder},
         {"--webhook", &config->webhook.url},
         {"--webhook-secret-file", &config->webhook.secret_file},
     };
@@ -182,7 +187,14 @@ static enum set_outcome set_option(struct ordo_config *config, const char *name,
 static bool set_flag(struct ordo_config *config, const char *name) {
     if (strcmp(name, "--create-cluster") == 0) return config->creates_cluster = true;
     if (strcmp(name, "--no-balance") == 0) return config->is_balance_off = true;
+    if (strcmp(name, "--insecure-links") == 0) return config->links.may_be_plain = true;
     return false;
+}
+
+/* So that a port and a key still fit behind it. */
+static bool is_short(const char *text) {
+    enum { ADVERTISED_SIZE_MAX = 160 };
+    return text == NULL || strlen(text) <= ADVERTISED_SIZE_MAX;
 }
 
 static bool is_given(const char *text) { return text != NULL && text[0] != '\0'; }
@@ -192,6 +204,10 @@ static bool check(const struct ordo_config *config, char fault[ORDO_CONFIG_FAULT
     if (!is_given(config->data) && !is_given(config->volume)) sentence = "--data DIR is missing; see --help";
     if (config->volume != NULL && config->directory == NULL)
         sentence = "--volume wants --directory URL, too: the stores of a volume belong to a cluster";
+    if (config->keys_folder != NULL && config->links.may_be_plain)
+        sentence = "--keys and --insecure-links do not go together";
+    if (!is_short(config->advertise) || !is_short(config->advertise_data) || !is_short(config->advertise_side))
+        sentence = "--advertise, --advertise-data and --advertise-side want at most 160 bytes";
     if (config->creates_cluster && config->directory == NULL)
         sentence = "--create-cluster wants --directory URL, too";
     if (config->webhook.url != NULL && !ordo_webhook_url_is_valid(config->webhook.url))

@@ -2,6 +2,7 @@
 #ifndef ORDO_SHARD_CONFIG_H
 #define ORDO_SHARD_CONFIG_H
 
+#include "common/link/socket.h"
 #include "common/log.h"
 #include "shard/retention.h"
 #include "shard/webhook/sender.h"
@@ -17,6 +18,8 @@ struct ordo_config {
     const char *listen_data, *listen_side;
     const char *listen_metrics;  /* HOST:PORT; NULL: figures are told nowhere */
     const char *name;
+    const char *keys_folder;     /* NULL: none */
+    struct ordo_link_security links; /* its keys are read by main */
     enum ordo_log_level log_level;
     uint64_t helper_count;       /* threads for jobs */
     uint64_t disk_reserve_size, disk_headroom_size; /* bytes */

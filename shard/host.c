@@ -95,7 +95,7 @@ static ordo_err open_store(struct ordo_host *host, const char *path, struct ordo
 
 /* "tcp://HOST:PORT" with any free port. An endpoint of another kind cannot be shared out like this. */
 static void on_any_port(char out[ORDO_ENDPOINT_SIZE], const char *endpoint) {
-    const char *colon = strrchr(endpoint, ':');
+    const char *colon = strrchr(endpoint, ':'); /* a key behind the port has none, and is dropped with it */
     if (strncmp(endpoint, "tcp://", 6) == 0 && colon != NULL && colon > endpoint + 6) {
         snprintf(out, ORDO_ENDPOINT_SIZE, "%.*s:*", (int)(colon - endpoint), endpoint);
     } else {
@@ -112,12 +112,14 @@ static ordo_err listen_to_gateways(struct ordo_host *host, struct ordo_problem *
         on_any_port(data, config->listen_data);
         on_any_port(side_link, config->listen_side);
     }
-    ordo_err err =
-        ordo_wire_bind(&host->wire, host->config.zmq, data, DATA_MESSAGE_SIZE_MAX, DATA_MESSAGE_COUNT_MAX, problem);
+    const struct ordo_router_options options = {
+        .security = &config->links, .message_size_max = DATA_MESSAGE_SIZE_MAX, .message_count_max = DATA_MESSAGE_COUNT_MAX};
+    ordo_err err = ordo_wire_bind(&host->wire, host->config.zmq, data, &options, problem);
     if (err) return err;
     struct ordo_side_config side = {
         .context = host->config.zmq,
         .endpoint = side_link,
+        .security = &config->links,
         .incarnation = host->folder.identity.incarnation,
         .inbox = &host->inbox,
         .disk = host->disk,
@@ -213,7 +215,7 @@ static void start_core(struct ordo_host *host) {
         .figures = host->figures,
         .mail = &host->mail,
         .webhooks = config->webhooks,
-        .targets.context = host->config.zmq,
+        .targets = {.context = host->config.zmq, .security = &config->links},
     };
 }
 

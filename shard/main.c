@@ -9,6 +9,7 @@
 #include <zmq.h>
 
 #include "common/assert.h"
+#include "common/link/guard.h"
 #include "common/log.h"
 #include "common/sched.h"
 #include "shard/config.h"
@@ -24,6 +25,7 @@ struct process {
     struct ordo_config config;
     int signals;
     void *zmq;
+    struct ordo_guard *guard;         /* with keys */
     struct ordo_troubles troubles;
     struct ordo_probe *probe;
     struct ordo_http_port *port;      /* with --listen-metrics */
@@ -42,6 +44,14 @@ static void take_signals(struct process *process) {
     sigprocmask(SIG_BLOCK, &stops, NULL);
     process->signals = signalfd(-1, &stops, SFD_CLOEXEC);
     ORDO_ASSERT(process->signals >= 0);
+}
+
+/* Before anything listens. */
+static ordo_err take_keys(struct process *process, struct ordo_problem *problem) {
+    struct ordo_link_security *links = &process->config.links;
+    if (process->config.keys_folder == NULL) return ORDO_OK;
+    ordo_err err = ordo_link_keyring_open(process->config.keys_folder, ORDO_LINK_ROLE_SHARD, problem, &links->keys);
+    return err ? err : ordo_guard_start(process->zmq, links->keys, problem, &process->guard);
 }
 
 /* Before a store is open: opening may take long, and whoever watches is to see that. */
@@ -86,10 +96,12 @@ static void finish(struct process *process) {
     ordo_registrar_stop(process->registrar);
     ordo_host_stop(process->host);
     ordo_webhooks_stop(process->config.webhooks); /* what the last commits changed is given by now */
+    ordo_guard_stop(process->guard);
     ordo_http_port_stop(process->port);
     ordo_probe_destroy(process->probe);
     ordo_troubles_finish(&process->troubles);
     zmq_ctx_term(process->zmq);
+    ordo_link_keyring_close(process->config.links.keys);
     close(process->signals);
 }
 
@@ -111,6 +123,7 @@ int main(int argc, char **argv) {
     const struct ordo_registrar_config registrar = {.process = &process.config, .zmq = process.zmq, .probe = process.probe,
                                                     .troubles = &process.troubles};
     ordo_err err = listen_to_watchers(&process, &problem);
+    if (!err) err = take_keys(&process, &problem);
     if (!err) err = start_webhooks(&process.config, &problem);
     if (!err)
         err = process.config.directory != NULL ? ordo_registrar_start(&registrar, &problem, &process.registrar)

@@ -2,10 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/assert.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "shard/registrar_impl.h"
+
+_Static_assert(ORDO_CLUSTER_TEXT_SIZE_MAX + 1 == ORDO_ENDPOINT_SIZE, "the directory takes an endpoint with its key");
 
 /* A store whose last process did not say good-bye, on another machine, is live in the directory until its lease ends. */
 #define CLAIM_PATIENCE_MS (2 * ORDO_DIRECTORY_LEASE_TTL_MS + 2000)
@@ -49,10 +52,13 @@ static void advertise(const struct ordo_registrar *registrar, const char *given,
     if (given != NULL) {
         snprintf(out, ORDO_CLUSTER_TEXT_SIZE_MAX + 1, "%s", given);
     } else if (is_tcp && host != NULL) {
-        snprintf(out, ORDO_CLUSTER_TEXT_SIZE_MAX + 1, "tcp://%.200s%.20s", host, colon);
+        snprintf(out, ORDO_CLUSTER_TEXT_SIZE_MAX + 1, "tcp://%.200s%.*s", host, (int)strcspn(colon, "#"), colon);
     } else {
         snprintf(out, ORDO_CLUSTER_TEXT_SIZE_MAX + 1, "%s", endpoint);
     }
+    if (registrar->config->links.keys == NULL) return;
+    bool fits = ordo_endpoint_put_key(out, ordo_link_keyring_public(registrar->config->links.keys));
+    ORDO_ASSERT(fits); /* config.c sees to it */
 }
 
 static void describe(const struct ordo_registrar *registrar, struct member *member, const char *name) {

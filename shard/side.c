@@ -108,7 +108,14 @@ static void answer_backup(struct ordo_side *side, struct ordo_slice peer, const 
     struct ordo_backup_status status;
     Ordo__Cluster__V1__BackupStatus backup = ORDO__CLUSTER__V1__BACKUP_STATUS__INIT;
     enum { FIELD_BACKUP = 8 };
-    describe_backup(side, request->backup, &status, &backup);
+    /* It writes files wherever it is told to: not for a gateway that somebody broke into. */
+    if (ordo_wire_peer_is(&side->wire, ORDO_LINK_ROLE_OPERATOR)) {
+        describe_backup(side, request->backup, &status, &backup);
+    } else {
+        backup.id = request->backup->id;
+        backup.state = ORDO__CLUSTER__V1__BACKUP_STATE__BACKUP_FAILED;
+        backup.message = ordo_binary_of_slice(ordo_slice_of("Only an operator's key may ask for this."));
+    }
     begin_reply(side, request, 0);
     ordo_message_encode_field(FIELD_BACKUP, &backup.base, &side->reply);
     send_reply(side, peer);
@@ -205,8 +212,9 @@ ordo_err ordo_side_start(const struct ordo_side_config *config, struct ordo_prob
                          struct ordo_side **side_out) {
     struct ordo_side *side = ordo_alloc(sizeof *side);
     side->config = *config;
-    ordo_err err = ordo_wire_bind(&side->wire, config->context, config->endpoint, REQUEST_SIZE_MAX, REPLIES_MAX,
-                                  problem);
+    const struct ordo_router_options options = {
+        .security = config->security, .message_size_max = REQUEST_SIZE_MAX, .message_count_max = REPLIES_MAX};
+    ordo_err err = ordo_wire_bind(&side->wire, config->context, config->endpoint, &options, problem);
     if (err) {
         free(side);
         return err;

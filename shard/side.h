@@ -17,6 +17,7 @@
 struct ordo_side_config {
     void *context;           /* ZeroMQ's */
     const char *endpoint;
+    const struct ordo_link_security *security; /* borrowed until stop */
     uint8_t store_id[ORDO_STORE_ID_SIZE];
     uint64_t incarnation;
     struct ordo_inbox *inbox; /* borrowed until stop, as is the disk */

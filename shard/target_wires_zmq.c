@@ -3,7 +3,7 @@
 #include "common/assert.h"
 #include "common/log.h"
 
-enum { HANDSHAKE_MS = 2000, RECONNECT_MS = 20, ROUTING_ID_SIZE = 9 };
+enum { RECONNECT_MS_MAX = 20 };
 
 /* What a target says is short. */
 #define MESSAGE_SIZE_MAX (INT64_C(4) * 1024 * 1024)
@@ -18,37 +18,16 @@ void ordo_target_wires_finish(struct ordo_target_wires *targets) {
     targets->count = 0;
 }
 
-static void set_int(void *socket, int option, int value) {
-    int rc = zmq_setsockopt(socket, option, &value, sizeof value);
-    ORDO_ASSERT(rc == 0);
-}
-
-static void set_options(void *socket, uint64_t session) {
-    int64_t size_max = MESSAGE_SIZE_MAX;
-    uint8_t id[ROUTING_ID_SIZE] = {'s'}; /* must not begin with a zero byte */
-    memcpy(id + 1, &session, sizeof session);
-    int rc = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &size_max, sizeof size_max);
-    ORDO_ASSERT(rc == 0);
-    rc = zmq_setsockopt(socket, ZMQ_ROUTING_ID, id, sizeof id);
-    ORDO_ASSERT(rc == 0);
-    set_int(socket, ZMQ_IMMEDIATE, 1);
-    set_int(socket, ZMQ_LINGER, 0);
-    set_int(socket, ZMQ_SNDHWM, 0); /* credit bounds both directions, in bytes */
-    set_int(socket, ZMQ_RCVHWM, 0);
-    set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
-    set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-}
-
 void ordo_target_wires_open(struct ordo_target_wires *targets, uint64_t session, const char *endpoint) {
     ORDO_ASSERT(targets->count < ORDO_TARGET_WIRES_MAX);
     struct ordo_target_wire *target = &targets->items[targets->count++];
     *target = (struct ordo_target_wire){.session = session, .has_failed = endpoint == NULL};
     if (endpoint == NULL) return;
-    target->socket = zmq_socket(targets->context, ZMQ_DEALER);
-    ORDO_ASSERT(target->socket != NULL);
-    set_options(target->socket, session);
-    if (zmq_connect(target->socket, endpoint) == 0) return;
-    log_error("event=connect_failed endpoint=%s reason=\"%s\"", endpoint, zmq_strerror(zmq_errno()));
+    const struct ordo_dealer_options options = {.security = targets->security, .kind = 's', .session = session,
+                                                .message_size_max = MESSAGE_SIZE_MAX, .reconnect_ms_max = RECONNECT_MS_MAX};
+    struct ordo_problem problem;
+    if (ordo_dealer_open(targets->context, endpoint, &options, &problem, &target->socket) == ORDO_OK) return;
+    log_error("event=connect_failed endpoint=%s reason=\"%s\"", endpoint, problem.text);
     target->has_failed = true;
 }
 

@@ -9,6 +9,7 @@
 
 #include <zmq.h>
 
+#include "common/link/socket.h"
 #include "shard/core/shard.h"
 
 #define ORDO_TARGET_WIRES_MAX 8
@@ -22,7 +23,8 @@ struct ordo_target_wire {
 };
 
 struct ordo_target_wires {
-    void *context; /* ZeroMQ's; borrowed */
+    void *context; /* ZeroMQ's; borrowed, as is `security` */
+    const struct ordo_link_security *security;
     struct ordo_target_wire items[ORDO_TARGET_WIRES_MAX];
     size_t count;
 };

@@ -1,47 +1,23 @@
 #include "shard/wire_zmq.h"
 
 #include "common/assert.h"
+#include "common/link/guard.h"
 
 #include <errno.h>
-#include <stdio.h>
 
-#define HANDSHAKE_MS 5000
-
-static void set_int(void *socket, int option, int value) {
-    int rc = zmq_setsockopt(socket, option, &value, sizeof value);
-    ORDO_ASSERT(rc == 0);
-}
-
-static void set_options(void *socket, size_t message_size_max, int message_count_max) {
-    int64_t size_max = (int64_t)message_size_max;
-    int rc = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &size_max, sizeof size_max);
-    ORDO_ASSERT(rc == 0);
-    set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
-    set_int(socket, ZMQ_SNDHWM, message_count_max);
-    set_int(socket, ZMQ_RCVHWM, message_count_max);
-    set_int(socket, ZMQ_LINGER, 0);
-    set_int(socket, ZMQ_IMMEDIATE, 1);
-    set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-}
-
-ordo_err ordo_wire_bind(struct ordo_wire *wire, void *context, const char *endpoint, size_t message_size_max,
-                        int message_count_max, struct ordo_problem *problem) {
-    *wire = (struct ordo_wire){.socket = zmq_socket(context, ZMQ_ROUTER)};
+ordo_err ordo_wire_bind(struct ordo_wire *wire, void *context, const char *endpoint, const struct ordo_router_options *options,
+                        struct ordo_problem *problem) {
+    *wire = (struct ordo_wire){.has_keys = options->security->keys != NULL};
+    ordo_err err = ordo_router_open(context, endpoint, options, problem, wire->endpoint, &wire->socket);
+    if (err) return err;
     zmq_msg_init(&wire->peer);
     zmq_msg_init(&wire->body);
-    if (wire->socket == NULL) {
-        ordo_problem_set(problem, "A socket cannot be made: %s.", zmq_strerror(zmq_errno()));
-        return ORDO_ERR_UNAVAILABLE;
-    }
-    set_options(wire->socket, message_size_max, message_count_max);
-    size_t size = sizeof wire->endpoint;
-    if (zmq_bind(wire->socket, endpoint) != 0 ||
-        zmq_getsockopt(wire->socket, ZMQ_LAST_ENDPOINT, wire->endpoint, &size) != 0) {
-        ordo_problem_set(problem, "The endpoint %s cannot be listened on: %s.", endpoint, zmq_strerror(zmq_errno()));
-        ordo_wire_close(wire);
-        return ORDO_ERR_UNAVAILABLE;
-    }
     return ORDO_OK;
+}
+
+bool ordo_wire_peer_is(struct ordo_wire *wire, enum ordo_link_role role) {
+    enum ordo_link_role found;
+    return !wire->has_keys || (ordo_guard_role(&wire->body, &found) && found == role);
 }
 
 void ordo_wire_close(struct ordo_wire *wire) {
@@ -64,6 +40,12 @@ static void skip_rest(struct ordo_wire *wire) {
     while (zmq_msg_more(&wire->body) && receive_frame(wire, &wire->body)) continue;
 }
 
+/* The guard did so before the connection stood; should there ever be none, nobody is heard. */
+static bool is_vouched_for(struct ordo_wire *wire) {
+    enum ordo_link_role role;
+    return ordo_guard_role(&wire->body, &role);
+}
+
 bool ordo_wire_receive(struct ordo_wire *wire, struct ordo_slice *peer, struct ordo_slice *message) {
     while (receive_frame(wire, &wire->peer)) {
         /* A ROUTER hands over whole messages: once the first frame is here, the others are. */
@@ -72,6 +54,7 @@ bool ordo_wire_receive(struct ordo_wire *wire, struct ordo_slice *peer, struct o
             skip_rest(wire);
             continue;
         }
+        if (wire->has_keys && !is_vouched_for(wire)) continue;
         *peer = ordo_slice(zmq_msg_data(&wire->peer), zmq_msg_size(&wire->peer));
         *message = ordo_slice(zmq_msg_data(&wire->body), zmq_msg_size(&wire->body));
         return true;

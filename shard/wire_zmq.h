@@ -8,25 +8,27 @@
 
 #include <zmq.h>
 
+#include "common/link/socket.h"
 #include "shard/store_rocksdb.h"
-
-#define ORDO_ENDPOINT_SIZE 256
 
 struct ordo_wire {
     void *socket; /* NULL: closed */
     char endpoint[ORDO_ENDPOINT_SIZE]; /* where it really listens */
+    bool has_keys;
     zmq_msg_t peer, body;              /* what was received last */
 };
 
-/* `message_size_max`: larger messages cost the peer its connection. `message_count_max`: waiting per peer and direction;
- * beyond, sends are refused and ZeroMQ stops reading from the peer. */
+/* Larger messages than `options` has them cost the peer its connection; where more of them wait, sends are refused and ZeroMQ
+ * stops reading from the peer. Errors as ordo_router_open. */
 ORDO_MUST_USE ordo_err ordo_wire_bind(struct ordo_wire *wire, void *context, const char *endpoint,
-                                      size_t message_size_max, int message_count_max, struct ordo_problem *problem);
+                                      const struct ordo_router_options *options, struct ordo_problem *problem);
 void ordo_wire_close(struct ordo_wire *wire);
 
 /* False: nothing is waiting. The slices are good until the next receive or close. Messages of another shape are passed
  * over. */
 bool ordo_wire_receive(struct ordo_wire *wire, struct ordo_slice *peer, struct ordo_slice *message);
+/* Whether the sender of the message received last has a key of this role. Without keys everybody is everything. */
+bool ordo_wire_peer_is(struct ordo_wire *wire, enum ordo_link_role role);
 /* False: refused. */
 ORDO_MUST_USE bool ordo_wire_send(struct ordo_wire *wire, struct ordo_slice peer, struct ordo_slice message);
 

@@ -34,6 +34,9 @@ extern "C" {
 struct ordo_client_loop;
 
 struct ordo_client_loop *ordo_client_loop_create(void);     /* NULL: no event loop to be had (file descriptors?) */
+/* One that believes servers of wss:// URLs if an authority in this PEM file has signed them, and no other; the system's own
+ * are not asked. INVALID: no certificate can be read from the file. UNAVAILABLE: no event loop to be had. */
+ORDO_MUST_USE ordo_err ordo_client_loop_create_trusting(const char *ca_file, struct ordo_client_loop **loop_out);
 void ordo_client_loop_destroy(struct ordo_client_loop *loop); /* its clients must be gone; NULL is fine */
 /* Serves all connections until `ordo_client_loop_stop`. */
 void ordo_client_loop_run(struct ordo_client_loop *loop);

@@ -3,6 +3,8 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DEPLOY, readKustomizations, readManifests, readYaml, schemaFaults } from "./lib/manifests.mjs";
 import { run } from "../cluster/lib/process.mjs";
@@ -126,6 +128,29 @@ test("no pod is root, or writes beside its volumes", () => {
   }
 });
 
+test("shards and gateways have keys, each its own", async () => {
+  const main = readKustomizations().find(({ folder }) => folder === ".").object;
+  const [secret, ...more] = main.secretGenerator;
+  assert.equal(more.length, 0);
+  assert.equal(main.generatorOptions.disableNameSuffixHash, true, "running pods are told of new keys");
+  const folder = await mkdtemp(join(tmpdir(), "ordo-keys-"));
+  try {
+    assert.equal((await run("ordo", ["keys", "make", folder])).code, 0);
+    assert.deepEqual(secret.files.map((file) => file.replace(/^keys\//, "")).sort(), (await readdir(folder)).sort());
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+  for (const [name, files] of [["shard", ["operator.key", "shard.key", "trusted"]], ["gateway", ["gateway.key", "trusted"]]]) {
+    const workload = workloads.find(({ metadata }) => metadata.name === name);
+    const [{ command, volumeMounts }] = containersOf(workload);
+    const mount = volumeMounts.find(({ mountPath }) => mountPath === command[command.indexOf("--keys") + 1]);
+    const { secret: { secretName, defaultMode, items } } = podSpec(workload).volumes.find((volume) => volume.name === mount?.name);
+    assert.deepEqual([secretName, defaultMode, mount.readOnly], [secret.name, 0o400, true]);
+    assert.deepEqual(items.map(({ key }) => key).sort(), files, name);
+    assert.equal(podSpec(workload).securityContext.fsGroup, podSpec(workload).securityContext.runAsUser, "it may read them");
+  }
+});
+
 const composeServices = Object.entries(readYaml(join(DEPLOY, "docker-compose.yml"))[0].services);
 const commands = [
   ...allContainers().map(({ workload, container }) => [title(workload), container.command]),
@@ -141,6 +166,19 @@ test("our programs know the options that they are started with", async () => {
     for (const name of command.filter((word) => word.startsWith("--")))
       assert.match(stdout, new RegExp(`^ +${name}\\b`, "m"), `${where}: ${program} knows ${name}`);
   }
+});
+
+test("docker-compose makes keys before it starts whom they are for", () => {
+  const services = Object.fromEntries(composeServices);
+  const [volume, folder] = services.keys.volumes[0].split(":");
+  assert.deepEqual([services.keys.entrypoint.join(" "), services.keys.command], ["ordo keys make", [folder]]);
+  for (const name of ["shard", "gateway"]) {
+    const { command, volumes, depends_on } = services[name];
+    assert.equal(command[command.indexOf("--keys") + 1], folder);
+    assert.ok(volumes.includes(`${volume}:${folder}:ro`), name);
+    assert.equal(depends_on.keys.condition, "service_completed_successfully");
+  }
+  assert.equal(services.ordo.environment.ORDO_KEYS, folder);
 });
 
 test("everybody looks for the directory in the same place, where there is one", () => {
@@ -160,4 +198,11 @@ test("the overlay for webhooks is the shard's command, and the two options", () 
   const plain = command("docker-compose.yml"), told = command("docker-compose.webhooks.yml");
   assert.deepEqual(told.slice(0, plain.length), plain);
   assert.deepEqual(told.slice(plain.length).filter((word) => word.startsWith("--")), ["--webhook", "--webhook-secret-file"]);
+});
+
+test("the overlay for tokens is the gateway's command, with keys of tokens in the place of an open door", () => {
+  const command = (file) => readYaml(join(DEPLOY, file))[0].services.gateway.command.filter((word) => word !== "--insecure-listen-anywhere");
+  const plain = command("docker-compose.yml"), asking = command("docker-compose.tokens.yml");
+  assert.deepEqual(asking.filter((word) => !plain.includes(word)), ["--token-jwks", "/run/ordo/jwks.json"]);
+  assert.deepEqual(plain.filter((word) => !asking.includes(word)), []);
 });

@@ -80,6 +80,29 @@ static void only_loopback_is_listened_on_unless_told_otherwise(void **state) {
     assert_string_equal(options.address, "0.0.0.0");
 }
 
+static void tls_keys_and_proxies_are_understood(void **state) {
+    (void)state;
+    struct ordo_options options = ACCEPTED(SHARD, "--tls-cert", "c.pem", "--tls-key", "k.pem", "--keys", "dir");
+    assert_string_equal(options.tls_cert, "c.pem");
+    assert_string_equal(options.tls_key, "k.pem");
+    assert_string_equal(options.keys_folder, "dir");
+    assert_false(options.links.may_be_plain);
+    assert_int_equal(options.proxies.count, 0);
+    REFUSED("go together", SHARD, "--tls-cert", "c.pem");
+    REFUSED("go together", SHARD, "--tls-key", "k.pem");
+    REFUSED("do not go together", SHARD, "--keys", "dir", "--insecure-links");
+    assert_true(ACCEPTED(SHARD, "--insecure-links").links.may_be_plain);
+    options = ACCEPTED(SHARD, "--trusted-proxy", "10.0.0.0/8,fd00::/8", "--trusted-proxy", "127.0.0.1");
+    assert_int_equal(options.proxies.count, 3);
+    REFUSED("--trusted-proxy", SHARD, "--trusted-proxy", "10.0.0.1/8");
+    REFUSED("--trusted-proxy", SHARD, "--trusted-proxy", "10.0.0.0/8,");
+    REFUSED("--trusted-proxy", SHARD, "--trusted-proxy", "proxy.example");
+    char many[ORDO_PROXIES_MAX * 8 + 16] = "1.0.0.0";
+    for (int i = 1; i < ORDO_PROXIES_MAX; i++) strcat(many, ",1.0.0.0");
+    assert_int_equal(ACCEPTED(SHARD, "--trusted-proxy", many).proxies.count, ORDO_PROXIES_MAX);
+    REFUSED("--trusted-proxy", SHARD, "--trusted-proxy", strcat(many, ",1.0.0.0"));
+}
+
 static void keys_make_tokens_asked_for_and_open_other_addresses(void **state) {
     (void)state;
     struct ordo_options options = ACCEPTED(SHARD);
@@ -133,6 +156,7 @@ int main(void) {
         cmocka_unit_test(endpoints_and_defaults_are_understood),
         cmocka_unit_test(a_directory_takes_the_place_of_the_one_shard),
         cmocka_unit_test(only_loopback_is_listened_on_unless_told_otherwise),
+        cmocka_unit_test(tls_keys_and_proxies_are_understood),
         cmocka_unit_test(keys_make_tokens_asked_for_and_open_other_addresses),
         cmocka_unit_test(a_cookie_needs_pages_that_may_bring_it),
         cmocka_unit_test(what_is_missing_or_wrong_is_named),

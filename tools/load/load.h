@@ -15,7 +15,7 @@
 #include "tools/load/typist.h"
 
 struct load_config {
-    const char *url, *token;
+    const char *url, *token, *ca_file;
     const char *collection_prefix;  /* documents are PREFIX/0, PREFIX/1, …; NULL: "load-" and the run's number */
     const char *document;           /* COLLECTION/ID instead, for one document; NULL: as above */
     const char *trace_path;         /* NULL: random edits */

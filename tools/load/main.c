@@ -46,6 +46,8 @@ static bool parse(struct load_config *config, int argc, char **argv, int *status
         {"--url", "URL", "of the gateway (ws://127.0.0.1:8080/v1/ws), or several behind commas:\n"
                          "clients are spread over them, and go to the next when one is gone", ORDO_OPTION_TEXT, &config->url},
         {"--token", "TOKEN", "to show at the door ($ORDO_TOKEN)", ORDO_OPTION_TEXT, &config->token},
+        {"--ca", "FILE", "authorities, in PEM, that may sign a wss:// gateway; instead of the system's", ORDO_OPTION_TEXT,
+         &config->ca_file},
         {"--docs", "N", "documents (1)", ORDO_OPTION_COUNT, &config->docs, 1, 1000000},
         {"--clients", "N", "clients per document that may write (1)", ORDO_OPTION_COUNT, &config->clients, 1, 100000},
         {"--writers", "N", "how many of them do (all)", ORDO_OPTION_COUNT, &config->writers, 0, 100000},
@@ -212,7 +214,7 @@ int main(int argc, char **argv) {
     make_workers(&load);
     load.local_port = local_port_of(load.config.url);
     char net_fault[256];
-    load.net = load_net_create(load.config.url, net_fault);
+    load.net = load_net_create(load.config.url, load.config.ca_file, net_fault);
     if (load.net == NULL) {
         fprintf(stderr, "ordo-load: %s\n", net_fault);
         return EXIT_FAILURE;

@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/memory.h"
+#include "tools/load/tls.h"
 #include "tools/load/ws.h"
 
 enum {
@@ -33,11 +34,14 @@ struct watch {
 struct place {
     struct sockaddr_storage address;
     socklen_t address_size;
-    char host_and_port[256], path[256];
+    bool is_tls;
+    char host[256], host_and_port[256], path[256];
 };
 
 struct load_net {
     int epoll;
+    SSL_CTX *tls;                /* NULL: no URL wants it */
+    char fault[256];             /* of the newest handshake that failed; "" if none */
     struct place places[PLACES_MAX]; /* links are spread over them, and go to the next when one sends them away */
     size_t place_count;
     struct load_link **links;    /* all that were added */
@@ -49,10 +53,10 @@ struct load_net {
 
 /* --- where to ---------------------------------------------------------------------------------------------------- */
 
-static bool split_url(struct place *place, const char *url, char *host, char *port) {
-    static const char scheme[] = "ws://";
-    if (strncmp(url, scheme, sizeof scheme - 1) != 0) return false;
-    url += sizeof scheme - 1;
+static bool split_url(struct place *place, const char *url, char *port) {
+    place->is_tls = strncmp(url, "wss://", 6) == 0;
+    if (!place->is_tls && strncmp(url, "ws://", 5) != 0) return false;
+    url += place->is_tls ? 6 : 5;
     size_t size = strcspn(url, "/?#");
     if (size == 0 || size >= sizeof place->host_and_port) return false;
     memcpy(place->host_and_port, url, size);
@@ -64,19 +68,22 @@ static bool split_url(struct place *place, const char *url, char *host, char *po
     bool is_bracketed = place->host_and_port[0] == '[';
     if (colon != NULL && is_bracketed && colon[-1] != ']') colon = NULL; /* inside of an IPv6 address */
     size_t host_size = colon ? (size_t)(colon - place->host_and_port) : size;
-    snprintf(port, 16, "%.15s", colon ? colon + 1 : "80");
-    snprintf(host, 256, "%.*s", (int)(is_bracketed ? host_size - 2 : host_size), place->host_and_port + is_bracketed);
-    return host_size > 0;
+    snprintf(port, 16, "%.15s", colon ? colon + 1 : place->is_tls ? "443" : "80");
+    if (host_size < (is_bracketed ? 3 : 1)) return false;
+    if (is_bracketed) host_size -= 2;
+    memcpy(place->host, place->host_and_port + is_bracketed, host_size);
+    place->host[host_size] = '\0';
+    return true;
 }
 
 static bool resolve(struct place *place, const char *url, char *fault) {
-    char host[256], port[16];
+    char port[16];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    if (!split_url(place, url, host, port)) {
-        snprintf(fault, 256, "'%.150s' is no ws:// URL", url);
+    if (!split_url(place, url, port)) {
+        snprintf(fault, 256, "'%.150s' is no ws:// or wss:// URL", url);
         return false;
     }
-    int resolved = getaddrinfo(host, port, &hints, &found);
+    int resolved = getaddrinfo(place->host, port, &hints, &found);
     if (resolved != 0) {
         snprintf(fault, 256, "%.100s: %s", place->host_and_port, gai_strerror(resolved));
         return false;
@@ -104,9 +111,19 @@ static bool resolve_all(struct load_net *net, const char *urls, char *fault) {
     return net->place_count > 0;
 }
 
-struct load_net *load_net_create(const char *urls, char *fault) {
+static bool set_up_tls(struct load_net *net, const char *ca_file, char *fault) {
+    bool is_wanted = false;
+    for (size_t i = 0; i < net->place_count; i++) is_wanted = is_wanted || net->places[i].is_tls;
+    if (!is_wanted) return true;
+    net->tls = load_tls_create(ca_file);
+    if (net->tls == NULL)
+        snprintf(fault, 256, "%.200s holds no certificate in PEM that can be read", ca_file ? ca_file : "the system");
+    return net->tls != NULL;
+}
+
+struct load_net *load_net_create(const char *urls, const char *ca_file, char *fault) {
     struct load_net *net = ordo_alloc(sizeof *net);
-    if (!resolve_all(net, urls, fault)) {
+    if (!resolve_all(net, urls, fault) || !set_up_tls(net, ca_file, fault)) {
         free(net);
         return NULL;
     }
@@ -115,9 +132,12 @@ struct load_net *load_net_create(const char *urls, char *fault) {
     return net;
 }
 
+const char *load_net_fault(const struct load_net *net) { return net->fault; }
+
 void load_net_destroy(struct load_net *net) {
     if (net == NULL) return;
     close(net->epoll);
+    SSL_CTX_free(net->tls);
     free(net->links);
     free(net);
 }
@@ -138,6 +158,8 @@ static const struct place *place_of(const struct load_link *link) {
 static void link_break(struct load_link *link) {
     link->place++; /* the next one may be better */
     bool was_open = link->state == LOAD_LINK_OPEN;
+    load_tls_close(link->tls);
+    link->tls = NULL;
     if (link->fd >= 0) close(link->fd);
     link->fd = -1;
     link->state = LOAD_LINK_IDLE;
@@ -163,11 +185,15 @@ static void link_dial(struct load_link *link) {
     link_watch(link, EPOLL_CTL_ADD, true);
 }
 
+static ssize_t link_write(struct load_link *link, const uint8_t *bytes, size_t size) {
+    return link->tls != NULL ? load_tls_write(link->tls, bytes, size) : send(link->fd, bytes, size, MSG_NOSIGNAL);
+}
+
 /* Gives the socket what is in `out`. False: the link broke. */
 static bool link_send(struct load_link *link) {
     size_t sent = 0;
     while (sent < link->out.size) {
-        ssize_t size = send(link->fd, link->out.data + sent, link->out.size - sent, MSG_NOSIGNAL);
+        ssize_t size = link_write(link, link->out.data + sent, link->out.size - sent);
         if (size > 0) {
             sent += (size_t)size;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -206,6 +232,21 @@ void load_link_flush(struct load_link *link) {
 }
 
 static void link_upgrade(struct load_link *link) {
+    link->state = LOAD_LINK_UPGRADING;
+    load_ws_append_request(&link->out, place_of(link)->host_and_port, place_of(link)->path);
+    link_send(link);
+}
+
+static void link_secure(struct load_link *link) {
+    switch (load_tls_handshake(link->tls, link->net->fault)) {
+    case LOAD_TLS_DONE: link_upgrade(link); break;
+    case LOAD_TLS_WAITS_TO_READ: link_watch(link, EPOLL_CTL_MOD, false); break;
+    case LOAD_TLS_WAITS_TO_WRITE: link_watch(link, EPOLL_CTL_MOD, true); break;
+    case LOAD_TLS_BROKEN: link_break(link); break;
+    }
+}
+
+static void link_dialled(struct load_link *link) {
     int error = 0;
     socklen_t size = sizeof error;
     if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) {
@@ -213,9 +254,13 @@ static void link_upgrade(struct load_link *link) {
         link_break(link);
         return;
     }
-    link->state = LOAD_LINK_UPGRADING;
-    load_ws_append_request(&link->out, place_of(link)->host_and_port, place_of(link)->path);
-    link_send(link);
+    if (!place_of(link)->is_tls) {
+        link_upgrade(link);
+        return;
+    }
+    link->state = LOAD_LINK_SECURING;
+    link->tls = load_tls_open(link->net->tls, link->fd, place_of(link)->host);
+    link_secure(link);
 }
 
 /* False: the link broke. */
@@ -260,13 +305,15 @@ static size_t link_take(struct load_link *link, struct ordo_slice bytes) {
     }
 }
 
-static void link_read(struct load_link *link) {
+/* False: nothing is left to read for now, or the link broke. */
+static bool link_read(struct load_link *link) {
     struct load_net *net = link->net;
-    ssize_t size = recv(link->fd, net->bytes, sizeof net->bytes, 0);
-    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+    ssize_t size = link->tls != NULL ? load_tls_read(link->tls, net->bytes, sizeof net->bytes)
+                                     : recv(link->fd, net->bytes, sizeof net->bytes, 0);
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return false;
     if (size <= 0) {
         link_break(link);
-        return;
+        return false;
     }
     struct ordo_slice bytes = ordo_slice(net->bytes, (size_t)size);
     bool is_joined = link->in.size > 0;
@@ -275,7 +322,7 @@ static void link_read(struct load_link *link) {
         bytes = ordo_buffer_slice(&link->in);
     }
     size_t used = link_take(link, bytes);
-    if (used == SIZE_MAX) return;
+    if (used == SIZE_MAX) return false;
     if (!is_joined) {
         ordo_buffer_append(&link->in, bytes.data + used, bytes.size - used);
     } else {
@@ -283,14 +330,18 @@ static void link_read(struct load_link *link) {
         link->in.size = bytes.size - used;
     }
     if (link->in.size == 0 && link->in.capacity > 0) ordo_buffer_finish(&link->in); /* thousands of them lie idle */
+    return link->tls != NULL && load_tls_has_more(link->tls); /* what TLS keeps, epoll does not tell of */
 }
 
 static void link_event(struct load_link *link, uint32_t events) {
     if (link->state == LOAD_LINK_DIALING) {
-        link_upgrade(link);
+        link_dialled(link);
+    } else if (link->state == LOAD_LINK_SECURING) {
+        link_secure(link);
     } else {
         if ((events & EPOLLOUT) != 0 && !link_send(link)) return;
-        if ((events & ~(uint32_t)EPOLLOUT) != 0) link_read(link);
+        if ((events & ~(uint32_t)EPOLLOUT) != 0)
+            while (link_read(link)) continue;
     }
     if (link->state != LOAD_LINK_IDLE) load_link_flush(link);
 }
@@ -311,6 +362,7 @@ void load_net_add(struct load_net *net, struct load_link *link, struct ordo_clie
 
 void load_link_finish(struct load_link *link) {
     if (link->connection == NULL) return;
+    load_tls_close(link->tls);
     if (link->fd >= 0) close(link->fd);
     ordo_buffer_finish(&link->in);
     ordo_buffer_finish(&link->out);

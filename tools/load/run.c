@@ -25,6 +25,8 @@ static bool has_begun_all(struct load *load) {
     while (load->begun_count < load->worker_count && load->begun_count - load->open_count < OPENING_MAX) {
         load_worker_begin(load, &load->workers[load->begun_count++]);
     }
+    /* A server that nobody of us believes will not do better later. */
+    if (load->open_count == 0 && load_net_fault(load->net)[0] != '\0') load->is_stopped = true;
     return load->open_count == load->worker_count || load->is_stopped;
 }
 
@@ -117,7 +119,8 @@ static bool open_all(struct load *load) {
     if (!err && !load->is_stopped) return true;
     char reason[sizeof load->error];
     int error = load->workers[0].link.error;
-    snprintf(reason, sizeof reason, "%s", load->error[0] || error == 0 ? load->error : strerror(error));
+    const char *fault = load_net_fault(load->net);
+    snprintf(reason, sizeof reason, "%s", load->error[0] ? load->error : fault[0] ? fault : error != 0 ? strerror(error) : "");
     snprintf(load->error, sizeof load->error, "only %u of %u clients could open their document%s%.150s", load->open_count,
              load->worker_count, reason[0] ? ": " : "", reason);
     return false;

@@ -115,13 +115,16 @@ static void verify_doc(struct load *load, uint32_t doc_index, struct ordo_client
 }
 
 void load_verify(struct load *load) {
-    struct ordo_client_loop *loop = ordo_client_loop_create();
+    struct ordo_client_loop *loop = NULL;
     struct ordo_client *client;
+    ordo_err err = ORDO_OK;
+    if (load->config.ca_file != NULL) err = ordo_client_loop_create_trusting(load->config.ca_file, &loop);
+    else loop = ordo_client_loop_create();
     char url[600]; /* the first of several */
     snprintf(url, sizeof url, "%.*s", (int)strcspn(load->config.url, ","), load->config.url);
     struct ordo_client_options options = {.url = url, .token = load->config.token, .agent = "ordo-load"};
-    ORDO_ASSERT(loop != NULL);
-    ordo_err err = ordo_client_connect(loop, &options, &client);
+    ORDO_ASSERT(!err && loop != NULL); /* the file was read before, too */
+    err = ordo_client_connect(loop, &options, &client);
     ORDO_ASSERT(err == ORDO_OK); /* the same URL served before */
     for (uint32_t i = 0; i < load->config.docs; i++) verify_doc(load, i, loop, client);
     ordo_client_disconnect(client);

@@ -228,8 +228,9 @@ static int check_store(const struct backup *backup, uint64_t turn, struct ordo_b
 static int take_shard(struct backup *backup, const char *name, const char *endpoint) {
     struct ordo_backup_manifest_store *store = &backup->manifest.stores[backup->manifest.store_count++];
     snprintf(store->name, sizeof store->name, "%s", name);
-    struct side_link *link = side_link_open(endpoint);
-    if (link == NULL) return ordo_command_fail("%s is no endpoint of a shard", endpoint);
+    struct ordo_problem problem;
+    struct side_link *link = side_link_open(endpoint, &problem);
+    if (link == NULL) return ordo_command_fail("%s cannot be asked: %s", name, problem.text);
     uint64_t turn = 0;
     store->time_ms = ordo_clock_wall_ms();
     int status = ask_shard(backup, link, name, &turn);
@@ -314,6 +315,7 @@ int ordo_backup_run(int argc, char **argv) {
     backup.words = (struct cluster_words)CLUSTER_WORDS_INIT;
     const struct ordo_option options[] = {
         CLUSTER_OPTIONS(backup.words),
+        SIDE_LINK_OPTION,
         {"--keep", "K", "then remove all but the newest K", ORDO_OPTION_COUNT, &keep, 1, 1000000},
         {"--rate-mib", "N", "copy at most N MiB per second (64)", ORDO_OPTION_COUNT, &rate_mib, 1, 1 << 20},
         {"--quick", NULL, "do not read back what was copied", ORDO_OPTION_FLAG, &backup.is_quick},

@@ -76,7 +76,8 @@ static int find_shards(struct backup_source *source) {
 
 /* -1: it does not answer. */
 static int is_moving(const struct backup_source_shard *shard) {
-    struct side_link *link = side_link_open(shard->side_endpoint);
+    struct ordo_problem unheard; /* who cannot be asked does not answer */
+    struct side_link *link = side_link_open(shard->side_endpoint, &unheard);
     if (link == NULL) return -1;
     side_link_send_status(link);
     const Ordo__Cluster__V1__SideReply *reply = side_link_receive_status(link, ANSWER_MS);

@@ -13,7 +13,7 @@
 enum { NAMES_MAX = 4096, STDOUT_BUFFER_SIZE = 1 << 18 };
 
 struct exporting {
-    const char *data, *url, *token, *collection; /* data and url: one of the two */
+    const char *data, *url, *token, *ca_file, *collection; /* data and url: one of the two */
     bool wants_all;
     const char *names[NAMES_MAX];
     struct ordo_words words;
@@ -177,6 +177,7 @@ static int export_over_the_wire(struct exporting *exporting) {
         session_init(&session);
         session.url = exporting->url;
         session.token = exporting->token;
+        session.ca_file = exporting->ca_file;
         status = session_open(&session, exporting->names[i], NULL, true);
         if (status != EXIT_SUCCESS) break;
         status = export_wire_write(&session, &exporting->out);
@@ -212,6 +213,7 @@ int ordo_export_run(int argc, char **argv) {
         {"--all", NULL, "all documents", ORDO_OPTION_FLAG, &exporting.wants_all},
         {"--url", "URL", "of a gateway: reads from a running cluster", ORDO_OPTION_TEXT, &exporting.url},
         {"--token", "TOKEN", "to show at its door ($ORDO_TOKEN)", ORDO_OPTION_TEXT, &exporting.token},
+        {"--ca", "FILE", "authorities, in PEM, that may sign it, if that is wss://", ORDO_OPTION_TEXT, &exporting.ca_file},
     };
     int status;
     static const char usage[] = "ordo export [--data DIR] COLLECTION/ID … | --collection NAME | --all > FILE\n"

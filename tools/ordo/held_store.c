@@ -78,11 +78,12 @@ ordo_err held_store_open(struct held_store **out, const char *path, struct ordo_
     ordo__cluster__v1__backup__init(&held->request);
     held->request.id = ordo_random_u64() | 1;
     held->request.hold = true;
-    held->link = side_link_open(endpoint);
-    bool fits = snprintf(held->database, sizeof held->database, "%s/checkpoint", path) < (int)sizeof held->database;
-    if (held->link == NULL || !fits) {
-        ordo_problem_set(problem, "%s is no endpoint of a shard.", endpoint);
-        err = ORDO_ERR_UNAVAILABLE;
+    if (snprintf(held->database, sizeof held->database, "%s/checkpoint", path) < (int)sizeof held->database) {
+        held->link = side_link_open(endpoint, problem);
+        if (held->link == NULL) err = ORDO_ERR_UNAVAILABLE;
+    } else {
+        ordo_problem_set(problem, "The path of the store is too long.");
+        err = ORDO_ERR_TOO_LARGE;
     }
     if (!err) err = wait_until_held(held, problem);
     if (err) held_store_close(held);

@@ -39,6 +39,9 @@ static const struct command {
     {NULL, "repair", "make a new store of what a damaged one still holds", ordo_repair_run},
     {NULL, "export", "print documents with their history, as text", ordo_export_run},
     {NULL, "import", "take documents from such a text into a stopped shard", ordo_import_run},
+    {"keys", "make", "make the keys with which a cluster's processes know one another", ordo_keys_make_run},
+    {"keys", "renew", "make new ones, while the old ones stay good", ordo_keys_renew_run},
+    {"keys", "prune", "let only the newest be good", ordo_keys_prune_run},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0], NAME_WIDTH = 15 };
 

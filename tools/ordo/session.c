@@ -73,6 +73,12 @@ static void print_why_not_open(const struct session *session, ordo_err err) {
     }
 }
 
+static ordo_err make_loop(struct session *session) {
+    if (session->ca_file != NULL) return ordo_client_loop_create_trusting(session->ca_file, &session->loop);
+    session->loop = ordo_client_loop_create();
+    return session->loop != NULL ? ORDO_OK : ORDO_ERR_UNAVAILABLE;
+}
+
 int session_open(struct session *session, const char *name, const char *create_type, bool light) {
     char collection[ORDO_NAME_SIZE_MAX + 1], id[ORDO_NAME_SIZE_MAX + 1];
     session->name = name;
@@ -80,8 +86,9 @@ int session_open(struct session *session, const char *name, const char *create_t
         fprintf(stderr, "ordo doc: '%.100s' is not COLLECTION/ID, each 1 to 128 bytes\n", name);
         return EXIT_USAGE;
     }
-    session->loop = ordo_client_loop_create();
-    if (session->loop == NULL) return ordo_command_fail("no event loop to be had");
+    ordo_err err = make_loop(session);
+    if (err == ORDO_ERR_INVALID) return ordo_command_fail("%s holds no certificate in PEM that can be read", session->ca_file);
+    if (err) return ordo_command_fail("no event loop to be had");
     struct ordo_client_options options = {.url = session->url, .token = session->token, .agent = "ordo",
                                           .error = refused, .user = session};
     if (ordo_client_connect(session->loop, &options, &session->client) != ORDO_OK) {
@@ -92,7 +99,7 @@ int session_open(struct session *session, const char *name, const char *create_t
     struct ordo_client_open_options open = {.create_type = create_type, .light = light, .user = session,
                                             .listener = {.acked = acked, .given_back = given_back}};
     session->doc = ordo_client_open(session->client, collection, id, &open);
-    ordo_err err = wait_open(session);
+    err = wait_open(session);
     if (err == ORDO_OK) return EXIT_SUCCESS;
     print_why_not_open(session, err);
     session_close(session);

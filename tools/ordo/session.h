@@ -8,7 +8,7 @@
 enum { SESSION_WORK_TIMEOUT_MS = 120000 }; /* to save, or of silence while reading, once the document is open */
 
 struct session {
-    const char *url, *token, *name; /* name: COLLECTION/ID, as given */
+    const char *url, *token, *ca_file, *name; /* name: COLLECTION/ID, as given */
     uint64_t timeout_ms;            /* until the document is open */
     struct ordo_client_loop *loop;
     struct ordo_client *client;
@@ -27,9 +27,11 @@ void session_init(struct session *session);
 /* The first rows of a command's options. */
 #define SESSION_OPTIONS(session)                                                                                       \
     {"--url", "URL", "of a gateway (ws://127.0.0.1:8080/v1/ws)", ORDO_OPTION_TEXT, &(session).url},                    \
-        {"--token", "TOKEN", "to show at the door ($ORDO_TOKEN)", ORDO_OPTION_TEXT, &(session).token},                               \
+        {"--token", "TOKEN", "to show at the door ($ORDO_TOKEN)", ORDO_OPTION_TEXT, &(session).token},                 \
+        {"--ca", "FILE", "authorities, in PEM, that may sign a wss:// gateway; instead of the system's", ORDO_OPTION_TEXT, \
+         &(session).ca_file},                                                                                          \
         {"--timeout", "MS", "to wait for the document to open (10000)", ORDO_OPTION_COUNT, &(session).timeout_ms, 1, 86400000}
-enum { SESSION_OPTION_COUNT = 3 };
+enum { SESSION_OPTION_COUNT = 4 };
 
 /* `create_type`: created with it if it does not exist; NULL: it must exist. `light`: the content of now is not wanted.
  * EXIT_SUCCESS: the document is open. Else the exit status: a message was printed, the session is closed. */

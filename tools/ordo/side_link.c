@@ -5,35 +5,53 @@
 
 #include "common/assert.h"
 #include "common/clock.h"
+#include "common/link/socket.h"
 #include "common/memory.h"
 #include "common/random.h"
 
+enum { RECONNECT_MS_MAX = 250 };
+
 #define REPLY_ARENA_SIZE_MAX (1024u * 1024)
 
+#define REPLY_SIZE_MAX (INT64_C(4) * 1024 * 1024)
+
+const char *side_link_keys;
+
 struct side_link {
+    struct ordo_link_security security;
     void *context, *socket;
     uint64_t session; /* a new one per request, so that an answer says what it answers */
     struct ordo_arena arena;
     struct ordo_buffer message;
 };
 
-struct side_link *side_link_open(const char *endpoint) {
+static ordo_err connect_to(struct side_link *link, const char *endpoint, struct ordo_problem *problem) {
+    const char *folder = side_link_keys != NULL ? side_link_keys : getenv("ORDO_KEYS");
+    /* What is asked for is no secret, and what is answered is no document: without keys it asks wherever it is sent to. */
+    link->security.may_be_plain = true;
+    ordo_err err = ORDO_OK;
+    if (folder != NULL && folder[0] != '\0')
+        err = ordo_link_keyring_open(folder, ORDO_LINK_ROLE_OPERATOR, problem, &link->security.keys);
+    const struct ordo_dealer_options options = {.security = &link->security, .message_size_max = REPLY_SIZE_MAX,
+                                                .reconnect_ms_max = RECONNECT_MS_MAX, .waits = true};
+    return err ? err : ordo_dealer_open(link->context, endpoint, &options, problem, &link->socket);
+}
+
+struct side_link *side_link_open(const char *endpoint, struct ordo_problem *problem) {
     struct side_link *link = ordo_alloc(sizeof *link);
-    int zero = 0;
     link->context = zmq_ctx_new();
-    link->socket = zmq_socket(link->context, ZMQ_DEALER);
-    ORDO_ASSERT(link->socket != NULL);
-    zmq_setsockopt(link->socket, ZMQ_LINGER, &zero, sizeof zero);
+    ORDO_ASSERT(link->context != NULL);
     ordo_arena_init(&link->arena, REPLY_ARENA_SIZE_MAX);
-    if (zmq_connect(link->socket, endpoint) == 0) return link;
+    if (connect_to(link, endpoint, problem) == ORDO_OK) return link;
     side_link_close(link);
     return NULL;
 }
 
 void side_link_close(struct side_link *link) {
     if (link == NULL) return;
-    zmq_close(link->socket);
+    if (link->socket != NULL) zmq_close(link->socket);
     zmq_ctx_term(link->context);
+    ordo_link_keyring_close(link->security.keys);
     ordo_arena_finish(&link->arena);
     ordo_buffer_finish(&link->message);
     free(link);

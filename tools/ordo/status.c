@@ -113,8 +113,11 @@ static void ask_shards(struct status *status) {
     struct side_link **links = ordo_alloc((status->shard_count + 1) * sizeof(struct side_link *));
     for (size_t i = 0; i < status->shard_count; i++) {
         const struct ordo_cluster_live *live = ordo_cluster_live(status->cluster, &status->shards[i].id);
-        if (status->shards[i].state == STATUS_SILENT) links[i] = side_link_open(live->side_endpoint);
+        struct ordo_problem problem;
+        if (status->shards[i].state != STATUS_SILENT) continue;
+        links[i] = side_link_open(live->side_endpoint, &problem);
         if (links[i] != NULL) side_link_send_status(links[i]);
+        else trouble(status, 0, "%s cannot be asked: %s", status->shards[i].name, problem.text);
     }
     uint64_t end_ms = ordo_clock_monotonic_ms() + ANSWER_TIMEOUT_MS;
     for (size_t i = 0; i < status->shard_count; i++) {
@@ -247,6 +250,7 @@ int ordo_status_run(int argc, char **argv) {
          "on this machine, asked for what it knew last while the directory is away\n(ws://127.0.0.1:8080/v1/ws)",
          ORDO_OPTION_TEXT, &gateway},
         CLUSTER_OPTIONS(words),
+        SIDE_LINK_OPTION,
     };
     struct ordo_words parsed = {0};
     int status;

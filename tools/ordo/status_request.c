@@ -36,6 +36,10 @@ bool status_request_begin_at(struct status_request *request, const char *url) {
     curl_easy_setopt(request->handle, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
     curl_easy_setopt(request->handle, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(request->handle, CURLOPT_NOPROXY, "*"); /* it is one of our own machines */
+    /* A gateway goes by the name that its clients know, and is asked by the address that the directory has. Figures are no
+     * secret, and nothing is told to whoever answers. */
+    curl_easy_setopt(request->handle, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(request->handle, CURLOPT_SSL_VERIFYHOST, 0L);
     curl_easy_setopt(request->handle, CURLOPT_WRITEFUNCTION, take_bytes);
     curl_easy_setopt(request->handle, CURLOPT_WRITEDATA, request);
     return true;

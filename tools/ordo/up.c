@@ -35,6 +35,9 @@ struct up {
     const char *token_issuer, *token_audience, *token_cookie;
     bool listens_anywhere;          /* the gateways may listen beyond loopback, without keys */
     bool is_balance_off;
+    const char *keys_folder;        /* NULL: none; all is on this machine */
+    const char *tls_cert, *tls_key; /* files; NULL: no TLS */
+    const char *proxies;            /* that the gateways trust; NULL: none */
     const char *webhook, *webhook_secret, *webhook_collection; /* NULL: not given */
     const char *site_folder;        /* NULL: the gateways serve no files */
     char directory[PATH_MAX];       /* URL */
@@ -105,6 +108,7 @@ static void start_shard(struct up *up, struct role *role, uint64_t now_ms) {
                             "--log-age-ms", up->log_age_ms, "--history", up->history};
     size_t count = 16;
     if (up->is_balance_off) argv[count++] = "--no-balance";
+    count = add_option(argv, count, "--keys", up->keys_folder);
     count = add_option(argv, count, "--webhook", up->webhook);
     count = add_option(argv, count, "--webhook-secret-file", up->webhook_secret);
     count = add_option(argv, count, "--webhook-collection", up->webhook_collection);
@@ -156,13 +160,18 @@ static size_t add_door(const struct up *up, const char **argv, size_t count) {
 static void start_gateway(struct up *up, struct role *role, uint64_t now_ms) {
     char address[ENDPOINT_SIZE + 8];
     choose_address(up, role, address);
-    enum { ARGS_MAX = 34 + 4 * 2 * ORDO_OPTION_TEXTS_MAX };
+    enum { ARGS_MAX = 48 + 4 * 2 * ORDO_OPTION_TEXTS_MAX };
     const char *argv[ARGS_MAX] = {NULL, "--listen", address, "--directory", up->directory, "--name", role->name,
                             "--log-level", up->log_level};
     size_t count = add_door(up, argv, 9);
-    if (up->site_folder != NULL) {
-        argv[count++] = "--static";
-        argv[count++] = up->site_folder;
+    const struct {
+        const char *name, *value;
+    } given[] = {{"--static", up->site_folder}, {"--tls-cert", up->tls_cert}, {"--tls-key", up->tls_key},
+                 {"--trusted-proxy", up->proxies}, {"--keys", up->keys_folder}};
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        if (given[i].value == NULL) continue;
+        argv[count++] = given[i].name;
+        argv[count++] = given[i].value;
     }
     char metrics[ENDPOINT_SIZE + 8];
     count = add_metrics(up, role, argv, count, metrics);
@@ -180,7 +189,8 @@ static void announce(struct up *up) {
     if (up->is_announced) return;
     up->is_announced = true;
     for (size_t i = 0; i < up->role_count; i++) {
-        if (up->roles[i].kind == ROLE_GATEWAY && up->site_folder != NULL) printf("page http://%s/\n", up->roles[i].address);
+        if (up->roles[i].kind == ROLE_GATEWAY && up->site_folder != NULL)
+            printf("page http%s://%s/\n", up->tls_cert != NULL ? "s" : "", up->roles[i].address);
     }
     fputs("ready", stdout);
     for (size_t i = 0; i < up->role_count; i++) {
@@ -317,6 +327,7 @@ static const char *find_fault(struct up *up, const char *listen, const char *lis
     if (listen_metrics != NULL && !parse_listen(listen_metrics, up->metrics_host, &up->metrics_port))
         return "--listen-metrics wants HOST:PORT";
     if (ordo_log_level_of(up->log_level) < 0) return "--log-level wants error, warn, info or debug";
+    if ((up->tls_cert == NULL) != (up->tls_key == NULL)) return "--tls-cert and --tls-key go together";
     if (strlen(up->data_dir) + 32 >= PATH_MAX) return "--data is too long";
     return NULL;
 }
@@ -338,6 +349,13 @@ static bool parse(struct up *up, int argc, char **argv, int *status) {
          &listen_metrics},
         {"--static", "DIR", "serve the files of DIR, too: DIR/index.html is the page http://HOST:PORT/", ORDO_OPTION_TEXT,
          &up->site_folder},
+        {"--tls-cert", "FILE", "serve clients over TLS (wss://): the certificate with its chain, in PEM", ORDO_OPTION_TEXT,
+         &up->tls_cert},
+        {"--tls-key", "FILE", "... and its key; both are read again when they have changed", ORDO_OPTION_TEXT, &up->tls_key},
+        {"--trusted-proxy", "CIDR", "proxies in front, behind commas: believed when they say who the client is", ORDO_OPTION_TEXT,
+         &up->proxies},
+        {"--keys", "DIR", "of `ordo keys make`: other users of this machine cannot talk to the shards", ORDO_OPTION_TEXT,
+         &up->keys_folder},
         {"--shards", "N", "processes that keep documents (1)", ORDO_OPTION_COUNT, &up->shard_count, 1, KIND_COUNT_MAX},
         {"--gateways", "N", "processes that clients connect to (1), each on a port of its own from --listen on",
          ORDO_OPTION_COUNT, &up->gateway_count, 1, KIND_COUNT_MAX},

@@ -10,6 +10,7 @@
 #include "tools/ordo/command.h"
 #include "tools/ordo/held_store.h"
 #include "tools/ordo/paced_view.h"
+#include "tools/ordo/side_link.h"
 #include "tools/ordo/stores.h"
 
 enum { NICENESS = 10, TOLD_MS = 2000 };
@@ -108,6 +109,7 @@ int ordo_verify_run(int argc, char **argv) {
     uint64_t rate_mib = 32;
     const struct ordo_option options[] = {
         {"--rate-mib", "N", "of a running shard, read at most N MiB per second (32)", ORDO_OPTION_COUNT, &rate_mib, 1, 1 << 20},
+        SIDE_LINK_OPTION,
     };
     struct ordo_words words = {.items = &folder, .capacity = 1};
     int status;

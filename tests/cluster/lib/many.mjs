@@ -57,11 +57,12 @@ export class Etcd {
 }
 
 export class Many extends Base {
-  /** `shardArgs`, `gatewayArgs`: for all, or a function of the number. */
-  constructor({ shards = 4, gateways = 3, etcd = false, volume = false, shardArgs = [], gatewayArgs = [], inMemory = false } = {}) {
+  /** `shardArgs`, `gatewayArgs`: for all, or a function of the number. `env`: of `ordo`. */
+  constructor({ shards = 4, gateways = 3, etcd = false, volume = false, shardArgs = [], gatewayArgs = [], env = {},
+                inMemory = false } = {}) {
     super();
     const ofEach = (args) => typeof args === "function" ? args : () => args;
-    Object.assign(this, { usesEtcd: etcd, volume, shardArgs: ofEach(shardArgs), gatewayArgs: ofEach(gatewayArgs), inMemory });
+    Object.assign(this, { usesEtcd: etcd, volume, shardArgs: ofEach(shardArgs), gatewayArgs: ofEach(gatewayArgs), env, inMemory });
     this.shards = [];
     this.gateways = [];
     this.first = { shards, gateways };
@@ -117,7 +118,7 @@ export class Many extends Base {
   get url() { return this.gateways[0].url; }
   get urls() { return this.gateways.map((gateway) => gateway.url).join(","); }
 
-  ordo(...args) { return run("ordo", [...args, "--directory", this.directory]); }
+  ordo(...args) { return run("ordo", [...args, "--directory", this.directory], { env: this.env }); }
 
   async status() {
     const { code, stdout, stderr } = await this.ordo("status", "--json");

@@ -12,7 +12,7 @@ const killAll = () => running.forEach((child) => child.kill("SIGKILL"));
 process.on("exit", killAll);
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
 
-const HELPERS = ["clock_shim.so", "typist", "libordo_forgetful.so", "ordo-forget"];
+const HELPERS = ["clock_shim.so", "typist", "stranger", "libordo_forgetful.so", "ordo-forget"];
 
 /** Path of one of our programs or helpers; fails with a sentence where it is missing: no test passes without it. */
 export function programPath(name) {
