@@ -103,6 +103,8 @@ export class Document extends Emitter<DocumentEvents> {
   /** Place in the document's order up to which this client knows it. */
   get seq(): number { return this.#doc?.seq ?? 0; }
   get clientId(): string { return this.#doc?.clientId ?? ""; }
+  /** Which life of the document this is: it gets another one when it is created anew, forgotten, or restored from a backup. */
+  get lineage(): number { return this.#doc?.lineage ?? 0; }
 
   // --- edits -----------------------------------------------------------------------------------------------------
 
@@ -166,6 +168,21 @@ export class Document extends Emitter<DocumentEvents> {
     if (fault !== undefined) throw faultError(fault);
     this.#replaceShown(shown, "");
     this.#host.edited();
+  }
+
+  /** Erases the document with all of its history, for everybody and for good; needs the access `admin` and a connection. Resolves
+   * when the server has done so: from then on it is deleted, and may be created again. Rejects with an OrdoError: 403 without
+   * that access, 409 if somebody made it anew meanwhile. After 503 it is unknown whether it was done: to try again is right, and
+   * with the same `lineage` it never erases what came later. */
+  forget(lineage = this.lineage): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const { connection, doc } = this.#attached();
+      const isAsked = connection.forget(doc, lineage, (answer) => {
+        if ("code" in answer) reject(new OrdoError(answer.code, answer.message));
+        else resolve();
+      });
+      if (!isAsked) reject(new OrdoError(503, "the document is not open on a connection now"));
+    });
   }
 
   /** Creates a deleted document anew. */

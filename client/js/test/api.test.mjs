@@ -289,3 +289,24 @@ real("deleted for everybody, and created again", async ({ join }) => {
   await until(a, "change", () => a.text === "new");
   await until(b, "change", () => b.text === "new");
 });
+
+real("forgotten for everybody, with its history; what was asked of an earlier life erases nothing", async ({ join }) => {
+  const client = join(), [a, b] = [await open(client), await open(join())];
+  a.insert(0, "secret");
+  await a.saved();
+  await sameText(a, b);
+  const { lineage, seq } = a;
+  await a.forget();
+  await until(b, "deleted", () => b.isDeleted);
+  await until(a, "deleted", () => a.isDeleted);
+  assert.deepEqual([a.text, b.text], ["", ""]);
+  await assert.rejects(b.history(1), (error) => error instanceof OrdoError && error.code === 410);
+  await a.forget(lineage); // whose answer was lost, asks again
+  b.createAgain("new");
+  await until(a, "change", () => a.text === "new");
+  assert.equal(a.seq, seq + 1);
+  await assert.rejects(a.forget(lineage), (error) => error instanceof OrdoError && error.code === 409);
+  await sameText(a, b);
+  client.goOffline();
+  await assert.rejects(a.forget(), (error) => error instanceof OrdoError && error.code === 503);
+});

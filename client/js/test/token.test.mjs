@@ -51,6 +51,11 @@ test("a client comes in with its token, renews it in time, and follows its right
       await until(theirs, "change", () => theirs.text === "hello!");
       await new Promise((done) => setTimeout(done, 2000)); // beyond the end of the first two
       assert.deepEqual(users, ["alice"], "it was one connection all the time");
+      await assert.rejects(doc.forget(), (error) => error.code === 403); // it may write
+      const owner = dial(url, tokenFor("owner", 600, "admin")).open("c", "d");
+      await owner.ready;
+      await owner.forget();
+      await until(doc, "deleted", () => doc.isDeleted);
       const foreign = client.open("other", "d");
       await assert.rejects(foreign.ready, (error) => error.code === 403);
     }, { args: ["--token-secret", join(folder, "secret")] });

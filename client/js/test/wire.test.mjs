@@ -31,6 +31,7 @@ test("what a client says is what the file says", () => {
     [{ kind: "history", doc: 1, request: 9, what: { atSeq: 0 } }, { doc: 1, request: 9, history: { at_seq: 0 } }],
     [{ kind: "history", doc: 1, request: 9, what: { atTimeMs: 0 } }, { doc: 1, request: 9, history: { at_time_ms: 0 } }],
     [{ kind: "authenticate", token: "é" }, { authenticate: { token: "é" } }],
+    [{ kind: "forget", request: 9, doc: 1, lineage: LARGE }, { request: 9, doc: 1, forget: { lineage: LARGE } }],
     [{ kind: "ping", nonce: 12345678901 }, { ping: { nonce: 12345678901 } }],
   ];
   for (const [ours, theirs] of cases) {
@@ -54,6 +55,7 @@ const MESSAGES = [
   { go_away: { reason: "r", reconnect_after_ms: 50 } },
   { request: 4, error: { code: 404, message: "none" } },
   { pong: { nonce: 1 } },
+  { request: 5, doc: 1, forgotten: { head: LARGE } },
 ];
 
 test("what a server says is read as the file says", () => {
@@ -77,6 +79,7 @@ test("what a server says is read as the file says", () => {
     { kind: "goAway", reason: "r", reconnectAfterMs: 50 },
     { kind: "error", code: 404, message: "none" },
     { kind: "pong" },
+    { kind: "forgotten", head: LARGE },
   ]);
 });
 

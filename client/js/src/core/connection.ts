@@ -15,7 +15,7 @@ import type { ClientId } from "../wire/ids.js";
 import { type ServerMessage, decodeServerFrame } from "../wire/server.js";
 import { Doc } from "./doc.js";
 import { Outgoing } from "./outgoing.js";
-import { type HistoryAnswer, Questions } from "./questions.js";
+import { type ForgetAnswer, type HistoryAnswer, Questions } from "./questions.js";
 import type { DocListener, DocOptions } from "./types.js";
 
 const PROTOCOL = 1;
@@ -129,15 +129,30 @@ export class Connection {
 
   /** The listener gets the parts, or why not. False: the document is not open now. */
   readHistory(doc: Doc, what: HistoryRequest, listener: (answer: HistoryAnswer) => void): boolean {
-    const handle = this.#entries.get(doc)?.handle ?? 0;
-    if (this.#state !== "ready" || handle === 0) return false;
+    const handle = this.#handleOf(doc);
+    if (handle === 0) return false;
     const request = ++this.#nextRequest;
-    this.#questions.add(request, doc, listener);
+    this.#questions.add(request, { kind: "history", doc, listener });
     const asked = "toSeq" in what && what.toSeq === 0 ? { ...what, toSeq: HISTORY_LAST_SEQ } : what;
     this.#send({ kind: "history", request, doc: handle, what: asked });
     this.#wake();
     return true;
   }
+
+  /** Has the document erased, with its history, for everybody, if it is still of this lineage. The listener gets the answer, or
+   * why there is none: after 503 it is unknown whether it was done. False: the document is not open now. */
+  forget(doc: Doc, lineage: number, listener: (answer: ForgetAnswer) => void): boolean {
+    const handle = this.#handleOf(doc);
+    if (handle === 0) return false;
+    const request = ++this.#nextRequest;
+    this.#questions.add(request, { kind: "forget", doc, listener });
+    this.#send({ kind: "forget", request, doc: handle, lineage });
+    this.#wake();
+    return true;
+  }
+
+  /** 0: it is not open now. */
+  #handleOf(doc: Doc): number { return this.#state === "ready" ? this.#entries.get(doc)?.handle ?? 0 : 0; }
 
   // --- the way down and up again ---------------------------------------------------------------------------------
 
@@ -295,7 +310,8 @@ export class Connection {
       case "presence": doc?.presence(body.presence); return;
       case "status": doc?.documentStatus(body.isAvailable); return;
       case "opened": yield* this.#opened(request, handle, body.opened); return;
-      case "history": this.#questions.answer(request, body.part); return;
+      case "history": this.#questions.history(request, body.part); return;
+      case "forgotten": this.#questions.forgotten(request, body.head); return;
       case "error": this.#error(request, entry, body.code, body.message); return;
       case "goAway":
         this.#goAwayMs = body.reconnectAfterMs;
@@ -346,7 +362,7 @@ export class Connection {
       asked.handle = 0;
       asked.doc.openRefused(code, message, this.#nowMs);
       this.#touch(asked.doc);
-    } else if (!this.#questions.answer(request, { code, message })) {
+    } else if (!this.#questions.refuse(request, { code, message })) {
       this.listener.error?.(code, message);
     }
   }

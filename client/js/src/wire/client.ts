@@ -36,6 +36,7 @@ export type ClientMessage =
       readonly ranges: readonly Range[]; readonly clear: boolean }
   | { readonly kind: "history"; readonly request: number; readonly doc: number; readonly what: HistoryRequest }
   | { readonly kind: "authenticate"; readonly token: string }
+  | { readonly kind: "forget"; readonly request: number; readonly doc: number; readonly lineage: number }
   | { readonly kind: "ping"; readonly nonce: number };
 
 const PROTOCOL = 1;
@@ -112,6 +113,7 @@ function writeBody(to: Writer, message: ClientMessage): void {
         history.number(2, what.toSeq);
       });
     case "authenticate": return to.message(9, (authenticate) => authenticate.text(1, message.token));
+    case "forget": return to.message(20, (forget) => forget.number(1, message.lineage));
     case "ping": return to.message(10, (ping) => ping.number(1, message.nonce));
   }
 }

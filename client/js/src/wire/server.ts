@@ -99,12 +99,14 @@ export type ServerBody =
   | { readonly kind: "goAway"; readonly reason: string; readonly reconnectAfterMs: number }
   | { readonly kind: "error"; readonly code: number; readonly message: string }
   | { readonly kind: "pong" }
+  | { readonly kind: "forgotten"; readonly head: number }
   | { readonly kind: "none" }; // a message that came later than this client
 
 export interface ServerMessage { readonly request: number; readonly doc: number; readonly body: ServerBody }
 
-/** The last message body that this client knows: a Pong. */
-const BODY_MAX = 13;
+const FORGOTTEN = 20;
+/** Message bodies that this client knows; a Pong is the last in a row. */
+const isKnownBody = (field: number): boolean => field <= 13 || field === FORGOTTEN;
 
 /** Fields from this number on carry what other document types bring. */
 const FIELD_TYPES_MIN = 20;
@@ -326,6 +328,10 @@ function readBody(field: number, from: Reader): ServerBody {
       return { kind: "error", code, message };
     }
     case 13: return { kind: "pong" };
+    case FORGOTTEN: {
+      const [head = 0] = readNumbers(from, 1);
+      return { kind: "forgotten", head };
+    }
     default: return { kind: "none" };
   }
 }
@@ -336,7 +342,7 @@ function readMessage(from: Reader): ServerMessage {
   while (from.next()) {
     if (from.field === 1) request = from.number32();
     else if (from.field === 2) doc = from.number32();
-    else if (from.field <= BODY_MAX) body = readBody(from.field, from.message());
+    else if (isKnownBody(from.field)) body = readBody(from.field, from.message());
     else from.skip();
   }
   return { request, doc, body };
