@@ -66,7 +66,9 @@ void ordo_given_taken(struct ordo_shard *shard, const struct ordo_target *target
     bool is_his = is_untaken(here) && ordo_store_id_equal(&here->row.other, &target->store);
     if (!is_his || epoch < here->row.epoch || !is_durable(shard, here)) return;
     here->is_taken = true;
-    ordo_shard_note(shard, ORDO_NOTE_INFO, "event=slot_taken slot=%u epoch=%" PRIu64, slot, here->row.epoch);
+    uint64_t unserved_ms = here->unserved_ms != 0 ? shard->now_ms - here->unserved_ms : 0;
+    ordo_shard_note(shard, ORDO_NOTE_INFO, "event=slot_taken slot=%u epoch=%" PRIu64 " unserved_ms=%" PRIu64, slot,
+                    here->row.epoch, unserved_ms);
     if (here->has_order) ordo_move_end(shard, slot, true, "");
     here->has_order = false;
     clear_if_known(shard, slot);

@@ -2,6 +2,8 @@
 #include "move_world.h"
 
 #include "common/hash.h"
+#include "shard/core/run.h"
+#include "shard/core/slot_count.h"
 
 static uint16_t slot_a(void) { return ordo_slot_of(ordo_slice_of("docs"), ordo_slice_of("a")); }
 
@@ -373,6 +375,130 @@ static void what_was_loaded_ahead_goes_with_a_dropped_move(void **state) {
     assert_text(s->worlds[1], 0, 9, "a", "hello!");
 }
 
+/* Delivers until the source waits for the target to be prepared, and the target does what that takes. */
+static void until_preparing(struct shards *s) {
+    for (int i = 0; i < 1000; i++) {
+        bool is_preparing = strcmp(ordo_shard_move_status(s->worlds[0]->shard).phase, "preparing") == 0;
+        if (is_preparing && ordo_shard_stats(s->worlds[1]->shard).loads > 0) return;
+        if (!shards_deliver(s, ARRIVES)) shards_pass(s, 10);
+    }
+    fail_msg("it is never prepared");
+}
+
+/* It went to the target, was counted once on either side, and is in what was loaded ahead. */
+static void expect_head_without_another_load(struct shards *s, uint64_t head) {
+    shards_settle(s, 300);
+    expect_end(s, 1, true);
+    assert_int_equal(ordo_shard_stats(s->worlds[1]->shard).loads, 1);
+    Ordo__Cluster__V1__Attached *attached = open_doc(s->worlds[1], 0, 1, "a", "client-a");
+    assert_int_equal(attached->head, head);
+    assert_int_equal(attached->last_client_seq, head - 1);
+    assert_int_equal(attached->last_client_server_seq, head);
+    assert_int_equal(ordo_shard_stats(s->worlds[1]->shard).loads, 1);
+    open_doc(s->worlds[1], 0, 2, "a", "client-b");
+    say_insert(s->worlds[1], 0, 2, 1, 6, 0, "o"); /* rebased over what came */
+    world_turn(s->worlds[1]);
+    assert_int_equal(next_commit(s->worlds[1], 0)->seq, head + 1);
+}
+
+static void what_is_committed_while_the_target_counts_and_loads_goes_along(void **state) {
+    struct shards *s = *state;
+    struct world *w = s->worlds[0];
+    type_hello(w);
+    s->worlds[1]->hold_jobs = true;
+    shards_order(s, 0, slot_a(), 1);
+    until_preparing(s);
+    for (uint64_t seq = 6; seq < 9; seq++) {
+        say_insert(w, 0, 1, seq, seq, seq - 1, "!");
+        world_turn(w);
+        assert_int_equal(next_commit(w, 0)->seq, seq + 1);
+        while (shards_deliver(s, ARRIVES)) continue;
+    }
+    assert_string_equal(ordo_shard_move_status(w->shard).phase, "preparing");
+    s->worlds[1]->hold_jobs = false;
+    expect_head_without_another_load(s, 9);
+    assert_text(s->worlds[1], 0, 9, "a", "ohello!!!");
+}
+
+static void run_oldest_job(struct world *w) {
+    struct ordo_job *job = w->jobs[0];
+    memmove(w->jobs, w->jobs + 1, --w->job_count * sizeof *w->jobs);
+    struct ordo_view *view = w->store->ops->view_open(w->store);
+    ordo_job_run(job, view);
+    w->store->ops->view_close(view);
+    struct ordo_shard_event event = world_event(w, ORDO_SHARD_JOB_DONE);
+    event.job_done.job = job;
+    world_step(w, event);
+}
+
+/* Its count may begin before the commit, and have it in its view. */
+static void what_is_committed_while_the_source_counts_is_counted_once(void **state) {
+    struct shards *s = *state;
+    struct world *w = s->worlds[0];
+    type_hello(w);
+    w->hold_jobs = true;
+    shards_order(s, 0, slot_a(), 1);
+    for (int i = 0; w->job_count == 0; i++) {
+        assert_true(i < 1000);
+        if (!shards_deliver(s, ARRIVES)) shards_pass(s, 10);
+    }
+    run_oldest_job(w); /* that reads; now it counts */
+    until_preparing(s);
+    assert_int_equal(w->job_count, 1);
+    for (uint64_t seq = 6; seq < 8; seq++) {
+        say_insert(w, 0, 1, seq, seq, seq - 1, "!");
+        world_turn(w);
+        assert_int_equal(next_commit(w, 0)->seq, seq + 1);
+    }
+    for (int i = 0; i < 10; i++) {
+        while (shards_deliver(s, ARRIVES)) continue;
+        shards_pass(s, 10);
+    }
+    assert_string_equal(ordo_shard_move_status(w->shard).phase, "preparing"); /* ready but for that count */
+    w->hold_jobs = false;
+    expect_head_without_another_load(s, 8);
+}
+
+static void what_is_committed_once_the_target_is_prepared_goes_along(void **state) {
+    struct shards *s = *state;
+    struct world *w = s->worlds[0];
+    type_hello(w);
+    shards_order(s, 0, slot_a(), 1);
+    until_preparing(s);
+    for (int i = 0; ordo_shard_stats(s->worlds[1]->shard).jobs_running > 0; i++) {
+        assert_true(i < 100);
+        world_turn(s->worlds[1]); /* its answer is on its way now */
+    }
+    say_insert(w, 0, 1, 6, 6, 5, "!");
+    world_turn(w);
+    assert_int_equal(next_commit(w, 0)->seq, 7);
+    expect_head_without_another_load(s, 7);
+    assert_text(s->worlds[1], 0, 9, "a", "ohello!");
+}
+
+static void a_count_that_is_kept_up_equals_one_that_is_made_anew(void **state) {
+    (void)state;
+    struct ordo_buffer doc_key = {0}, key = {0}, value = {0};
+    struct ordo_slot_count kept = {0}, anew = {0};
+    ordo_key_doc(&doc_key, ordo_slice_of("docs"), ordo_slice_of("a"));
+    ordo_slot_count_document(&kept, ordo_slice_of("another"), 3);
+    for (uint64_t seq = 1; seq < 20; seq += 5) {
+        ordo_key_ops(&key, ordo_buffer_slice(&doc_key), seq);
+        ordo_run_encode(&value, ordo_buffer_slice(&key), seq, 5, 0, ordo_slice(NULL, 0));
+        assert_int_equal(ordo_slot_count_run(&kept, ordo_buffer_slice(&key), ordo_buffer_slice(&value)), ORDO_OK);
+        anew = (struct ordo_slot_count){0};
+        ordo_slot_count_document(&anew, ordo_slice_of("another"), 3);
+        ordo_slot_count_document(&anew, ordo_buffer_slice(&doc_key), seq + 4);
+        assert_true(ordo_slot_count_equal(&kept, &anew));
+    }
+    value.data[value.size / 2] ^= 1;
+    assert_int_equal(ordo_slot_count_run(&kept, ordo_buffer_slice(&key), ordo_buffer_slice(&value)), ORDO_ERR_CORRUPT);
+    assert_true(ordo_slot_count_equal(&kept, &anew));
+    ordo_buffer_finish(&doc_key);
+    ordo_buffer_finish(&key);
+    ordo_buffer_finish(&value);
+}
+
 /* The source has crashed before it gave the slot away, and knows nothing of the move any more. */
 static void what_is_nobodys_is_asked_for(void **state) {
     struct shards *s = *state;
@@ -646,6 +772,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_full_target_takes_no_slot, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_open_is_loaded_before_it_is_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_loaded_ahead_goes_with_a_dropped_move, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_committed_while_the_target_counts_and_loads_goes_along, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_committed_while_the_source_counts_is_counted_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_committed_once_the_target_is_prepared_goes_along, setup, teardown),
+        cmocka_unit_test(a_count_that_is_kept_up_equals_one_that_is_made_anew),
         cmocka_unit_test_setup_teardown(what_is_nobodys_is_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(what_may_be_lost_stays_where_that_is_known, setup, teardown),
         cmocka_unit_test_setup_teardown(a_slot_that_cannot_be_read_stays, setup, teardown),
