@@ -22,7 +22,9 @@ struct ordo_follower {
     ev_timer rest;                     /* while slots move there are news hundreds of times a second: not each is read */
     const struct ordo_directory_view *view; /* the one that `cluster` is of; held */
     void (*changed)(void *user);
+    void (*refused)(void *user, const char *sentence);
     void *user;
+    struct ordo_problem refusal;       /* "": none */
     struct ordo_directory *directory;
     struct ordo_cluster *cluster;      /* the newest that was understood, with a table; NULL before the first */
     bool is_away, is_odd;              /* logged */
@@ -43,6 +45,15 @@ static bool is_ours(struct ordo_follower *follower, const struct ordo_cluster *c
         log_error("event=directory_of_another_cluster action=\"going on with what was known; restart to follow it\"");
     follower->is_odd = is_other;
     return cluster->has_table && !is_other;
+}
+
+/* It would not understand what is written at that level. */
+static void check_format(struct ordo_follower *follower, const struct ordo_cluster *cluster) {
+    uint32_t level = cluster->table.format_level;
+    if (!cluster->has_table || ordo_format_is_known(level)) return;
+    ordo_problem_set(&follower->refusal, "The cluster's format level is %u, and this program reads %u to %u: use the version "
+                                         "that the others are of.",
+                     level, (unsigned)ORDO_FORMAT_MIN, (unsigned)ordo_format_max());
 }
 
 static void take(struct ordo_follower *follower, const struct ordo_directory_view *view, struct ordo_cluster *cluster) {
@@ -66,12 +77,14 @@ static void read_news(struct ordo_follower *follower) {
     follower->away_since_ms = view->away_since_ms;
     if (ordo_cluster_decode(view, &cluster, &problem) != ORDO_OK) {
         log_error("event=table_not_understood reason=\"%s\"", problem.text);
-    } else if (is_ours(follower, cluster)) {
-        take(follower, view, cluster);
     } else {
-        ordo_cluster_destroy(cluster);
+        check_format(follower, cluster);
+        if (is_ours(follower, cluster) && follower->refusal.text[0] == '\0') take(follower, view, cluster);
+        else ordo_cluster_destroy(cluster);
     }
     ordo_directory_view_release(view);
+    if (follower->refusal.text[0] != '\0' && follower->refused != NULL)
+        follower->refused(follower->user, follower->refusal.text);
 }
 
 static void on_news(struct ev_loop *loop, ev_io *watcher, int events) {
@@ -146,6 +159,15 @@ static void *keep_entry(void *context) {
 
 /* ---- start and stop */
 
+static void destroy(struct ordo_follower *follower) {
+    ev_io_stop(follower->loop, &follower->news);
+    ev_timer_stop(follower->loop, &follower->rest);
+    ordo_directory_close(follower->directory);
+    ordo_directory_view_release(follower->view);
+    ordo_cluster_destroy(follower->cluster);
+    free(follower);
+}
+
 ordo_err ordo_follower_start(const struct ordo_follower_config *config, struct ordo_problem *problem,
                              struct ordo_follower **follower_out) {
     struct ordo_follower *follower = ordo_alloc(sizeof *follower);
@@ -158,6 +180,8 @@ ordo_err ordo_follower_start(const struct ordo_follower_config *config, struct o
     follower->loop = config->loop;
     snprintf(follower->entry.name, sizeof follower->entry.name, "%s", config->name);
     snprintf(follower->entry.url, sizeof follower->entry.url, "%s", config->url);
+    follower->entry.reads_format_min = ORDO_FORMAT_MIN;
+    follower->entry.reads_format_max = ordo_format_max();
     ordo_random_bytes(follower->entry.process.bytes, sizeof follower->entry.process.bytes);
     ev_io_init(&follower->news, on_news, ordo_directory_event_fd(follower->directory), EV_READ);
     ev_init(&follower->rest, on_rested);
@@ -165,7 +189,13 @@ ordo_err ordo_follower_start(const struct ordo_follower_config *config, struct o
     follower->news.data = follower->rest.data = follower;
     ev_io_start(follower->loop, &follower->news);
     read_news(follower);
+    if (follower->refusal.text[0] != '\0') {
+        *problem = follower->refusal;
+        destroy(follower);
+        return ORDO_ERR_VERSION;
+    }
     follower->changed = config->changed; /* from now on: the caller has no follower yet */
+    follower->refused = config->refused;
     follower->user = config->user;
     int error = pthread_create(&follower->thread, NULL, keep_entry, follower);
     ORDO_ASSERT(error == 0);
@@ -177,10 +207,5 @@ void ordo_follower_stop(struct ordo_follower *follower) {
     if (follower == NULL) return;
     atomic_store(&follower->stops, true);
     pthread_join(follower->thread, NULL);
-    ev_io_stop(follower->loop, &follower->news);
-    ev_timer_stop(follower->loop, &follower->rest);
-    ordo_directory_close(follower->directory);
-    ordo_directory_view_release(follower->view);
-    ordo_cluster_destroy(follower->cluster);
-    free(follower);
+    destroy(follower);
 }

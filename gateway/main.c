@@ -208,6 +208,14 @@ static void addresses_changed(void *user) {
     ordo_links_check(&process->links, find_store, process->follower);
 }
 
+static void refused(void *user, const char *sentence) {
+    struct process *process = user;
+    if (process->has_failed) return;
+    log_error("event=stopped reason=\"%s\"", sentence);
+    process->has_failed = true;
+    ev_break(process->loop, EVBREAK_ALL);
+}
+
 static bool follow(struct process *process) {
     char url[URL_SIZE], host[256] = "";
     const char *address = process->options.address;
@@ -218,7 +226,7 @@ static bool follow(struct process *process) {
     struct ordo_problem problem;
     const struct ordo_follower_config config = {.directory = process->options.directory, .name = process->name, .url = url,
                                                 .turn = &process->turn, .loop = process->loop,
-                                                .changed = addresses_changed, .user = process};
+                                                .changed = addresses_changed, .refused = refused, .user = process};
     if (ordo_follower_start(&config, &problem, &process->follower) == ORDO_OK) {
         process->turn.follower = process->follower;
         return true;

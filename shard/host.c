@@ -173,6 +173,7 @@ static void start_core(struct ordo_host *host) {
     memcpy(core.store_id, identity->store_id, sizeof core.store_id);
     core.slots = identity->slots;
     core.incarnation = identity->incarnation;
+    core.format = identity->format;
     core.turn = identity->turn;
     core.term = identity->term;
     core.seed = ordo_random_u64();

@@ -21,6 +21,7 @@ struct ordo_address {
 
 struct ordo_news {
     struct ordo_placement placement;
+    uint32_t format; /* level */
     struct ordo_address *addresses; /* owned */
     size_t address_count;
 };

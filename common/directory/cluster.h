@@ -15,10 +15,10 @@
 #define ORDO_DIRECTORY_CLUSTER_H
 
 #include "common/directory/content.h"
+#include "common/format.h"
 #include "common/placement.h"
 #include "common/problem.h"
 
-#define ORDO_CLUSTER_FORMAT_LEVEL 1 /* what this version writes into a new table */
 #define ORDO_CLUSTER_NAME_SIZE_MAX 63
 #define ORDO_CLUSTER_TEXT_SIZE_MAX 255 /* endpoints, places, reasons */
 
@@ -70,6 +70,7 @@ struct ordo_cluster_gateway {
     char name[ORDO_CLUSTER_NAME_SIZE_MAX + 1];
     struct ordo_process_id process;
     char url[ORDO_CLUSTER_TEXT_SIZE_MAX + 1]; /* of its clients and of its status */
+    uint32_t reads_format_min, reads_format_max;
 };
 
 struct ordo_cluster_move {

@@ -76,6 +76,11 @@ static bool take_level(const json_t *object, const char *name, uint32_t *out) {
     return true;
 }
 
+static const char *take_levels(const json_t *object, uint32_t *min_out, uint32_t *max_out) {
+    bool is_read = take_level(object, "reads_format_min", min_out) && take_level(object, "reads_format_max", max_out);
+    return is_read && *min_out <= *max_out ? NULL : "does not say which formats it reads";
+}
+
 bool ordo_cluster_text_is_valid(const char *text) {
     for (const char *c = text; *c != '\0'; c++) {
         if ((unsigned char)*c < ' ' || *c == 0x7f) return false;
@@ -236,11 +241,8 @@ static const char *take_store(const json_t *object, struct ordo_cluster_store *o
     if (!take_number(object, "incarnation", &out->incarnation)) return "has no incarnation";
     if (!take_id(object, "process", out->process.bytes)) return "has no process";
     if (!take_name(object, out->name)) return "has no valid name";
-    if (!take_level(object, "reads_format_min", &out->reads_format_min) ||
-        !take_level(object, "reads_format_max", &out->reads_format_max) ||
-        out->reads_format_min > out->reads_format_max) {
-        return "does not say which formats it reads";
-    }
+    const char *wrong = take_levels(object, &out->reads_format_min, &out->reads_format_max);
+    if (wrong != NULL) return wrong;
     if (!take_flag(object, "draining", &out->is_draining)) return "has a \"draining\" that is neither true nor false";
     if (!take_flag(object, "forgotten", &out->is_forgotten))
         return "has a \"forgotten\" that is neither true nor false";
@@ -294,13 +296,15 @@ static bool key_name(const char *key, const char *prefix, char out[ORDO_CLUSTER_
 }
 
 void ordo_cluster_gateway_encode(struct ordo_buffer *out, const struct ordo_cluster_gateway *gateway) {
-    append(out, json_pack("{s:o, s:s}", "process", id_json(gateway->process.bytes), "url", gateway->url));
+    append(out, json_pack("{s:o, s:s, s:I, s:I}", "process", id_json(gateway->process.bytes), "url", gateway->url,
+                          "reads_format_min", (json_int_t)gateway->reads_format_min, "reads_format_max",
+                          (json_int_t)gateway->reads_format_max));
 }
 
 static const char *take_gateway(const json_t *object, struct ordo_cluster_gateway *out) {
     if (!take_id(object, "process", out->process.bytes)) return "has no process";
     if (!take_text(object, "url", out->url, sizeof out->url)) return "has no URL";
-    return NULL;
+    return take_levels(object, &out->reads_format_min, &out->reads_format_max);
 }
 
 const char *ordo_cluster_gateway_decode(const struct ordo_directory_item *item, struct ordo_cluster_gateway *out) {

@@ -11,6 +11,7 @@ struct own_wish {
     char key[ORDO_CLUSTER_KEY_SIZE];
     struct ordo_process_id process; /* whose key it is */
     struct ordo_buffer value;
+    const struct ordo_cluster_gateway *gateway; /* NULL: the key is of something else */
     /* Who has the key now. */
     const char *(*decode)(const struct ordo_directory_item *item, struct ordo_process_id *process_out);
 };
@@ -52,9 +53,14 @@ static ordo_err find_own(struct ordo_attempt *attempt, const struct own_wish *wi
 static ordo_err decide_put_own(struct ordo_attempt *attempt) {
     const struct own_wish *wish = attempt->wish;
     const struct ordo_directory_item *known;
+    const struct ordo_cluster_gateway *gateway = wish->gateway;
     ordo_err err = find_own(attempt, wish, &known);
-    if (!err) ordo_directory_put_leased(attempt->changes, wish->key, ordo_buffer_slice(&wish->value));
-    return err;
+    if (!err && gateway != NULL)
+        err = ordo_attempt_check_format(attempt, gateway->reads_format_min, gateway->reads_format_max);
+    if (err) return err;
+    ordo_directory_put_leased(attempt->changes, wish->key, ordo_buffer_slice(&wish->value));
+    if (gateway != NULL) ordo_directory_check(attempt->changes, ORDO_KEY_TABLE); /* its level stays what was looked at */
+    return ORDO_OK;
 }
 
 static ordo_err decide_delete_own(struct ordo_attempt *attempt) {
@@ -77,7 +83,7 @@ ordo_err ordo_cluster_register_gateway(struct ordo_directory *directory, const s
     ordo_err err = ordo_attempt_check_name(gateway->name, problem);
     if (!err) err = ordo_attempt_check_text("URL of the gateway", gateway->url, problem);
     if (err) return err;
-    struct own_wish wish = {.process = gateway->process, .decode = gateway_process};
+    struct own_wish wish = {.process = gateway->process, .decode = gateway_process, .gateway = gateway};
     ordo_cluster_key_gateway(wish.key, gateway->name);
     ordo_cluster_gateway_encode(&wish.value, gateway);
     return put_own(directory, &wish, problem);
@@ -152,7 +158,7 @@ static ordo_err decide_order(struct ordo_attempt *attempt) {
     const struct ordo_cluster_store *target;
     char key[ORDO_CLUSTER_KEY_SIZE];
     ordo_err err = ordo_attempt_need_store(attempt, wish->target, &target);
-    if (!err) err = ordo_attempt_check_format(attempt, target);
+    if (!err) err = ordo_attempt_check_format(attempt, target->reads_format_min, target->reads_format_max);
     if (err) return err;
     if (target->is_forgotten)
         return ordo_attempt_fails(attempt, ORDO_ERR_INVALID, "That store was forgotten: nothing can go to it.");

@@ -80,6 +80,7 @@ struct ordo_read_content {
     uint64_t seq; /* in */
     struct ordo_doc_state state;
     struct ordo_buffer bytes;
+    uint64_t hash; /* of a snapshot: of its pieces */
 };
 struct ordo_read_ops {
     uint64_t from_seq, to_seq; /* in */

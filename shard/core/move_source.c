@@ -142,6 +142,7 @@ static void begin(struct ordo_shard *shard) {
     body.cluster = ordo_binary_of_slice(ordo_slice(shard->config.cluster_id, sizeof shard->config.cluster_id));
     body.source = ordo_binary_of_slice(ordo_slice(shard->config.store_id, sizeof shard->config.store_id));
     body.source_incarnation = shard->config.incarnation;
+    body.format = shard->format;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN;
     message.move_begin = &body;
     source_move(shard, ORDO_SOURCE_BEGINNING);

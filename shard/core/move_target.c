@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "common/assert.h"
+#include "common/format.h"
 #include "common/memory.h"
 #include "shard/core/key.h"
 #include "shard/core/state.h"
@@ -205,6 +206,7 @@ static const char *what_is_wrong(const struct ordo_shard *shard, const Ordo__Clu
         memcmp(begin->cluster.data, shard->config.cluster_id, ORDO_CLUSTER_ID_SIZE) != 0)
         return "this shard is of another cluster";
     if (memcmp(begin->source.data, shard->config.store_id, ORDO_STORE_ID_SIZE) == 0) return "it is this shard's own";
+    if (begin->format > ordo_format_max()) return "this shard does not read what the other one writes: it is of an older version";
     return what_forbids(shard, &shard->slots[begin->slot], begin);
 }
 
@@ -219,6 +221,7 @@ static void begin(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__
     struct ordo_slot_row row = {.state = ORDO_SLOT_IMPORTING, .epoch = begin->epoch, .move = begin->move,
                                 .incarnation = begin->source_incarnation};
     memcpy(row.other.bytes, begin->source.data, sizeof row.other.bytes);
+    ordo_shard_raise_format(shard, begin->format); /* the other may have heard of it first */
     if (here->has_order) ordo_move_end(shard, slot, true, ""); /* who gives it back had it */
     here->has_order = false;
     import_destroy(shard, here->import);

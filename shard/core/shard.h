@@ -59,6 +59,8 @@ struct ordo_shard_config {
     uint64_t seed;                 /* lineages, bulk ids; differs at every start */
     char name[64];                 /* told to gateways, for logs and status */
 
+    uint32_t format;               /* the level that the store has (common/format.h) */
+
     size_t op_size_max;            /* bytes of one submitted op */
     uint64_t document_length_max;  /* in the type's units (text: code points) */
     size_t presence_size_max;      /* bytes of one presence update */
@@ -150,6 +152,7 @@ struct ordo_shard_event {
         } disk;
         struct {
             const struct ordo_placement *placement; /* borrowed */
+            uint32_t format;                        /* the cluster's level; 0: not known */
         } placement;
         struct {
             uint16_t slot;

@@ -1,6 +1,7 @@
 /* A slot goes from one shard to another: nothing is lost, nothing is doubled, and it has one owner, whatever breaks. */
 #include "move_world.h"
 
+#include "common/format.h"
 #include "common/hash.h"
 #include "shard/core/run.h"
 #include "shard/core/slot_count.h"
@@ -731,6 +732,58 @@ static void a_late_beginning_is_not_taken_for_the_newest(void **state) {
     expect_whole_at(s, 1, "hello");
 }
 
+/* The source has heard of the new level, the target has not. */
+static void rows_of_a_new_level_bring_the_level_along(void **state) {
+    struct shards *s = *state;
+    struct world *w = s->worlds[0];
+    w->config.snapshot_log_size_min = 200;
+    world_crash(w);
+    gateway_connect(w, 0);
+    struct ordo_shard_event event = world_event(w, ORDO_SHARD_PLACEMENT);
+    event.placement.placement = &s->table;
+    event.placement.format = ORDO_FORMAT_CONTENT_HASH;
+    world_step(w, event);
+    type_hello(w);
+    for (int i = 0; i < 100 && ordo_shard_stats(w->shard).snapshots == 0; i++) world_pass(w, 20);
+    assert_int_equal(ordo_shard_stats(w->shard).snapshots, 1);
+    shards_order(s, 0, slot_a(), 1);
+    shards_settle(s, 300);
+    expect_end(s, 1, true);
+    struct ordo_store *store = s->worlds[1]->store;
+    struct ordo_view *view = store->ops->view_open(store);
+    struct ordo_buffer value = {0};
+    uint64_t level = 0;
+    assert_int_equal(view->ops->get(view, ORDO_CF_META, ordo_key_format, &value), ORDO_OK);
+    assert_int_equal(ordo_format_row_decode(ordo_buffer_slice(&value), &level), ORDO_OK);
+    assert_int_equal(level, ORDO_FORMAT_CONTENT_HASH);
+    ordo_buffer_finish(&value);
+    store->ops->view_close(view);
+    assert_text(s->worlds[1], 0, 9, "a", "hello");
+}
+
+static void a_target_of_an_older_version_takes_no_slot(void **state) {
+    struct shards *s = *state;
+    type_hello(s->worlds[0]);
+    shards_order(s, 0, slot_a(), 1);
+    for (int i = 0; i < 100 && s->end_count == 0; i++) {
+        struct post *post = s->post_count > 0 ? &s->posts[0] : NULL;
+        Ordo__Cluster__V1__Envelope *envelope =
+            post && post->to_target ? ordo__cluster__v1__envelope__unpack(NULL, post->bytes.size, post->bytes.data) : NULL;
+        if (envelope != NULL && envelope->n_to_shard == 1 &&
+            envelope->to_shard[0]->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN) {
+            envelope->to_shard[0]->move_begin->format = ordo_format_max() + 1;
+            ordo_buffer_clear(&post->bytes);
+            ordo_message_encode(&envelope->base, &post->bytes);
+        }
+        if (envelope != NULL) ordo__cluster__v1__envelope__free_unpacked(envelope, NULL);
+        if (!shards_deliver(s, ARRIVES)) shards_pass(s, 10);
+    }
+    expect_end(s, 1, false);
+    assert_non_null(strstr(s->ends[0].reason, "of an older version"));
+    assert_int_equal(shards_owner(s, slot_a()), 0);
+    assert_int_equal(shards_row_count(s, 1, slot_a()), 0);
+}
+
 static void rows_of_other_slots_are_refused(void **state) {
     struct shards *s = *state;
     type_hello(s->worlds[0]);
@@ -785,6 +838,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_slot_that_comes_back_finds_no_leftovers, setup, teardown),
         cmocka_unit_test_setup_teardown(a_late_beginning_is_not_taken_for_the_newest, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_of_other_slots_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(rows_of_a_new_level_bring_the_level_along, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_target_of_an_older_version_takes_no_slot, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

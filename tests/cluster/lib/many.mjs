@@ -60,6 +60,7 @@ export class Many extends Base {
   constructor({ shards = 4, gateways = 3, etcd = false, volume = false, shardArgs = [], inMemory = false } = {}) {
     super();
     Object.assign(this, { usesEtcd: etcd, volume, shardArgs, inMemory });
+    this.version = ""; // of what is started from now on; or FORMER
     this.shards = [];
     this.gateways = [];
     this.first = { shards, gateways };
@@ -87,6 +88,7 @@ export class Many extends Base {
   /** Starts it, and does not wait. */
   beginShard(i, args = []) {
     this.shards[i] ??= this.#program("ordo-shard");
+    this.shards[i].name = `${this.version}ordo-shard`;
     const where = this.volume ? ["--volume", this.data] : ["--data", this.store(i), "--name", `shard-${i}`];
     return this.shards[i].start([...where, "--directory", this.directory, "--create-cluster", ...this.shardArgs, ...args]);
   }
@@ -94,6 +96,7 @@ export class Many extends Base {
 
   beginGateway(i) {
     this.gateways[i] ??= this.#program("ordo-gateway");
+    this.gateways[i].name = `${this.version}ordo-gateway`;
     const listen = this.gateways[i].listen ?? "127.0.0.1:0";
     return this.gateways[i].start(["--directory", this.directory, "--listen", listen, "--name", `gateway-${i}`]);
   }
