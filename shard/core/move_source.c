@@ -380,7 +380,11 @@ void ordo_source_pump(struct ordo_shard *shard) {
 void ordo_source_unlinked(struct ordo_shard *shard, const struct ordo_target *target, const char *reason) {
     const struct ordo_source *source = &shard->source;
     bool is_dropped = source->phase != ORDO_SOURCE_NONE && source->phase != ORDO_SOURCE_GIVING;
-    if (is_dropped && source->target == target) ordo_source_drop(shard, reason);
+    if (!is_dropped || source->target != target) return;
+    bool was_never_there = source->phase == ORDO_SOURCE_LINKING;
+    ordo_source_drop(shard, reason);
+    /* All that was ordered to it would wait for it in turn, each as long as this one. */
+    if (was_never_there) ordo_orders_drop(shard, &target->store, reason);
 }
 
 static void refused(struct ordo_shard *shard, const Ordo__Cluster__V1__MoveRefused *refused) {

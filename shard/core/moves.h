@@ -149,6 +149,8 @@ void ordo_slots_placement(struct ordo_shard *shard, const struct ordo_placement 
 /* ---- move_orders.c */
 void ordo_orders_give(struct ordo_shard *shard, uint16_t slot, const struct ordo_store_id *target);
 void ordo_orders_cancel(struct ordo_shard *shard, uint16_t slot);
+/* Those that wait, for this store. */
+void ordo_orders_drop(struct ordo_shard *shard, const struct ordo_store_id *target, const char *reason);
 void ordo_orders_begin_next(struct ordo_shard *shard);
 void ordo_orders_finish(struct ordo_shard *shard);
 /* What became of an order. */

@@ -285,11 +285,31 @@ static void a_target_that_is_nowhere_ends_the_move(void **state) {
     event.move.slot = slot_a();
     memset(event.move.target.bytes, 0x77, ORDO_STORE_ID_SIZE);
     world_step(s->worlds[0], event);
+    event.move.slot = slot_a() ^ 1;
+    world_step(s->worlds[0], event);
+    shards_order(s, 0, slot_a() ^ 2, 1); /* to somebody who is there */
     shards_settle(s, 1000);
-    expect_end(s, 1, false);
+    assert_int_equal(s->end_count, 3);
+    assert_true(s->ends[0].slot == slot_a() && !s->ends[0].is_done);
+    assert_true(s->ends[1].slot == (slot_a() ^ 1) && !s->ends[1].is_done); /* at once with the first */
+    assert_true(s->ends[2].slot == (slot_a() ^ 2) && s->ends[2].is_done);
     say_insert(s->worlds[0], 0, 1, 6, 6, 5, "!");
     world_turn(s->worlds[0]);
     assert_int_equal(next_commit(s->worlds[0], 0)->seq, 7);
+}
+
+static void a_target_that_does_not_answer_a_connect_ends_the_move_soon(void **state) {
+    struct shards *s = *state;
+    shards_order(s, 0, slot_a(), 1);
+    while (s->post_count > 0) { /* neither up nor down */
+        struct post post = shards_take_post(s);
+        ordo_buffer_finish(&post.bytes);
+    }
+    shards_pass(s, 1400);
+    assert_int_equal(s->end_count, 0);
+    shards_pass(s, 200);
+    expect_end(s, 1, false);
+    assert_string_equal(s->ends[0].reason, "the target cannot be reached");
 }
 
 static void a_silent_target_ends_the_move(void **state) {
@@ -820,6 +840,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_document_is_forgotten_before_or_after_its_slot_moves, setup, teardown),
         cmocka_unit_test_setup_teardown(orders_wait_for_each_other, setup, teardown),
         cmocka_unit_test_setup_teardown(a_target_that_is_nowhere_ends_the_move, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_target_that_does_not_answer_a_connect_ends_the_move_soon, setup, teardown),
         cmocka_unit_test_setup_teardown(a_silent_target_ends_the_move, setup, teardown),
         cmocka_unit_test_setup_teardown(another_cluster_takes_no_slot, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_target_takes_no_slot, setup, teardown),
