@@ -202,9 +202,10 @@ ordo_err ordo_host_found(struct ordo_host *host, struct ordo_problem *problem) {
     return err;
 }
 
-ordo_err ordo_host_seize(struct ordo_host *host, const uint64_t epochs[ORDO_SLOT_COUNT], struct ordo_problem *problem) {
+ordo_err ordo_host_seize(struct ordo_host *host, const struct ordo_heritage *heritage, size_t *kept_out,
+                         struct ordo_problem *problem) {
     ORDO_ASSERT(!host->is_serving);
-    ordo_err err = ordo_identity_seize(host->folder.store, &host->folder.identity, epochs, problem);
+    ordo_err err = ordo_identity_seize(host->folder.store, &host->folder.identity, heritage, kept_out, problem);
     if (err) fail_at_once(host, problem);
     return err;
 }

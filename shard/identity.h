@@ -54,10 +54,16 @@ ORDO_MUST_USE ordo_err ordo_identity_restore(struct ordo_store *store, struct or
 ORDO_MUST_USE ordo_err ordo_identity_raise_incarnation(struct ordo_store *store, struct ordo_identity *identity,
                                                        struct ordo_problem *problem);
 
-/* By order of an operator, who has given up the store that had these slots: it owns them from now on, with `epochs[slot]` where
- * that is not 0, and has no document of theirs; what it may still have had of them goes in the same batch. Synced. */
+/* Slots whose owner an operator has given up. */
+struct ordo_heritage {
+    uint64_t epochs[ORDO_SLOT_COUNT];          /* with which they are to be owned; 0: not this one */
+    struct ordo_store_id from[ORDO_SLOT_COUNT]; /* who had them */
+};
+/* It owns these slots from now on. Of one that it gave to that very store, and of which everything still stands here, it takes the
+ * documents back as they were then, with lineages of their own: others may have seen how they went on. Of all others it has no
+ * document; what it may still have had of them goes in the same batch. Synced. `kept_out`: of how many slots there are documents. */
 ORDO_MUST_USE ordo_err ordo_identity_seize(struct ordo_store *store, struct ordo_identity *identity,
-                                           const uint64_t epochs[ORDO_SLOT_COUNT], struct ordo_problem *problem);
+                                           const struct ordo_heritage *heritage, size_t *kept_out, struct ordo_problem *problem);
 /* Of a store whose folder is older than what the cluster has seen of it, by order of an operator: its next start is later than
  * `incarnation`, and slots that others own by the table with a higher epoch are given to them. The caller has given
  * its documents new lineages. Synced. */

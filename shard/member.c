@@ -273,6 +273,9 @@ static void tell_news(struct ordo_registrar *registrar, struct member *member) {
     news->placement = cluster->table.placement;
     news->format = cluster->table.format_level;
     if (member->format < news->format) member->format = news->format; /* the shard does as much when it hears of it */
+    news->lost = ordo_alloc((cluster->store_count + 1) * sizeof *news->lost);
+    for (size_t i = 0; i < cluster->store_count; i++)
+        if (cluster->stores[i].is_forgotten) news->lost[news->lost_count++] = cluster->stores[i].id;
     news->addresses = ordo_alloc((cluster->live_count + 1) * sizeof *news->addresses);
     for (size_t i = 0; i < cluster->live_count; i++) {
         const struct ordo_cluster_live *live = &cluster->live[i];

@@ -327,7 +327,7 @@ static void give(struct ordo_shard *shard) {
     const struct ordo_slot_row row = {.state = ORDO_SLOT_GIVEN, .epoch = here->row.epoch + 1,
                                       .other = source->order.target, .move = source->move};
     source_move(shard, ORDO_SOURCE_GIVING);
-    here->is_taken = false;
+    here->is_taken = here->is_taker_lost = false;
     here->has_order = true;
     here->unserved_ms = source->frozen_ms;
     here->told_session = 0;

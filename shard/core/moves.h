@@ -36,6 +36,7 @@ struct ordo_slot {
     bool is_frozen;            /* inputs of its documents wait */
     bool is_taken;             /* GIVEN: the other store has said that it owns it */
     bool has_order;            /* GIVEN: somebody waits for `move_ends` */
+    bool is_taker_lost;        /* GIVEN: the other store was given up, so what stands here may be the best that is left */
     uint64_t unserved_ms;      /* GIVEN: since when edits wait; 0: not known */
     uint64_t told_session, told_ms; /* GIVEN, IMPORTED: when MoveGiven, MoveAsk was said last, and over which session */
     struct ordo_import *import;     /* IMPORTING, IMPORTED, or OWNED in an undurable turn; NULL: no move is under way */
@@ -178,6 +179,8 @@ bool ordo_source_is_busy(const struct ordo_shard *shard);
 bool ordo_source_may_give(const struct ordo_shard *shard, uint16_t slot, uint64_t move);
 
 /* ---- move_given.c */
+/* These stores will not come back. */
+void ordo_given_lost(struct ordo_shard *shard, const struct ordo_store_id *stores, size_t count);
 void ordo_given_taken(struct ordo_shard *shard, const struct ordo_target *target, uint16_t slot, uint64_t epoch);
 void ordo_given_tick(struct ordo_shard *shard);
 void ordo_given_tell(struct ordo_shard *shard, struct ordo_target *target);

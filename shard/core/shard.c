@@ -325,6 +325,7 @@ void ordo_shard_step(struct ordo_shard *shard, const struct ordo_shard_event *ev
     case ORDO_SHARD_TICK: tick(shard); break;
     case ORDO_SHARD_PLACEMENT:
         ordo_shard_raise_format(shard, event->placement.format);
+        ordo_given_lost(shard, event->placement.lost, event->placement.lost_count);
         ordo_slots_placement(shard, event->placement.placement);
         break;
     case ORDO_SHARD_MOVE: ordo_orders_give(shard, event->move.slot, &event->move.target); break;

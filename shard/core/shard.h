@@ -153,6 +153,8 @@ struct ordo_shard_event {
         struct {
             const struct ordo_placement *placement; /* borrowed */
             uint32_t format;                        /* the cluster's level; 0: not known */
+            const struct ordo_store_id *lost;       /* stores that were given up for good; borrowed */
+            size_t lost_count;
         } placement;
         struct {
             uint16_t slot;

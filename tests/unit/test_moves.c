@@ -804,6 +804,44 @@ static void a_target_of_an_older_version_takes_no_slot(void **state) {
     assert_int_equal(shards_row_count(s, 1, slot_a()), 0);
 }
 
+/* The target takes the slot and is lost with all it had, before the table shows it. */
+static void what_was_given_to_a_store_that_is_lost_is_kept(void **state) {
+    for (int is_known_lost = 0; is_known_lost < 2; is_known_lost++) {
+        struct shards *s = *state;
+        if (is_known_lost) {
+            teardown(state);
+            setup(state);
+            s = *state;
+        }
+        type_hello(s->worlds[0]);
+        size_t row_count = shards_row_count(s, 0, slot_a());
+        s->is_table_away = true;
+        shards_order(s, 0, slot_a(), 1);
+        for (int i = 0; shards_row(s, 0, slot_a()).state != ORDO_SLOT_GIVEN; i++) {
+            assert_true(i < 1000);
+            if (!shards_deliver(s, ARRIVES)) shards_pass(s, 10);
+        }
+        while (s->post_count > 0) { /* it never says that it has taken it */
+            struct post post = shards_take_post(s);
+            ordo_buffer_finish(&post.bytes);
+        }
+        struct ordo_store_id lost = shards_id(s, 1);
+        struct ordo_placement table = {0}; /* the slot begins anew at the third */
+        table.slots[slot_a()] = (struct ordo_slot_place){.epoch = 3, .store = shards_id(s, 2)};
+        struct ordo_shard_event event = world_event(s->worlds[0], ORDO_SHARD_PLACEMENT);
+        event.placement.placement = &table;
+        event.placement.lost = &lost;
+        event.placement.lost_count = is_known_lost ? 1 : 0;
+        world_step(s->worlds[0], event);
+        world_turn(s->worlds[0]);
+        assert_int_equal(shards_row_count(s, 0, slot_a()), is_known_lost ? row_count : 0);
+        if (is_known_lost) {
+            expect_end(s, 1, false);
+            assert_non_null(strstr(s->ends[0].reason, "is lost"));
+        }
+    }
+}
+
 static void rows_of_other_slots_are_refused(void **state) {
     struct shards *s = *state;
     type_hello(s->worlds[0]);
@@ -859,6 +897,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_slot_that_comes_back_finds_no_leftovers, setup, teardown),
         cmocka_unit_test_setup_teardown(a_late_beginning_is_not_taken_for_the_newest, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_of_other_slots_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_given_to_a_store_that_is_lost_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_of_a_new_level_bring_the_level_along, setup, teardown),
         cmocka_unit_test_setup_teardown(a_target_of_an_older_version_takes_no_slot, setup, teardown),
     };
