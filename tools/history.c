@@ -64,6 +64,20 @@ ordo_err ordo_tools_read_history(struct ordo_client_loop *loop, struct ordo_clie
     }
 }
 
+static void pass_over(void *user, const struct ordo_client_commit *op) { (void)user, (void)op; }
+
+ordo_err ordo_tools_read_kept_history(struct ordo_client_loop *loop, struct ordo_client_doc *doc, uint32_t timeout_ms,
+                                      struct ordo_tools_history *history, uint64_t *kept_seq) {
+    ordo_err err;
+    do {
+        struct ordo_tools_history beyond = {.op = pass_over}; /* the head: that answer says where history begins */
+        err = ordo_tools_read_history(loop, doc, ordo_client_seq(doc) + 1, 0, timeout_ms, &beyond);
+        *kept_seq = beyond.begin_seq + 1;
+        if (!err) err = ordo_tools_read_history(loop, doc, *kept_seq, 0, timeout_ms, history);
+    } while (err == ORDO_ERR_UNAVAILABLE && history->error_code == ORDO_TOOLS_GONE);
+    return err;
+}
+
 /* --- content ---------------------------------------------------------------------------------------------------- */
 
 ordo_err ordo_tools_read_content(struct ordo_client_loop *loop, struct ordo_client_doc *doc,

@@ -7,6 +7,8 @@
 
 #include "client/c/ordo_client.h"
 
+#define ORDO_TOOLS_GONE 410 /* the error code of what is not kept any more */
+
 struct ordo_tools_history {
     void (*op)(void *user, const struct ordo_client_commit *op); /* in order; borrowed until it returns */
     void *user;
@@ -27,6 +29,12 @@ bool ordo_tools_shall_try_again(struct ordo_client_loop *loop, ordo_err err, uin
 ORDO_MUST_USE ordo_err ordo_tools_read_history(struct ordo_client_loop *loop, struct ordo_client_doc *doc,
                                                uint64_t from_seq, uint64_t to_seq, uint32_t timeout_ms,
                                                struct ordo_tools_history *history);
+
+/* Reads all ops that are kept, up to the head. What is kept may lose its beginning while it is read; then some ops between those
+ * that came before and those after are missing, and `kept_seq` lies behind them: no op from there on is. Otherwise as
+ * ordo_tools_read_history. */
+ORDO_MUST_USE ordo_err ordo_tools_read_kept_history(struct ordo_client_loop *loop, struct ordo_client_doc *doc, uint32_t timeout_ms,
+                                                    struct ordo_tools_history *history, uint64_t *kept_seq);
 
 /* The content at a seq, or at a time in milliseconds since 1970; as `ordo_client_wait_content_at` and `…_at_time`. */
 struct ordo_tools_place {

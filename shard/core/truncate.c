@@ -48,6 +48,10 @@ static uint64_t limit_of(const struct ordo_shard *shard, const struct ordo_doc *
     return limit < doc->snapshots[1].seq ? limit : doc->snapshots[1].seq;
 }
 
+static bool is_worth_it(const struct ordo_shard *shard, uint64_t horizon, uint64_t limit) {
+    return limit >= horizon + shard->config.truncate_ops_min;
+}
+
 /* The newest candidate at which history may begin from now on; NULL: none. */
 static const struct ordo_snapshot_keys *due_base(const struct ordo_shard *shard, const struct ordo_doc *doc) {
     if (keeps_all(doc->retention)) return NULL;
@@ -69,8 +73,7 @@ static bool clients_are_due(const struct ordo_shard *shard, const struct ordo_do
 void ordo_truncations_consider(struct ordo_shard *shard, struct ordo_doc *doc) {
     if (doc->truncation_phase != ORDO_TRUNCATION_NONE || shard->now_ms < doc->truncation_at_ms) return;
     if (ordo_doc_rests(shard, doc)) return;
-    bool is_worth_it = limit_of(shard, doc) >= doc->horizon + shard->config.truncate_ops_min;
-    if (!is_worth_it && due_base(shard, doc) == NULL && !clients_are_due(shard, doc)) return;
+    if (!is_worth_it(shard, doc->horizon, limit_of(shard, doc)) && due_base(shard, doc) == NULL && !clients_are_due(shard, doc)) return;
     doc->truncation_phase = ORDO_TRUNCATION_QUEUED;
     push(&shard->truncation_queued, doc);
 }
@@ -195,8 +198,9 @@ void ordo_truncations_job_done(struct ordo_shard *shard, struct ordo_doc *doc, s
         shard->stats.documents_damaged++;
     }
     bool is_nothing = truncate->runs.count == 0 && truncate->base_seq == 0 && !forgets_somebody(doc, truncate);
-    if (job->err || is_nothing) { /* too young, as a rule */
-        finish(shard, doc, RETRY_MS);
+    if (job->err || is_nothing) {
+        bool were_too_young = is_worth_it(shard, truncate->from_seq - 1, truncate->limit_seq); /* else it was for clients alone */
+        finish(shard, doc, job->err || were_too_young ? RETRY_MS : 0);
         return;
     }
     doc->truncation_turn = 0;

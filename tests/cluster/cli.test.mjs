@@ -183,3 +183,14 @@ test("ordo-load's writers all go on to the end where they delete each other's le
     const late = new Set(authors.slice(Math.floor(authors.length * 0.9)));
     assert.equal(late.size, 12, "clients among the last tenth of the ops");
   }));
+
+test("ordo-load verifies what is kept of a log that loses its beginning meanwhile, and says how much is not", (t) =>
+  withCluster(t, new Cluster({ shardArgs: ["--log-ops", "100", "--log-slack", "20", "--log-age-ms", "0", "--history", "200"],
+                               inMemory: true }), async (cluster) => {
+    const load = await cluster.load(["--doc", "c/d", "--clients", "16", "--duration", "4", "--warmup", "0", "--verify", "--json"]);
+    assert.equal(load.code, 0, load.stderr);
+    const { verify: verified } = JSON.parse(load.stdout);
+    assert.ok(verified.exact && verified.log_ops >= 200, JSON.stringify(verified));
+    assert.ok(verified.unkept_acks > 0, `nothing was truncated: ${load.stdout}`);
+    assert.ok(verified.unkept_acks + verified.log_ops >= verified.acks, JSON.stringify(verified));
+  }));

@@ -23,7 +23,7 @@ const recorded = files.map((file) => {
 const skip = files.length === 0 && `no traces in ${folder}: let ORDO_TRACES name the folder above it`;
 
 test("recorded sessions end in the recorded text, also after a restart", { skip }, (t) =>
-  withCluster(t, new Cluster({ inMemory: true }), async (cluster) => {
+  withCluster(t, new Cluster({ shardArgs: ["--history", "full"], inMemory: true }), async (cluster) => {
     await Promise.all(recorded.map(async ({ name, path, patchCount }) => {
       const startMs = performance.now();
       const load = await cluster.load(["--trace", path, "--doc", `traces/${name}`, "--verify", "--json"],

@@ -124,3 +124,9 @@ void ordo_ledger_log_done(struct ordo_ledger *ledger, uint64_t first_seq, uint64
     }
     check_unique(ledger);
 }
+
+uint64_t ordo_ledger_acked_before(const struct ordo_ledger *ledger, uint64_t seq) {
+    uint64_t count = 0;
+    for (uint64_t i = 0; i + 1 < seq && i < ledger->seq_max; i++) count += ledger->places[i].is_acked;
+    return count;
+}

@@ -36,10 +36,12 @@ void ordo_ledger_acked(struct ordo_ledger *ledger, struct ordo_slice client_id, 
 void ordo_ledger_saw(struct ordo_ledger *ledger, struct ordo_slice client_id, uint64_t client_seq, uint64_t server_seq,
                      struct ordo_slice op);
 
-/* Reading the log, in order from its first op to its head; then `log_done`. */
+/* Reading the log, in order from the first op that is kept to its head; then `log_done`. */
 void ordo_ledger_logged(struct ordo_ledger *ledger, struct ordo_slice client_id, uint64_t client_seq,
                         uint64_t server_seq, struct ordo_slice op);
-/* The log was read from `first_seq` to `head`. */
+/* The log was read; it has all from `first_seq` to `head`. */
 void ordo_ledger_log_done(struct ordo_ledger *ledger, uint64_t first_seq, uint64_t head);
+/* How many ops below `seq` were acked. */
+uint64_t ordo_ledger_acked_before(const struct ordo_ledger *ledger, uint64_t seq);
 
 #endif

@@ -80,6 +80,7 @@ struct load {
     char error[256];          /* of the newest refusal; "" if none */
 
     uint64_t verified_docs, verified_ops, violations;
+    uint64_t unkept_acks;     /* of ops that are older than the history that is kept */
     char first_violation[512];
 };
 

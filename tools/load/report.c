@@ -73,6 +73,10 @@ void load_report_text(const struct load *load) {
         printf("%-10s %s: %llu documents, %llu ops in their logs, %llu acks in all\n", "verified",
                load->violations == 0 ? "exact" : "VIOLATED", (unsigned long long)load->verified_docs,
                (unsigned long long)load->verified_ops, (unsigned long long)load->total.acks);
+        if (load->unkept_acks > 0) {
+            printf("%-10s %llu acked ops are older than the history that is kept: their places in the log were not seen\n", "",
+                   (unsigned long long)load->unkept_acks);
+        }
     }
 }
 
@@ -114,9 +118,10 @@ static json_t *proc_json(const struct load *load, const struct ordo_proc *before
 
 static json_t *verify_json(const struct load *load) {
     if (!load->config.verify) return json_null();
-    json_t *object = json_pack("{s:b, s:I, s:I, s:I, s:I}", "exact", load->violations == 0, "violations",
+    json_t *object = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I}", "exact", load->violations == 0, "violations",
                                (json_int_t)load->violations, "documents", (json_int_t)load->verified_docs, "log_ops",
-                               (json_int_t)load->verified_ops, "acks", (json_int_t)load->total.acks);
+                               (json_int_t)load->verified_ops, "acks", (json_int_t)load->total.acks, "unkept_acks",
+                               (json_int_t)load->unkept_acks);
     if (load->violations > 0) json_object_set_new(object, "first", json_string(load->first_violation));
     return object;
 }

@@ -37,18 +37,20 @@ static void check_log(struct load *load, struct load_doc *doc, struct ordo_clien
                       struct ordo_client_doc *stranger) {
     struct reading reading = {.ledger = &doc->ledger};
     struct ordo_tools_history history = {.op = note_op, .user = &reading};
-    ordo_err err = ordo_tools_read_history(loop, stranger, 1, 0, HISTORY_WAIT_MS, &history);
+    uint64_t kept_seq;
+    ordo_err err = ordo_tools_read_kept_history(loop, stranger, HISTORY_WAIT_MS, &history, &kept_seq);
     if (err) {
         violated(load, doc, "its log cannot be read: %s (error %u %s)", ordo_err_text(err), history.error_code,
                  history.error_message);
         return;
     }
-    if (history.first_seq > 0) {
-        ordo_ledger_log_done(&doc->ledger, history.first_seq, history.last_seq);
-    } else if (doc->ledger.seq_max > 0) {
-        violated(load, doc, "its log is empty");
+    if (history.head >= kept_seq) {
+        ordo_ledger_log_done(&doc->ledger, kept_seq, history.last_seq);
+    } else if (doc->ledger.seq_max > history.head) {
+        violated(load, doc, "its log ends at %llu", (unsigned long long)history.head);
     }
     load->verified_ops += reading.op_count;
+    load->unkept_acks += ordo_ledger_acked_before(&doc->ledger, kept_seq);
 }
 
 /* Serves all clients until this one is at `seq`. False: it does not get there. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/clock.h"
 #include "common/hex.h"
@@ -38,7 +39,16 @@ static ordo_err wait_for_first(struct cluster_access *access, struct ordo_proble
     return is_there ? ORDO_OK : ORDO_ERR_UNAVAILABLE;
 }
 
+/* Of a data folder that `ordo up` never ran in, or a name typed wrong, nothing is to be waited for. */
+static bool is_absent(const struct cluster_words *words, struct ordo_problem *problem) {
+    struct stat status;
+    if (words->directory != NULL || stat(words->data, &status) == 0 || errno != ENOENT) return false;
+    ordo_problem_set(problem, "there is no cluster in %.200s: no such folder", words->data);
+    return true;
+}
+
 ordo_err cluster_access_try(struct cluster_access *access, const struct cluster_words *words, struct ordo_problem *problem) {
+    if (is_absent(words, problem)) return ORDO_ERR_NOT_FOUND;
     int size = words->directory != NULL ? snprintf(access->url, sizeof access->url, "%s", words->directory)
                                         : snprintf(access->url, sizeof access->url, "file:%s/directory", words->data);
     if (size >= (int)sizeof access->url) {

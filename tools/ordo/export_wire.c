@@ -6,7 +6,6 @@
 #include "common/utf8.h"
 #include "tools/history.h"
 
-enum { GONE = 410 };
 
 struct source {
     struct session *session;
@@ -20,7 +19,7 @@ static int fail(const struct source *source, ordo_err err, uint32_t code, const 
     const char *name = source->session->name;
     if (source->err == ORDO_ERR_CLOSED) return ordo_command_flush(); /* it says why */
     if (source->err) return ordo_command_fail("%s cannot be exported: %s", name, ordo_err_text(source->err));
-    if (code == GONE) /* what is kept of it has moved on while it was read */
+    if (code == ORDO_TOOLS_GONE) /* what is kept of it has moved on while it was read */
         return ordo_command_fail("%s has lost the beginning of its history meanwhile: %s; try again", name, message);
     if (code != 0) return ordo_command_fail("%s: error %u: %s", name, code, message);
     return ordo_command_fail("%s: %s", name, ordo_err_text(err));
