@@ -139,19 +139,24 @@ static bool is_entered(const struct ordo_follower *follower, const struct ordo_d
            ordo_process_id_equal(&shown.process, &follower->entry.process);
 }
 
+static ordo_err enter(struct ordo_follower *follower, bool is_first, struct ordo_problem *problem) {
+    return is_first ? ordo_cluster_enter_gateway(follower->directory, &follower->entry, problem)
+                    : ordo_cluster_register_gateway(follower->directory, &follower->entry, problem);
+}
+
 static void *keep_entry(void *context) {
     struct ordo_follower *follower = context;
-    bool is_told = false;
+    bool is_told = false, is_first = true;
     while (!atomic_load(&follower->stops)) {
         const struct ordo_directory_view *view = ordo_directory_view(follower->directory);
         uint64_t generation = view->generation;
         bool may_enter = generation > 0 && view->away_since_ms == 0 && !is_entered(follower, view);
         ordo_directory_view_release(view);
         struct ordo_problem problem = {{0}};
-        if (may_enter && ordo_cluster_register_gateway(follower->directory, &follower->entry, &problem) != ORDO_OK) {
-            if (!is_told) log_info("event=not_registered reason=\"%s\"", problem.text);
-            is_told = true;
-        }
+        ordo_err err = may_enter ? enter(follower, is_first, &problem) : ORDO_OK;
+        if (may_enter && !err) is_first = false;
+        if (err && !is_told) log_info("event=not_registered reason=\"%s\"", problem.text);
+        is_told = is_told || err;
         ordo_directory_wait(follower->directory, generation, REGISTER_MS);
     }
     return NULL;

@@ -58,6 +58,10 @@ ORDO_MUST_USE ordo_err ordo_cluster_withdraw_live(struct ordo_directory *directo
 ORDO_MUST_USE ordo_err ordo_cluster_register_gateway(struct ordo_directory *directory,
                                                      const struct ordo_cluster_gateway *gateway,
                                                      struct ordo_problem *problem);
+/* The same for the first time in a process's life: an entry of this name with the same URL is of a life that was killed, and is
+ * replaced at once, not only when its lease is over. */
+ORDO_MUST_USE ordo_err ordo_cluster_enter_gateway(struct ordo_directory *directory,
+                                                  const struct ordo_cluster_gateway *gateway, struct ordo_problem *problem);
 /* NOT_FOUND: no such store. */
 ORDO_MUST_USE ordo_err ordo_cluster_set_draining(struct ordo_directory *directory, const struct ordo_store_id *store,
                                                  bool is_draining, struct ordo_problem *problem);

@@ -412,6 +412,12 @@ static void gateways_have_names_of_their_own(void **state) {
     settle();
     gateway.process = process_id(2);
     assert_int_equal(ordo_cluster_register_gateway(two, &gateway, &problem), ORDO_ERR_LOCKED);
+    snprintf(gateway.url, sizeof gateway.url, "http://127.0.0.1:8081");
+    assert_int_equal(ordo_cluster_enter_gateway(two, &gateway, &problem), ORDO_ERR_LOCKED); /* two of one name */
+    snprintf(gateway.url, sizeof gateway.url, "http://127.0.0.1:8080");
+    assert_int_equal(ordo_cluster_enter_gateway(two, &gateway, &problem), ORDO_OK); /* the same, killed and started again */
+    gateway.process = process_id(1);
+    assert_int_equal(ordo_cluster_register_gateway(one, &gateway, &problem), ORDO_ERR_LOCKED); /* it had not been killed */
     snprintf(gateway.name, sizeof gateway.name, "g 2");
     assert_int_equal(ordo_cluster_register_gateway(two, &gateway, &problem), ORDO_ERR_INVALID);
     snprintf(gateway.name, sizeof gateway.name, "g2");
