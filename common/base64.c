@@ -48,3 +48,42 @@ bool ordo_base64_decode(struct ordo_buffer *out, struct ordo_slice text) {
     out->size += size - padding;
     return true;
 }
+
+/* ---- section 5 */
+
+void ordo_base64url_encode(struct ordo_buffer *out, struct ordo_slice bytes) {
+    size_t begin = out->size;
+    ordo_base64_encode(out, bytes);
+    while (out->size > begin && out->data[out->size - 1] == '=') out->size--;
+    for (size_t i = begin; i < out->size; i++) {
+        if (out->data[i] == '+') out->data[i] = '-';
+        else if (out->data[i] == '/') out->data[i] = '_';
+    }
+}
+
+static int url_value_of(uint8_t c) {
+    if (c == '+' || c == '/') return -1;
+    return value_of(c == '-' ? '+' : c == '_' ? '/' : c);
+}
+
+bool ordo_base64url_decode(struct ordo_buffer *out, struct ordo_slice text) {
+    size_t begin = out->size, rest = text.size % 4;
+    if (rest == 1) return false;
+    uint32_t group = 0, bits = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        int value = url_value_of(text.data[i]);
+        if (value < 0) {
+            out->size = begin;
+            return false;
+        }
+        group = group << 6 | (uint32_t)value;
+        bits += 6;
+        if (bits < 8) continue;
+        bits -= 8;
+        ordo_buffer_append_u8(out, (uint8_t)(group >> bits));
+        group &= (1u << bits) - 1;
+    }
+    if (group == 0) return true;
+    out->size = begin; /* bits that say nothing must be 0, so that each value has one text */
+    return false;
+}

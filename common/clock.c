@@ -11,3 +11,4 @@ static uint64_t read_ns(clockid_t clock) {
 uint64_t ordo_clock_wall_ms(void) { return read_ns(CLOCK_REALTIME) / 1000000u; }
 uint64_t ordo_clock_monotonic_ms(void) { return read_ns(CLOCK_MONOTONIC) / 1000000u; }
 uint64_t ordo_clock_monotonic_ns(void) { return read_ns(CLOCK_MONOTONIC); }
+uint64_t ordo_clock_boot_ms(void) { return read_ns(CLOCK_BOOTTIME) / 1000000u; }

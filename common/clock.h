@@ -8,5 +8,6 @@
 uint64_t ordo_clock_wall_ms(void);      /* since 1970 */
 uint64_t ordo_clock_monotonic_ms(void); /* since some start */
 uint64_t ordo_clock_monotonic_ns(void);
+uint64_t ordo_clock_boot_ms(void);      /* since the machine was started, its sleep included */
 
 #endif

@@ -42,6 +42,8 @@ void ordo_log(enum ordo_log_level level, const char *format, ...) {
     va_end(args);
     if (written > 0) size += (size_t)written;
     if (size > sizeof line - 2) size = sizeof line - 2; /* a cut line is better than a torn one */
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f) line[i] = '?';
     line[size++] = '\n';
     ssize_t ignored = write(STDERR_FILENO, line, size);
     (void)ignored;

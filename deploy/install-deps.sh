@@ -9,14 +9,16 @@
 set -eu
 
 # Debian 12 names. The evlib package is opened by libwebsockets at run time, so nothing else pulls it in.
+# ca-certificates: for webhooks over https.
 runtime="libzmq5 librocksdb7.8 libwebsockets17 libwebsockets-evlib-ev libev4 libprotobuf-c1 libxxhash0 libjansson4
-    libcurl4 libzstd1 zlib1g"
+    libcurl4 libzstd1 libssl3 zlib1g ca-certificates"
 build="build-essential cmake ninja-build pkg-config protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libzmq3-dev
     librocksdb-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev libxxhash-dev libjansson-dev libzstd-dev
-    libcurl4-openssl-dev zlib1g-dev"
+    libcurl4-openssl-dev libssl-dev zlib1g-dev"
 # llvm: names instead of addresses when a fuzz target fails; etcd-server: for the tests of the directory, on ports of their own;
+# prometheus: for those of the figures and alerts, likewise;
 # chromium: for the tests of client/js.
-test="libcmocka-dev clang libclang-rt-dev llvm git etcd-server chromium"
+test="libcmocka-dev clang libclang-rt-dev llvm git etcd-server prometheus chromium"
 
 case "${1:---test}" in
     --runtime) wanted=$runtime ;;

@@ -56,11 +56,18 @@ static void check_format(struct ordo_follower *follower, const struct ordo_clust
                      level, (unsigned)ORDO_FORMAT_MIN, (unsigned)ordo_format_max());
 }
 
+static void tell_revocations(struct ordo_follower *follower, const struct ordo_cluster *cluster) {
+    const struct ordo_revocations revocations = {cluster->revocations, cluster->revocation_count};
+    ordo_turn_step(follower->turn,
+                   (struct ordo_gateway_event){.kind = ORDO_GATEWAY_REVOKED, .revocations = &revocations});
+}
+
 static void take(struct ordo_follower *follower, const struct ordo_directory_view *view, struct ordo_cluster *cluster) {
     ordo_directory_view_release(follower->view);
     follower->view = ordo_directory_view_hold(view);
     ordo_cluster_destroy(follower->cluster);
     follower->cluster = cluster;
+    tell_revocations(follower, cluster);
     ordo_turn_step(follower->turn, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_PLACEMENT,
                                                                .placement = &cluster->table.placement});
     if (follower->changed != NULL) follower->changed(follower->user);
@@ -72,11 +79,12 @@ static void read_news(struct ordo_follower *follower) {
     struct ordo_problem problem = {{0}};
     bool is_away = view->generation == 0 || view->away_since_ms != 0;
     if (is_away != follower->is_away)
-        log_info("event=directory_%s reason=\"%s\"", is_away ? "away" : "there", view->away_reason);
+        log_info("event=directory_%s reason=\"%s\"", is_away ? "away" : "there",
+                 log_quoted(view->away_reason));
     follower->is_away = is_away;
     follower->away_since_ms = view->away_since_ms;
     if (ordo_cluster_decode(view, &cluster, &problem) != ORDO_OK) {
-        log_error("event=table_not_understood reason=\"%s\"", problem.text);
+        log_error("event=table_not_understood reason=\"%s\"", log_quoted(problem.text));
     } else {
         check_format(follower, cluster);
         if (is_ours(follower, cluster) && follower->refusal.text[0] == '\0') take(follower, view, cluster);
@@ -112,6 +120,13 @@ bool ordo_follower_find(const struct ordo_follower *follower, const struct ordo_
     *side_endpoint = live->side_endpoint;
     return true;
 }
+
+const char *ordo_follower_store_name(const struct ordo_follower *follower, const struct ordo_store_id *store) {
+    const struct ordo_cluster_store *known = follower->cluster != NULL ? ordo_cluster_store(follower->cluster, store) : NULL;
+    return known != NULL ? known->name : NULL;
+}
+
+bool ordo_follower_is_away(const struct ordo_follower *follower) { return follower->is_away; }
 
 bool ordo_follower_describe(const struct ordo_follower *follower, struct ordo_buffer *out) {
     const struct ordo_directory_view *view = follower->view;
@@ -155,7 +170,7 @@ static void *keep_entry(void *context) {
         struct ordo_problem problem = {{0}};
         ordo_err err = may_enter ? enter(follower, is_first, &problem) : ORDO_OK;
         if (may_enter && !err) is_first = false;
-        if (err && !is_told) log_info("event=not_registered reason=\"%s\"", problem.text);
+        if (err && !is_told) log_info("event=not_registered reason=\"%s\"", log_quoted(problem.text));
         is_told = is_told || err;
         ordo_directory_wait(follower->directory, generation, REGISTER_MS);
     }
@@ -185,6 +200,7 @@ ordo_err ordo_follower_start(const struct ordo_follower_config *config, struct o
     follower->loop = config->loop;
     snprintf(follower->entry.name, sizeof follower->entry.name, "%s", config->name);
     snprintf(follower->entry.url, sizeof follower->entry.url, "%s", config->url);
+    snprintf(follower->entry.metrics_url, sizeof follower->entry.metrics_url, "%s", config->metrics_url);
     follower->entry.reads_format_min = ORDO_FORMAT_MIN;
     follower->entry.reads_format_max = ordo_format_max();
     ordo_random_bytes(follower->entry.process.bytes, sizeof follower->entry.process.bytes);

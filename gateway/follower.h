@@ -18,6 +18,7 @@ struct ordo_follower_config {
     const char *directory; /* URL; borrowed for the call, as are these */
     const char *name;
     const char *url;        /* where clients reach this gateway */
+    const char *metrics_url; /* where its figures are told; "": nowhere */
     struct ordo_turn *turn; /* borrowed until stop, as is the loop */
     struct ev_loop *loop;
     void (*changed)(void *user); /* after the core heard of a new table: addresses may have changed, too */
@@ -35,6 +36,11 @@ void ordo_follower_stop(struct ordo_follower *follower);
 /* The endpoints of a store, good until the loop turns. False: it is not known to be served anywhere. */
 bool ordo_follower_find(const struct ordo_follower *follower, const struct ordo_store_id *store, const char **data_endpoint,
                         const char **side_endpoint);
+
+/* Its name; likewise. NULL: it is not known. */
+const char *ordo_follower_store_name(const struct ordo_follower *follower, const struct ordo_store_id *store);
+/* The directory cannot be read now: what was last known holds. */
+bool ordo_follower_is_away(const struct ordo_follower *follower);
 
 /* Appends what the directory said last as JSON: {"away_since_ms": N, "items": {"KEY": "VALUE", …}}. False: nothing was ever
  * read. */

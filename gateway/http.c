@@ -2,7 +2,9 @@
 
 #include <stdio.h>
 
+#include "common/metrics.h"
 #include "gateway/follower.h"
+#include "gateway/metrics.h"
 
 enum { HEADERS_SIZE_MAX = 2048, PIECE_SIZE = 16 * 1024 };
 
@@ -21,43 +23,6 @@ static const struct {
     {"cross-origin-opener-policy:", "same-origin"},
     {"cache-control:", "no-cache"}, /* kept, but asked for again: the ETag makes that cheap, and nobody sees an old page */
 };
-
-struct metric {
-    const char *name, *kind;
-    uint64_t value;
-};
-
-static void write_metrics(const struct ordo_gateway_stats *stats, struct ordo_buffer *out) {
-    const struct metric metrics[] = {
-        {"ordo_gateway_connections", "gauge", stats->connections},
-        {"ordo_gateway_documents", "gauge", stats->documents},
-        {"ordo_gateway_subscribers", "gauge", stats->subscribers},
-        {"ordo_gateway_links", "gauge", stats->links},
-        {"ordo_gateway_links_ready", "gauge", stats->links_ready},
-        {"ordo_gateway_slots_unowned", "gauge", stats->slots_unowned},
-        {"ordo_gateway_slots_moved_total", "counter", stats->slots_moved},
-        {"ordo_gateway_not_owners_total", "counter", stats->not_owners},
-        {"ordo_gateway_frames_received_total", "counter", stats->frames_received},
-        {"ordo_gateway_bytes_received_total", "counter", stats->bytes_received},
-        {"ordo_gateway_frames_sent_total", "counter", stats->frames_sent},
-        {"ordo_gateway_messages_sent_total", "counter", stats->messages_sent},
-        {"ordo_gateway_bytes_sent_total", "counter", stats->bytes_sent},
-        {"ordo_gateway_submits_total", "counter", stats->submits},
-        {"ordo_gateway_submits_refused_total", "counter", stats->submits_refused},
-        {"ordo_gateway_commits_received_total", "counter", stats->commits_received},
-        {"ordo_gateway_commits_delivered_total", "counter", stats->commits_delivered},
-        {"ordo_gateway_resyncs_total", "counter", stats->resyncs},
-        {"ordo_gateway_messages_dropped_total", "counter", stats->messages_dropped},
-        {"ordo_gateway_links_lost_total", "counter", stats->links_lost},
-        {"ordo_gateway_connections_refused_total", "counter", stats->connections_refused},
-    };
-    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
-        char line[256];
-        int size = snprintf(line, sizeof line, "# TYPE %s %s\n%s %llu\n", metrics[i].name, metrics[i].kind,
-                            metrics[i].name, (unsigned long long)metrics[i].value);
-        ordo_buffer_append(out, line, (size_t)size);
-    }
-}
 
 static int answer(struct lws *wsi, unsigned code, const char *content_type, struct ordo_slice body) {
     uint8_t headers[LWS_PRE + HEADERS_SIZE_MAX], *start = headers + LWS_PRE, *at = start;
@@ -119,12 +84,18 @@ int ordo_http_go_on(struct lws *wsi, struct ordo_http_answer *rest) {
     return 0;
 }
 
-/* It tells addresses inside of the cluster, so only to whoever is on this machine: `ordo status`, when the directory is away. */
-static int answer_directory(struct lws *wsi, const struct ordo_follower *follower) {
+/* From this machine, and for somebody on it: a proxy here passes on what others ask, and says so. */
+static bool is_of_this_machine(struct lws *wsi) {
     char peer[64] = "";
     lws_get_peer_simple(wsi, peer, sizeof peer);
     bool is_local = strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0 || strncmp(peer, "::ffff:127.", 11) == 0;
-    if (!is_local) return answer(wsi, 403, "text/plain", ordo_slice_of("only for this machine\n"));
+    return is_local && lws_hdr_total_length(wsi, WSI_TOKEN_X_FORWARDED_FOR) <= 0 &&
+           lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_X_REAL_IP) <= 0 && lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_VIA) <= 0;
+}
+
+/* It tells addresses inside of the cluster, so only to whoever is on this machine: `ordo status`, when the directory is away. */
+static int answer_directory(struct lws *wsi, const struct ordo_follower *follower) {
+    if (!is_of_this_machine(wsi)) return answer(wsi, 403, "text/plain", ordo_slice_of("only for this machine\n"));
     struct ordo_buffer body = {0};
     bool is_known = follower != NULL && ordo_follower_describe(follower, &body);
     int result = is_known ? answer(wsi, 200, "application/json", ordo_buffer_slice(&body))
@@ -133,22 +104,31 @@ static int answer_directory(struct lws *wsi, const struct ordo_follower *followe
     return result;
 }
 
+/* That the loop turns is what /healthz says by answering at all. */
+static int answer_health(struct lws *wsi) { return answer(wsi, 200, "text/plain", ordo_slice_of("ok\n")); }
+
+static int answer_readiness(struct lws *wsi, const struct ordo_turn *turn) {
+    bool is_ready = ordo_gateway_is_ready(turn->core);
+    const char *text = is_ready ? "ready\n" : "not ready: it stops, or no link to a shard that serves documents is up\n";
+    return answer(wsi, is_ready ? 200 : 503, "text/plain", ordo_slice_of(text));
+}
+
+int ordo_http_answer_watcher(struct lws *wsi, struct ordo_slice path, const struct ordo_turn *turn) {
+    if (ordo_slice_equal(path, ordo_slice_of("/healthz"))) return answer_health(wsi);
+    if (ordo_slice_equal(path, ordo_slice_of("/readyz"))) return answer_readiness(wsi, turn);
+    if (!ordo_slice_equal(path, ordo_slice_of("/metrics")))
+        return answer(wsi, 404, "text/plain", ordo_slice_of("not found; /metrics, /healthz and /readyz are here\n"));
+    struct ordo_buffer body = {0};
+    ordo_gateway_metrics(&body, turn);
+    int result = answer(wsi, 200, ORDO_METRICS_CONTENT_TYPE, ordo_buffer_slice(&body));
+    ordo_buffer_finish(&body);
+    return result;
+}
+
 int ordo_http_answer(struct lws *wsi, struct ordo_slice path, const struct ordo_turn *turn,
                      const struct ordo_site *site, struct ordo_http_answer *rest) {
-    if (ordo_slice_equal(path, ordo_slice_of("/healthz")))
-        return answer(wsi, 200, "text/plain", ordo_slice_of("ok\n"));
-    if (ordo_slice_equal(path, ordo_slice_of("/readyz"))) {
-        bool is_ready = ordo_gateway_is_ready(turn->core);
-        return answer(wsi, is_ready ? 200 : 503, "text/plain",
-                      ordo_slice_of(is_ready ? "ready\n" : "the link to the shard is down\n"));
-    }
-    if (ordo_slice_equal(path, ordo_slice_of("/metrics"))) {
-        struct ordo_buffer body = {0};
-        write_metrics(ordo_gateway_stats(turn->core), &body);
-        int result = answer(wsi, 200, "text/plain; version=0.0.4", ordo_buffer_slice(&body));
-        ordo_buffer_finish(&body);
-        return result;
-    }
+    if (ordo_slice_equal(path, ordo_slice_of("/healthz"))) return answer_health(wsi);
+    if (ordo_slice_equal(path, ordo_slice_of("/readyz"))) return answer_readiness(wsi, turn);
     if (ordo_slice_equal(path, ordo_slice_of("/directory"))) return answer_directory(wsi, turn->follower);
     const struct ordo_site_file *file = ordo_site_find(site, path);
     if (file != NULL) return answer_file(wsi, file, rest);

@@ -11,14 +11,16 @@
 #include "common/random.h"
 #include "common/sched.h"
 #include "gateway/follower.h"
+#include "gateway/keyring.h"
 #include "gateway/links.h"
 #include "gateway/options.h"
 #include "gateway/site.h"
 #include "gateway/wire_lws.h"
 
-enum { EXIT_USAGE = 2, URL_SIZE = 300 };
+enum { EXIT_USAGE = 2, URL_SIZE = 300, HOST_SIZE = 256 };
 
 #define TICK_S 0.05
+#define KEYS_LOOK_S 0.5 /* so often files of keys are looked at */
 #define DRAIN_S 3.0 /* beyond the time over which the core spreads the closing */
 
 struct process {
@@ -35,6 +37,8 @@ struct process {
     ev_check after_sleep;
     ev_idle stay_awake; /* active while work is left that no event will announce */
     ev_timer tick, drain_limit;
+    struct ordo_keyring *keyring; /* NULL: no token is asked for */
+    ev_timer keys_look;
     ev_signal stop[2];
     bool has_ticked, is_announced, is_draining, has_failed;
 };
@@ -71,6 +75,7 @@ static void do_effects(struct process *process) {
         case ORDO_GATEWAY_CONN_CLOSE:
             ordo_wire_lws_close(process->clients, effect.conn, effect.code, effect.reason);
             break;
+        case ORDO_GATEWAY_NOTE: log_debug("%.*s", (int)effect.bytes.size, (const char *)effect.bytes.data); break;
         }
     }
 }
@@ -84,6 +89,14 @@ static void write_url(const struct process *process, const char *host, char out[
     bool is_v6 = strchr(host, ':') != NULL;
     snprintf(out, URL_SIZE, "ws://%s%s%s:%u/v1/ws", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
              ordo_wire_lws_port(process->clients));
+}
+
+static void write_metrics_url(const struct process *process, const char *host, char out[URL_SIZE]) {
+    bool is_v6 = strchr(host, ':') != NULL;
+    unsigned port = ordo_wire_lws_watcher_port(process->clients);
+    out[0] = '\0';
+    if (port != 0)
+        snprintf(out, URL_SIZE, "http://%s%s%s:%u/metrics", is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
 }
 
 static void announce(struct process *process) {
@@ -100,6 +113,7 @@ static void turn_end(struct ev_loop *loop, ev_prepare *watcher, int events) {
     (void)events;
     struct process *process = watcher->data;
     bool has_more = ordo_links_poll(&process->links);
+    ordo_turn_read_clock_again(&process->turn);
     end_turn(process);                                            /* one message per shard … */
     has_more = ordo_wire_lws_flush(process->clients) || has_more; /* … one write per connection */
     end_turn(process);                                            /* what the drained sockets made room for */
@@ -107,6 +121,7 @@ static void turn_end(struct ev_loop *loop, ev_prepare *watcher, int events) {
     do_effects(process);
     has_more = ordo_wire_lws_flush(process->clients) || has_more;
     announce(process);
+    ordo_turn_ends(&process->turn);
     if (process->is_draining && ordo_wire_lws_count(process->clients) == 0) ev_break(loop, EVBREAK_ALL);
     if (has_more)
         ev_idle_start(loop, &process->stay_awake);
@@ -134,6 +149,18 @@ static void tick(struct ev_loop *loop, ev_timer *watcher, int events) {
     struct process *process = watcher->data;
     ordo_turn_step(&process->turn, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_TICK});
     ordo_wire_lws_tick(process->clients);
+}
+
+static void give_keys(struct process *process) {
+    ordo_turn_step(&process->turn, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_KEYS,
+                                                               .keys = ordo_keyring_keys(process->keyring)});
+}
+
+static void look_at_keys(struct ev_loop *loop, ev_timer *watcher, int events) {
+    (void)loop;
+    (void)events;
+    struct process *process = watcher->data;
+    if (ordo_keyring_look(process->keyring)) give_keys(process);
 }
 
 static void drain_over(struct ev_loop *loop, ev_timer *watcher, int events) {
@@ -169,6 +196,9 @@ static void watch(struct process *process) {
     ev_prepare_start(loop, &process->before_sleep);
     ev_check_start(loop, &process->after_sleep);
     ev_timer_start(loop, &process->tick);
+    ev_timer_init(&process->keys_look, look_at_keys, KEYS_LOOK_S, KEYS_LOOK_S);
+    process->keys_look.data = process;
+    if (process->keyring != NULL) ev_timer_start(loop, &process->keys_look);
     ev_signal_start(loop, &process->stop[0]);
     ev_signal_start(loop, &process->stop[1]);
 }
@@ -177,11 +207,21 @@ static bool load_site(struct process *process) {
     char fault[ORDO_SITE_FAULT_SIZE];
     if (process->options.site_folder == NULL) return true;
     if (ordo_site_load(&process->site, process->options.site_folder, fault) != ORDO_OK) {
-        log_error("event=static_failed reason=\"%s\"", fault);
+        log_error("event=static_failed reason=\"%s\"", log_quoted(fault));
         return false;
     }
     process->options.site = process->site;
     return true;
+}
+
+static bool load_keys(struct process *process) {
+    struct ordo_problem problem = {{0}};
+    const struct ordo_options *options = &process->options;
+    if (options->key_file_count == 0) return true;
+    if (ordo_keyring_open(&process->keyring, options->key_files, options->key_file_count, &problem) == ORDO_OK)
+        return true;
+    log_error("event=keys_not_taken reason=\"%s\"", problem.text);
+    return false;
 }
 
 /* What others call this gateway, where the command line does not say: alone, any name will do. */
@@ -211,27 +251,39 @@ static void addresses_changed(void *user) {
 static void refused(void *user, const char *sentence) {
     struct process *process = user;
     if (process->has_failed) return;
-    log_error("event=stopped reason=\"%s\"", sentence);
+    log_error("event=stopped reason=\"%s\"", log_quoted(sentence));
     process->has_failed = true;
     ev_break(process->loop, EVBREAK_ALL);
 }
 
-static bool follow(struct process *process) {
-    char url[URL_SIZE], host[256] = "";
-    const char *address = process->options.address;
+/* By which host others reach what listens on `host`. */
+static void choose_host(const struct process *process, const char *host, const char *address, char out[HOST_SIZE]) {
     bool is_every_address = strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
-    snprintf(host, sizeof host, "%s", process->options.advertise != NULL ? process->options.advertise : process->options.host);
-    if (process->options.advertise == NULL && is_every_address) gethostname(host, sizeof host - 1);
+    snprintf(out, HOST_SIZE, "%s", host);
+    if (process->options.advertise != NULL) snprintf(out, HOST_SIZE, "%s", process->options.advertise);
+    else if (is_every_address) gethostname(out, HOST_SIZE - 1);
+}
+
+static bool follow(struct process *process) {
+    const struct ordo_options *options = &process->options;
+    char url[URL_SIZE], metrics_url[URL_SIZE], host[HOST_SIZE] = "";
+    choose_host(process, options->host, options->address, host);
     write_url(process, host, url);
+    /* What listens on loopback alone is not reached by another name. */
+    if (strncmp(options->metrics_address, "127.", 4) == 0 || strcmp(options->metrics_address, "::1") == 0)
+        snprintf(host, sizeof host, "%s", options->metrics_host);
+    else
+        choose_host(process, options->metrics_host, options->metrics_address, host);
+    write_metrics_url(process, host, metrics_url);
     struct ordo_problem problem;
     const struct ordo_follower_config config = {.directory = process->options.directory, .name = process->name, .url = url,
-                                                .turn = &process->turn, .loop = process->loop,
+                                                .metrics_url = metrics_url, .turn = &process->turn, .loop = process->loop,
                                                 .changed = addresses_changed, .refused = refused, .user = process};
     if (ordo_follower_start(&config, &problem, &process->follower) == ORDO_OK) {
         process->turn.follower = process->follower;
         return true;
     }
-    log_error("event=stopped reason=\"%s\"", problem.text);
+    log_error("event=stopped reason=\"%s\"", log_quoted(problem.text));
     return false;
 }
 
@@ -242,14 +294,18 @@ static bool start(struct process *process) {
     ORDO_ASSERT(process->loop != NULL && process->zmq != NULL);
     choose_name(process);
     process->options.core.seed = ordo_random_u64();
+    process->options.core.has_notes = process->options.log_level >= ORDO_LOG_DEBUG;
     process->turn.core = ordo_gateway_create(&process->options.core);
     ordo_turn_read_clock(&process->turn);
+    if (process->keyring != NULL) give_keys(process);
     process->links = (struct ordo_links){.turn = &process->turn, .loop = process->loop, .context = process->zmq};
     process->clients = ordo_wire_lws_create(&process->turn, process->loop, &process->options);
     if (process->clients == NULL) return false;
     watch(process);
-    log_info("event=listening name=%s address=%s port=%u", process->name, process->options.address,
-             ordo_wire_lws_port(process->clients));
+    log_info("event=listening name=%s address=%s port=%u metrics_address=%s metrics_port=%u", process->name,
+             process->options.address, ordo_wire_lws_port(process->clients),
+             process->options.has_metrics ? process->options.metrics_address : "none",
+             ordo_wire_lws_watcher_port(process->clients));
     return process->options.directory == NULL || follow(process);
 }
 
@@ -263,6 +319,7 @@ static void finish(struct process *process) {
         zmq_ctx_term(process->zmq);
         ordo_gateway_destroy(process->turn.core);
     }
+    ordo_keyring_close(process->keyring);
     ordo_site_destroy(process->site);
 }
 
@@ -276,7 +333,7 @@ int main(int argc, char **argv) {
     }
     ordo_log_init("gateway", process.options.log_level);
     ordo_sched_take_short_slices();
-    bool is_started = load_site(&process) && start(&process);
+    bool is_started = load_site(&process) && load_keys(&process) && start(&process);
     if (is_started) ev_run(process.loop, 0);
     finish(&process);
     return is_started && !process.has_failed ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -8,22 +8,34 @@
 
 #include "common/directory/cluster.h"
 
-enum { PING_INTERVAL_MS = 30000, CONNECTIONS_MAX = 100000 };
+enum { PING_INTERVAL_MS = 30000, CONNECTIONS_MAX = 100000, TOKEN_LEEWAY_MS = 30000 };
 
 const char ordo_options_help[] =
     "usage: ordo-gateway --directory URL [options]\n"
     "       ordo-gateway --shard data=ENDPOINT,side=ENDPOINT [options]\n"
     "\n"
-    "Serves clients on ws://HOST:PORT/v1/ws, and /healthz, /readyz, /metrics over HTTP on the same port.\n"
+    "Serves clients on ws://HOST:PORT/v1/ws, and /healthz, /readyz over HTTP on the same port.\n"
     "Prints `ready ws://HOST:PORT/v1/ws` once it serves.\n"
     "\n"
     "  --directory URL            where the cluster's processes find each other: file:PATH, or\n"
     "                             etcd:http://HOST:PORT[,HOST:PORT...]/NAME\n"
     "  --shard data=E,side=E      without a directory: the one shard's two ZeroMQ endpoints, as it prints them\n"
     "  --listen HOST:PORT         for clients; port 0: any free one (127.0.0.1:8080)\n"
-    "  --insecure-listen-anywhere let everybody who can reach HOST read and write everything: there are no "
-    "keys yet,\n"
-    "                             so without this only loopback addresses are listened on\n"
+    "  --token-jwks FILE          public keys of tokens, as a JSON Web Key Set. This and the next two may be repeated, and\n"
+    "                             are read again when they change. With any of them clients need a token\n"
+    "                             (docs/security.md), without them everybody may do everything\n"
+    "  --token-key FILE           a public key in PEM: RSA, P-256 or Ed25519\n"
+    "  --token-secret FILE        a shared secret for HS256, 32 bytes at least\n"
+    "  --token-issuer ISS         tokens must be by ISS\n"
+    "  --token-audience AUD       tokens must be for AUD; without this, for nobody in particular\n"
+    "  --token-leeway-ms MS       by which the issuer's clock may differ (30000)\n"
+    "  --token-cookie NAME        take a token out of this cookie, too; needs --allow-origin\n"
+    "  --allow-origin ORIGIN      pages that may connect, such as https://app.example.com; may be repeated; '*': any.\n"
+    "                             Without it: any with tokens, without tokens those of this machine and of HOST itself\n"
+    "  --insecure-listen-anywhere let everybody who can reach HOST read and write everything: without keys and without\n"
+    "                             this only loopback addresses are listened on\n"
+    "  --listen-metrics HOST:PORT where /metrics is told to Prometheus, and /healthz, /readyz, too; off: nowhere\n"
+    "                             (127.0.0.1:0, any free port of this machine, which the directory names)\n"
     "  --static DIR               serve the files of DIR, read once at the start: DIR/index.html is the page /\n"
     "  --name NAME                shown to clients, in `ordo status` and in the shards' logs; one of its own\n"
     "                             (HOSTNAME-PID)\n"
@@ -51,7 +63,7 @@ static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t 
 }
 
 /* HOST:PORT, where HOST may be an IPv6 address in brackets. */
-static bool parse_listen(struct ordo_options *options, const char *text) {
+static bool parse_listen(const char *text, char host[256], uint16_t *port_out) {
     const char *colon = strrchr(text, ':');
     uint64_t port;
     if (colon == NULL || colon == text || !parse_number(colon + 1, 0, UINT16_MAX, &port)) return false;
@@ -60,27 +72,20 @@ static bool parse_listen(struct ordo_options *options, const char *text) {
         text++;
         size -= 2;
     }
-    if (size == 0 || size >= sizeof options->host) return false;
-    memcpy(options->host, text, size);
-    options->host[size] = '\0';
-    options->port = (uint16_t)port;
+    if (size == 0 || size >= 256) return false;
+    memcpy(host, text, size);
+    host[size] = '\0';
+    *port_out = (uint16_t)port;
     return true;
 }
 
 /* The first of the host's addresses, as a number. */
-static bool resolve(struct ordo_options *options) {
+static bool resolve(const char *host, char address[64]) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    if (getaddrinfo(options->host, NULL, &hints, &found) != 0) return false;
-    int rc = getnameinfo(found->ai_addr, found->ai_addrlen, options->address, sizeof options->address, NULL,
-                         0, NI_NUMERICHOST);
+    if (getaddrinfo(host, NULL, &hints, &found) != 0) return false;
+    int rc = getnameinfo(found->ai_addr, found->ai_addrlen, address, 64, NULL, 0, NI_NUMERICHOST);
     freeaddrinfo(found);
     return rc == 0;
-}
-
-static bool is_loopback(const char *address) {
-    struct in_addr four;
-    if (inet_pton(AF_INET, address, &four) == 1) return ntohl(four.s_addr) >> 24 == 127;
-    return strcmp(address, "::1") == 0;
 }
 
 static bool copy_endpoint(char out[256], const char *text, size_t size) {
@@ -109,6 +114,45 @@ static bool set_number(const char *name, const char *value, uint64_t min, uint64
     return false;
 }
 
+static bool add_key_file(struct ordo_options *options, enum ordo_key_file_kind kind, const char *path,
+                         char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+    if (options->key_file_count == ORDO_KEYRING_FILES_MAX) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "more than %d files with keys of tokens", ORDO_KEYRING_FILES_MAX);
+        return false;
+    }
+    options->key_files[options->key_file_count++] = (struct ordo_key_file){kind, path};
+    return true;
+}
+
+static bool add_origin(struct ordo_door *door, const char *origin, char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+    if (door->origin_count == ORDO_DOOR_ORIGINS_MAX) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "more than %d of --allow-origin", ORDO_DOOR_ORIGINS_MAX);
+        return false;
+    }
+    if (!ordo_door_origin_is_valid(origin)) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
+                 "--allow-origin wants SCHEME://HOST or SCHEME://HOST:PORT, not \"%.100s\"", origin);
+        return false;
+    }
+    door->origins[door->origin_count++] = origin;
+    return true;
+}
+
+/* Those about tokens and pages. `*known_out`: whether it is one. */
+static bool set_door_option(struct ordo_options *options, const char *name, const char *value, bool *known_out,
+                            char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+    *known_out = true;
+    if (strcmp(name, "--token-jwks") == 0) return add_key_file(options, ORDO_KEY_FILE_JWKS, value, fault);
+    if (strcmp(name, "--token-key") == 0) return add_key_file(options, ORDO_KEY_FILE_PEM, value, fault);
+    if (strcmp(name, "--token-secret") == 0) return add_key_file(options, ORDO_KEY_FILE_SECRET, value, fault);
+    if (strcmp(name, "--allow-origin") == 0) return add_origin(&options->door, value, fault);
+    if (strcmp(name, "--token-issuer") == 0) options->core.token_policy.issuer = ordo_slice_of(value);
+    else if (strcmp(name, "--token-audience") == 0) options->core.token_policy.audience = ordo_slice_of(value);
+    else if (strcmp(name, "--token-cookie") == 0) options->door.cookie = value;
+    else *known_out = false;
+    return true;
+}
+
 static bool set_option(struct ordo_options *options, const char *name, const char *value,
                        char fault[ORDO_OPTIONS_FAULT_SIZE]) {
     const struct {
@@ -124,6 +168,7 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
         {"--frame-size-max", 1024, 64 * 1024 * 1024, &options->core.frame_size_max},
         {"--presence-size-max", 0, 1024 * 1024, &options->core.presence_size_max},
         {"--outbox-size-max", 4096, 1024 * 1024 * 1024, &options->core.outbox_size_max},
+        {"--token-leeway-ms", 0, 3600 * 1000, &options->token_leeway_ms},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(name, numbers[i].name) == 0)
@@ -138,9 +183,16 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
             *texts[i].out = value;
             return true;
         }
+    bool is_known;
+    if (!set_door_option(options, name, value, &is_known, fault)) return false;
+    if (is_known) return true;
     if (strcmp(name, "--listen") == 0) {
-        if (parse_listen(options, value)) return true;
+        if (parse_listen(value, options->host, &options->port)) return true;
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen wants HOST:PORT, not \"%.60s\"", value);
+    } else if (strcmp(name, "--listen-metrics") == 0) {
+        options->has_metrics = strcmp(value, "off") != 0;
+        if (!options->has_metrics || parse_listen(value, options->metrics_host, &options->metrics_port)) return true;
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen-metrics wants HOST:PORT or off, not \"%.60s\"", value);
     } else if (strcmp(name, "--shard") == 0) {
         if (parse_shard(options, value)) return true;
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--shard wants data=ENDPOINT,side=ENDPOINT, not \"%.120s\"",
@@ -157,8 +209,7 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
     return false;
 }
 
-static bool check(struct ordo_options *options, bool may_listen_anywhere,
-                  char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+static bool check(struct ordo_options *options, char fault[ORDO_OPTIONS_FAULT_SIZE]) {
     if ((options->shard_data[0] == '\0') == (options->directory == NULL)) {
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
                  "either --directory URL or --shard data=ENDPOINT,side=ENDPOINT is needed; see --help");
@@ -169,15 +220,45 @@ static bool check(struct ordo_options *options, bool may_listen_anywhere,
                  ORDO_CLUSTER_NAME_SIZE_MAX, options->name);
         return false;
     }
-    if (!resolve(options)) {
+    if (!resolve(options->host, options->address)) {
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen: the host \"%.100s\" has no address",
                  options->host);
         return false;
     }
-    if (!may_listen_anywhere && !is_loopback(options->address)) {
+    if (options->has_metrics && !resolve(options->metrics_host, options->metrics_address)) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--listen-metrics: the host \"%.100s\" has no address",
+                 options->metrics_host);
+        return false;
+    }
+    return true;
+}
+
+/* Who may come in: what contradicts itself, or is open to all without anybody having said so. */
+static bool check_door(struct ordo_options *options, bool may_listen_anywhere, char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+    struct ordo_door *door = &options->door;
+    const struct ordo_token_policy *policy = &options->core.token_policy;
+    door->asks_token = options->core.asks_token = options->key_file_count > 0;
+    door->is_loopback = ordo_door_is_loopback(options->address);
+    options->core.token_policy.leeway_ms = options->token_leeway_ms;
+    if (!door->asks_token && (policy->issuer.size > 0 || policy->audience.size > 0 || door->cookie != NULL)) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
+                 "--token-issuer, --token-audience and --token-cookie say nothing without a key: --token-jwks, "
+                 "--token-key or --token-secret");
+        return false;
+    }
+    bool is_any = false;
+    for (size_t i = 0; i < door->origin_count; i++) is_any = is_any || strcmp(door->origins[i], "*") == 0;
+    if (door->cookie != NULL && (door->origin_count == 0 || is_any)) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
+                 "--token-cookie needs --allow-origin with the pages that may use it: browsers send cookies for "
+                 "any page");
+        return false;
+    }
+    if (!door->asks_token && !may_listen_anywhere && !door->is_loopback) {
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
                  "%s is not a loopback address, and without keys everybody who reaches it may read and write "
-                 "everything; if that is what you want, say --insecure-listen-anywhere",
+                 "everything: give it keys with --token-jwks, --token-key or --token-secret, or, if that is what "
+                 "you want, say --insecure-listen-anywhere",
                  options->address);
         return false;
     }
@@ -189,9 +270,12 @@ enum ordo_options_outcome ordo_options_parse(struct ordo_options *options, int a
     *options = (struct ordo_options){
         .host = "127.0.0.1",
         .port = 8080,
+        .has_metrics = true,
+        .metrics_host = "127.0.0.1",
         .log_level = ORDO_LOG_INFO,
         .ping_interval_ms = PING_INTERVAL_MS,
         .connections_max = CONNECTIONS_MAX,
+        .token_leeway_ms = TOKEN_LEEWAY_MS,
     };
     ordo_gateway_config_init(&options->core);
     bool may_listen_anywhere = false;
@@ -208,7 +292,7 @@ enum ordo_options_outcome ordo_options_parse(struct ordo_options *options, int a
         if (!set_option(options, argv[i], argv[i + 1], fault)) return ORDO_OPTIONS_WRONG;
         i++;
     }
-    if (!check(options, may_listen_anywhere, fault)) return ORDO_OPTIONS_WRONG;
+    if (!check(options, fault) || !check_door(options, may_listen_anywhere, fault)) return ORDO_OPTIONS_WRONG;
     options->core.has_directory = options->directory != NULL;
     return ORDO_OPTIONS_RUN;
 }

@@ -4,6 +4,8 @@
 
 #include "common/log.h"
 #include "gateway/core/gateway.h"
+#include "gateway/door.h"
+#include "gateway/keyring.h"
 
 struct ordo_site;
 
@@ -11,6 +13,9 @@ struct ordo_options {
     char host[256];                        /* as given, without brackets */
     char address[64];                      /* numeric */
     uint16_t port;                         /* 0: any free one */
+    bool has_metrics;                      /* figures are told at: */
+    char metrics_host[256], metrics_address[64];
+    uint16_t metrics_port;
     char shard_data[256], shard_side[256]; /* ZeroMQ endpoints; "": the directory tells */
     const char *directory;                 /* URL; NULL: there is one shard, above */
     const char *advertise;                 /* the host that others reach this one by; NULL: as it listens */
@@ -19,6 +24,10 @@ struct ordo_options {
     uint32_t ping_interval_ms; /* a client that says nothing for so long is pinged, for so long again: it is
                                   dead */
     uint32_t connections_max;
+    uint32_t token_leeway_ms;
+    struct ordo_key_file key_files[ORDO_KEYRING_FILES_MAX];
+    size_t key_file_count; /* 0: no token is asked for */
+    struct ordo_door door;
     const char *site_folder;      /* NULL: no files are served */
     const struct ordo_site *site; /* what was read of it: set by main */
     struct ordo_gateway_config core;

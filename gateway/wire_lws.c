@@ -1,13 +1,16 @@
 #include "gateway/wire_lws.h"
 
 #include <libwebsockets.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
 #include "common/assert.h"
+#include "common/hex.h"
 #include "common/memory.h"
 #include "gateway/core/list.h"
 #include "gateway/http.h"
+#include "gateway/http_api.h"
 
 enum {
     RX_PIECE_SIZE = 1024,     /* libwebsockets keeps as much per connection; larger frames come in pieces */
@@ -16,8 +19,12 @@ enum {
     FLUSH_COUNT_MAX = 2000,           /* and in so many frames: about 10 ms */
     CLOSE_TIMEOUT_MS = 5000,
     FILES_RESERVED = 64, /* file descriptors that are not connections */
-    PATH_SIZE_MAX = 256,
+    PATH_SIZE_MAX = 512,
+    /* Of one HTTP request: a token may be as large as one may be, and needs some company. */
+    HEADERS_SIZE_MAX = ORDO_TOKEN_SIZE_MAX + 4096,
+    HEADER_SIZE_MAX = ORDO_TOKEN_SIZE_MAX + 1024,
     REASON_SIZE_MAX = 123, /* of a close frame */
+    CLOSE_LINES_MAX = 20,  /* in the log, in one second */
 };
 
 /* One WebSocket, as the edge sees it. */
@@ -37,13 +44,15 @@ struct ordo_wire_lws {
     struct ordo_turn *turn;
     const struct ordo_options *options;
     struct lws_context *context;
-    struct lws_vhost *vhost;
-    struct lws_protocols protocols[3];
+    struct lws_vhost *vhost, *watcher_vhost; /* the latter NULL: no figures are told */
+    struct lws_protocols protocols[3], watcher_protocols[2];
     struct socket **sockets; /* by conn */
     uint32_t *free_conns;    /* of those, unused ones */
     uint32_t capacity, free_count, count, count_max;
     struct gateway_list output, silence, closing;
+    struct ordo_http_api *api; /* requests that are no WebSockets, as the core sees them */
     struct ordo_buffer frame; /* the message to be written, behind LWS_PRE bytes of room */
+    uint64_t lines_since_ms, line_count; /* in the log, about clients that were closed */
     bool is_draining;
 };
 
@@ -54,7 +63,8 @@ struct session {
 
 static void step(struct ordo_wire_lws *wire, enum ordo_gateway_event_kind kind, uint32_t conn,
                  struct ordo_slice bytes) {
-    ordo_turn_step(wire->turn, (struct ordo_gateway_event){.kind = kind, .conn = conn, .bytes = bytes});
+    ordo_turn_step(wire->turn, (struct ordo_gateway_event){
+                                   .kind = kind, .conn = ordo_turn_socket_conn(conn), .bytes = bytes});
 }
 
 /* ---- connections come and go */
@@ -73,8 +83,36 @@ static bool takes_connections(const struct ordo_wire_lws *wire) {
     return !wire->is_draining && wire->count < wire->count_max;
 }
 
+/* A header of the request; empty: it has none. False: it is too long. */
+static bool copy_header(struct lws *wsi, enum lws_token_indexes which, char out[HEADER_SIZE_MAX], struct ordo_slice *header) {
+    *header = ordo_slice(NULL, 0);
+    if (lws_hdr_total_length(wsi, which) <= 0) return true;
+    int size = lws_hdr_copy(wsi, out, HEADER_SIZE_MAX, which);
+    if (size < 0) return false;
+    *header = ordo_slice(out, (size_t)size);
+    return true;
+}
+
+enum token_place { TOKEN_NOWHERE, TOKEN_IN_HEADER, TOKEN_IN_COOKIE, TOKEN_TOO_LARGE };
+
+/* The token that the request brings, in `memory`. */
+static enum token_place find_token(const struct ordo_wire_lws *wire, struct lws *wsi, char memory[HEADER_SIZE_MAX],
+                                   struct ordo_slice *token) {
+    struct ordo_slice header;
+    const char *cookie = wire->options->door.cookie;
+    if (!wire->options->door.asks_token) return TOKEN_NOWHERE;
+    if (!copy_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, memory, &header)) return TOKEN_TOO_LARGE;
+    if (ordo_door_bearer(header, token)) return TOKEN_IN_HEADER;
+    if (cookie == NULL) return TOKEN_NOWHERE;
+    if (!copy_header(wsi, WSI_TOKEN_HTTP_COOKIE, memory, &header)) return TOKEN_TOO_LARGE;
+    return ordo_door_cookie(header, cookie, token) ? TOKEN_IN_COOKIE : TOKEN_NOWHERE;
+}
+
 static int open_connection(struct ordo_wire_lws *wire, struct lws *wsi, struct session *session) {
+    char header[HEADER_SIZE_MAX];
+    struct ordo_slice token = {0};
     if (!takes_connections(wire)) return -1;
+    (void)find_token(wire, wsi, header, &token);
     struct socket *socket = ordo_alloc(sizeof *socket);
     uint32_t conn = take_conn(wire);
     wire->sockets[conn] = socket;
@@ -85,7 +123,7 @@ static int open_connection(struct ordo_wire_lws *wire, struct lws *wsi, struct s
     gateway_list_init(&socket->in_output);
     gateway_list_init(&socket->in_due);
     gateway_list_append(&wire->silence, &socket->in_due);
-    step(wire, ORDO_GATEWAY_CONN_OPENED, conn, ordo_slice(NULL, 0));
+    step(wire, ORDO_GATEWAY_CONN_OPENED, conn, token);
     return 0;
 }
 
@@ -106,6 +144,30 @@ static void close_connection(struct ordo_wire_lws *wire, struct session *session
 
 /* ---- what clients send */
 
+static uint32_t conn_of(const struct socket *socket) {
+    return ((struct session *)lws_wsi_user(socket->wsi))->conn_next - 1;
+}
+
+/* One line for each client that is closed for what it did, unless there are so many that the log would be theirs. */
+static void log_close(struct ordo_wire_lws *wire, const struct socket *socket, uint32_t conn, unsigned code,
+                      const char *reason) {
+    if (wire->turn->now_ms - wire->lines_since_ms >= 1000) {
+        if (wire->line_count > CLOSE_LINES_MAX)
+            log_warn("event=lines_left_out about=connection_closed count=%llu",
+                     (unsigned long long)(wire->line_count - CLOSE_LINES_MAX));
+        wire->lines_since_ms = wire->turn->now_ms;
+        wire->line_count = 0;
+    }
+    if (wire->line_count++ >= CLOSE_LINES_MAX) return;
+    char address[64] = "", client[2 * ORDO_CLIENT_ID_SIZE + 1] = "-";
+    struct ordo_gateway_who who = {.documents = 0};
+    (void)ordo_gateway_who(wire->turn->core, conn, &who);
+    if (who.client_id.size > 0) ordo_hex_encode(client, who.client_id.data, who.client_id.size);
+    lws_get_peer_simple(socket->wsi, address, sizeof address);
+    log_warn("event=connection_closed conn=%u client=%s user=%s address=%s code=%u reason=\"%s\"", conn, client,
+             log_value(who.user), strncmp(address, "::ffff:", 7) == 0 ? address + 7 : address, code, log_quoted(reason));
+}
+
 /* From now on nothing is read or written but the close frame. */
 static void begin_close(struct ordo_wire_lws *wire, struct socket *socket) {
     socket->is_closing = true;
@@ -116,6 +178,7 @@ static void begin_close(struct ordo_wire_lws *wire, struct socket *socket) {
 
 static int refuse(struct ordo_wire_lws *wire, struct socket *socket, enum lws_close_status code,
                   const char *reason) {
+    log_close(wire, socket, conn_of(socket), code, reason);
     begin_close(wire, socket);
     lws_close_reason(socket->wsi, code, (unsigned char *)(uintptr_t)reason, strlen(reason));
     return -1;
@@ -146,14 +209,29 @@ static int receive(struct ordo_wire_lws *wire, struct socket *socket, uint32_t c
 
 /* ---- what they get */
 
+/* The WebSocket that the core means; NULL: it is gone. */
+static struct socket *find(const struct ordo_wire_lws *wire, uint32_t core_conn) {
+    uint32_t conn = ordo_turn_index_of(core_conn);
+    return conn < wire->capacity ? wire->sockets[conn] : NULL;
+}
+
 void ordo_wire_lws_want_output(struct ordo_wire_lws *wire, uint32_t conn) {
-    struct socket *socket = conn < wire->capacity ? wire->sockets[conn] : NULL;
+    if (ordo_turn_is_request(conn)) {
+        ordo_http_api_want_output(wire->api, conn);
+        return;
+    }
+    struct socket *socket = find(wire, conn);
     if (socket != NULL && !socket->is_closing) gateway_list_append(&wire->output, &socket->in_output);
 }
 
 void ordo_wire_lws_close(struct ordo_wire_lws *wire, uint32_t conn, uint16_t code, const char *reason) {
-    struct socket *socket = conn < wire->capacity ? wire->sockets[conn] : NULL;
+    if (ordo_turn_is_request(conn)) {
+        ordo_http_api_close(wire->api, conn);
+        return;
+    }
+    struct socket *socket = find(wire, conn);
     if (socket == NULL || socket->is_closing) return;
+    if (code != LWS_CLOSE_STATUS_GOINGAWAY) log_close(wire, socket, conn, code, reason);
     begin_close(wire, socket);
     socket->close_code = code;
     socket->close_reason = reason;
@@ -164,14 +242,10 @@ void ordo_wire_lws_close(struct ordo_wire_lws *wire, uint32_t conn, uint16_t cod
 static bool write_frame(struct ordo_wire_lws *wire, struct socket *socket, uint32_t conn, bool *has_more,
                         size_t *written) {
     wire->frame.size = LWS_PRE;
-    *has_more = ordo_gateway_output(wire->turn->core, conn, &wire->frame);
+    *has_more = ordo_gateway_output(wire->turn->core, ordo_turn_socket_conn(conn), &wire->frame);
     size_t size = wire->frame.size - LWS_PRE;
     *written = size;
     return size == 0 || lws_write(socket->wsi, wire->frame.data + LWS_PRE, size, LWS_WRITE_BINARY) >= 0;
-}
-
-static uint32_t conn_of(const struct socket *socket) {
-    return ((struct session *)lws_wsi_user(socket->wsi))->conn_next - 1;
 }
 
 /* Ends it at once; frees `socket`. Not out of a callback of libwebsockets. (Its asynchronous kill needs a
@@ -184,6 +258,7 @@ bool ordo_wire_lws_flush(struct ordo_wire_lws *wire) {
     size_t size = 0, count = 0;
     struct gateway_list again;
     gateway_list_init(&again);
+    ordo_http_api_flush(wire->api);
     while (!gateway_list_is_empty(&wire->output) && size < FLUSH_SIZE_MAX && count++ < FLUSH_COUNT_MAX) {
         struct socket *socket = GATEWAY_LIST_ITEM(wire->output.next, struct socket, in_output);
         gateway_list_remove(&socket->in_output);
@@ -246,6 +321,7 @@ static void ping(struct socket *socket) {
 
 void ordo_wire_lws_tick(struct ordo_wire_lws *wire) {
     struct socket *socket;
+    ordo_http_api_tick(wire->api);
     while ((socket = first_due(wire, &wire->closing)) != NULL) cut(socket);
     while ((socket = first_due(wire, &wire->silence)) != NULL) {
         socket->due_ms = wire->turn->now_ms + wire->options->ping_interval_ms;
@@ -266,9 +342,26 @@ static size_t copy_path(struct lws *wsi, char path[PATH_SIZE_MAX]) {
     return size > 0 ? (size_t)size : 0;
 }
 
+/* What libwebsockets keeps per connection that is no WebSocket; zeroed memory between requests. */
+struct http_session {
+    struct ordo_http_answer answer;
+    struct ordo_http_request *request; /* for documents; NULL: it is none */
+};
+
 /* Answers a request to upgrade with a status instead. */
 static int refuse_upgrade(struct lws *wsi, unsigned status) {
     return lws_return_http_status(wsi, status, NULL) < 0 ? -1 : 1;
+}
+
+/* 0: the page behind the request may connect, and what it brings fits. Else the status that says why not. */
+static unsigned fault_at_door(const struct ordo_wire_lws *wire, struct lws *wsi) {
+    char memory[HEADER_SIZE_MAX], host_memory[HEADER_SIZE_MAX];
+    struct ordo_slice token, origin, host;
+    enum token_place place = find_token(wire, wsi, memory, &token);
+    if (place == TOKEN_TOO_LARGE) return HTTP_STATUS_REQ_ENTITY_TOO_LARGE;
+    bool reads = copy_header(wsi, WSI_TOKEN_ORIGIN, memory, &origin) && copy_header(wsi, WSI_TOKEN_HOST, host_memory, &host);
+    bool may = reads && ordo_door_lets_in(&wire->options->door, origin, host, place == TOKEN_IN_COOKIE);
+    return may ? 0 : HTTP_STATUS_FORBIDDEN;
 }
 
 /* Whether a request to upgrade is one for us; libwebsockets 4.1.6 would go along with h2c and with old
@@ -281,6 +374,8 @@ static int confirm_upgrade(const struct ordo_wire_lws *wire, struct lws *wsi, co
     size_t size = copy_path(wsi, path);
     if (!ordo_slice_equal(ordo_slice(path, size), ordo_slice_of("/v1/ws")))
         return refuse_upgrade(wsi, HTTP_STATUS_NOT_FOUND);
+    unsigned fault = fault_at_door(wire, wsi);
+    if (fault != 0) return refuse_upgrade(wsi, fault);
     return takes_connections(wire) ? 0 : refuse_upgrade(wsi, HTTP_STATUS_SERVICE_UNAVAILABLE);
 }
 
@@ -314,16 +409,42 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 }
 
 /* Requests that are no WebSocket, or not yet. */
+static int begin_request(struct ordo_wire_lws *wire, struct lws *wsi, struct http_session *session, struct ordo_slice uri) {
+    char path[PATH_SIZE_MAX];
+    if (ordo_http_api_has(uri)) return ordo_http_api_begin(wire->api, wsi, &session->request);
+    return ordo_http_answer(wsi, ordo_slice(path, copy_path(wsi, path)), wire->turn, wire->options->site,
+                            &session->answer);
+}
+
 static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size) {
+    struct lws_context *context = lws_get_context(wsi);
+    struct ordo_wire_lws *wire = context ? lws_context_user(context) : NULL;
+    struct http_session *session = user;
+    switch (reason) {
+    case LWS_CALLBACK_HTTP: return begin_request(wire, wsi, session, ordo_slice(in, size));
+    case LWS_CALLBACK_HTTP_BODY: return ordo_http_api_body(session->request, ordo_slice(in, size));
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION: return ordo_http_api_body_end(session->request);
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+        if (session->request != NULL) return ordo_http_api_writeable(&session->request);
+        return ordo_http_go_on(wsi, &session->answer);
+    case LWS_CALLBACK_CLOSED_HTTP:
+        if (session != NULL) ordo_http_api_gone(&session->request);
+        return 0;
+    default: return callback(wsi, reason, NULL, in, size);
+    }
+}
+
+/* On the port of those who watch: short answers, and nothing becomes a WebSocket. */
+static int watcher_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size) {
     struct lws_context *context = lws_get_context(wsi);
     struct ordo_wire_lws *wire = context ? lws_context_user(context) : NULL;
     char path[PATH_SIZE_MAX];
     switch (reason) {
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: return -1;
     case LWS_CALLBACK_HTTP:
-        return ordo_http_answer(wsi, ordo_slice(path, copy_path(wsi, path)), wire->turn, wire->options->site,
-                                user);
-    case LWS_CALLBACK_HTTP_WRITEABLE: return ordo_http_go_on(wsi, user);
-    default: return callback(wsi, reason, NULL, in, size);
+        return ordo_http_answer_watcher(wsi, ordo_slice(path, copy_path(wsi, path)), wire->turn);
+    default: return lws_callback_http_dummy(wsi, reason, user, in, size);
     }
 }
 
@@ -331,7 +452,9 @@ static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void
 
 /* What libwebsockets has to say is mostly about clients' mistakes: not worth a line each. */
 static void log_line(int level, const char *line) {
-    log_debug("event=libwebsockets level=%d text=\"%.*s\"", level, (int)strcspn(line, "\n"), line);
+    char text[256];
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(line, "\n"), line);
+    log_debug("event=libwebsockets level=%d text=\"%s\"", level, log_quoted(text));
 }
 
 /* As many files as we may open; the connections that fit in them. */
@@ -344,12 +467,31 @@ static uint32_t raise_file_limit(uint32_t wanted) {
     return files < wanted ? (uint32_t)files : wanted;
 }
 
+static bool listen_to_watchers(struct ordo_wire_lws *wire) {
+    const struct ordo_options *options = wire->options;
+    if (!options->has_metrics) return true;
+    wire->watcher_protocols[0] = (struct lws_protocols){.name = "http", .callback = watcher_callback};
+    struct lws_context_creation_info info = {
+        .port = options->metrics_port,
+        .iface = options->metrics_address,
+        .protocols = wire->watcher_protocols,
+        .options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,
+        .vhost_name = "watchers",
+    };
+    wire->watcher_vhost = lws_create_vhost(wire->context, &info);
+    if (wire->watcher_vhost != NULL) return true;
+    log_error("event=listen_failed address=%s port=%u reason=\"it is taken, or not one of this machine\"",
+              options->metrics_address, options->metrics_port);
+    return false;
+}
+
 struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loop *loop,
                                            const struct ordo_options *options) {
     struct ordo_wire_lws *wire = ordo_alloc(sizeof *wire);
     wire->turn = turn;
     wire->options = options;
     wire->count_max = raise_file_limit(options->connections_max);
+    wire->api = ordo_http_api_create(turn, options);
     gateway_list_init(&wire->output);
     gateway_list_init(&wire->silence);
     gateway_list_init(&wire->closing);
@@ -357,7 +499,7 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
     wire->protocols[0] = (struct lws_protocols){
         .name = "http",
         .callback = http_callback,
-        .per_session_data_size = sizeof(struct ordo_http_answer),
+        .per_session_data_size = sizeof(struct http_session),
     };
     wire->protocols[1] = (struct lws_protocols){
         .name = "ordo.v1",
@@ -376,6 +518,7 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
         .options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,
         .user = wire,
         .pt_serv_buf_size = SERVICE_SIZE,
+        .max_http_header_data = HEADERS_SIZE_MAX,
         .gid = (gid_t)-1,
         .uid = (uid_t)-1,
         .vhost_name = "ordo",
@@ -388,12 +531,17 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
         ordo_wire_lws_destroy(wire);
         return NULL;
     }
+    if (!listen_to_watchers(wire)) {
+        ordo_wire_lws_destroy(wire);
+        return NULL;
+    }
     return wire;
 }
 
 void ordo_wire_lws_destroy(struct ordo_wire_lws *wire) {
     if (wire == NULL) return;
     if (wire->context != NULL) lws_context_destroy(wire->context);
+    ordo_http_api_destroy(wire->api);
     free(wire->sockets);
     free(wire->free_conns);
     ordo_buffer_finish(&wire->frame);
@@ -404,10 +552,15 @@ uint16_t ordo_wire_lws_port(const struct ordo_wire_lws *wire) {
     return (uint16_t)lws_get_vhost_listen_port(wire->vhost);
 }
 
+uint16_t ordo_wire_lws_watcher_port(const struct ordo_wire_lws *wire) {
+    return wire->watcher_vhost != NULL ? (uint16_t)lws_get_vhost_listen_port(wire->watcher_vhost) : 0;
+}
+
 void ordo_wire_lws_drain(struct ordo_wire_lws *wire) {
     wire->is_draining = true;
+    ordo_http_api_drain(wire->api);
 }
 
 uint32_t ordo_wire_lws_count(const struct ordo_wire_lws *wire) {
-    return wire->count;
+    return wire->count + ordo_http_api_count(wire->api);
 }

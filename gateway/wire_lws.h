@@ -23,6 +23,7 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
                                            const struct ordo_options *options);
 void ordo_wire_lws_destroy(struct ordo_wire_lws *wire); /* NULL is fine */
 uint16_t ordo_wire_lws_port(const struct ordo_wire_lws *wire);
+uint16_t ordo_wire_lws_watcher_port(const struct ordo_wire_lws *wire); /* 0: no figures are told */
 
 /* The effects CONN_OUTPUT and CONN_CLOSE. */
 void ordo_wire_lws_want_output(struct ordo_wire_lws *wire, uint32_t conn);
@@ -34,6 +35,7 @@ void ordo_wire_lws_tick(struct ordo_wire_lws *wire);
 
 /* Refuses new connections from now on. */
 void ordo_wire_lws_drain(struct ordo_wire_lws *wire);
+/* WebSockets, and HTTP requests for documents under way. */
 uint32_t ordo_wire_lws_count(const struct ordo_wire_lws *wire);
 
 #endif

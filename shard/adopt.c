@@ -28,7 +28,7 @@ static size_t count_stores(const struct ordo_registrar *registrar) {
 static bool ensure_cluster(struct ordo_registrar *registrar) {
     if (!registrar_can_ask(registrar)) return false;
     if (registrar->cluster->has_table) {
-        ordo_troubles_clear(&registrar->troubles, "cluster");
+        ordo_troubles_clear(registrar->troubles, "cluster");
         return true;
     }
     struct ordo_problem problem = {{0}};
@@ -48,7 +48,7 @@ static bool ensure_cluster(struct ordo_registrar *registrar) {
         if (!err) log_info("event=cluster_created");
         if (!err || err == ORDO_ERR_EXISTS) return false;
     }
-    ordo_troubles_set(&registrar->troubles, "cluster", problem.text);
+    ordo_troubles_set(registrar->troubles, "cluster", problem.text);
     return false;
 }
 
@@ -58,12 +58,12 @@ static void store_trouble(struct ordo_registrar *registrar, const struct ordo_vo
     char key[64], text[400];
     snprintf(key, sizeof key, "store %.50s", store->name);
     if (store->failure_count == 0 || store->is_held) {
-        ordo_troubles_clear(&registrar->troubles, key);
+        ordo_troubles_clear(registrar->troubles, key);
         return;
     }
     snprintf(text, sizeof text, "The store %.60s failed %u times, and is tried again: %s", store->name,
              store->failure_count, store->reason);
-    ordo_troubles_set(&registrar->troubles, key, text);
+    ordo_troubles_set(registrar->troubles, key, text);
 }
 
 /* True: it is a member now. What failed is noted at the store. */
@@ -71,7 +71,7 @@ static bool try_store(struct ordo_registrar *registrar, struct ordo_volume_store
     struct ordo_problem problem = {{0}};
     ordo_err err = member_open(registrar, store->path, is_own, &problem);
     if (!err || err == ORDO_ERR_LOCKED) return !err;
-    log_error("event=store_failed name=%s reason=\"%s\"", store->name, problem.text);
+    log_error("event=store_failed name=%s reason=\"%s\"", store->name, log_quoted(problem.text));
     ordo_volume_note_failure(store->path, ordo_clock_wall_ms(), problem.text);
     return false;
 }
@@ -116,9 +116,9 @@ static void open_named(struct ordo_registrar *registrar) {
     if (ordo_folder_is_free(path) && !ensure_cluster(registrar)) return;
     ordo_err err = member_open(registrar, path, true, &problem);
     if (!err) {
-        ordo_troubles_clear(&registrar->troubles, "data");
+        ordo_troubles_clear(registrar->troubles, "data");
     } else if (err == ORDO_ERR_LOCKED && registrar->config->volume != NULL) {
-        ordo_troubles_set(&registrar->troubles, "data", problem.text); /* another process has adopted it */
+        ordo_troubles_set(registrar->troubles, "data", problem.text); /* another process has adopted it */
     } else {
         if (registrar->config->volume != NULL && !ordo_folder_is_free(path))
             ordo_volume_note_failure(path, ordo_clock_wall_ms(), problem.text);
@@ -162,10 +162,10 @@ static void look_for_free(struct ordo_registrar *registrar, uint64_t now_ms) {
     struct ordo_problem problem = {{0}};
     struct ordo_volume_store *stores = ordo_volume_list(registrar->config->volume, &count, &problem);
     if (problem.text[0] != '\0') {
-        ordo_troubles_set(&registrar->troubles, "volume", problem.text);
+        ordo_troubles_set(registrar->troubles, "volume", problem.text);
         return;
     }
-    ordo_troubles_clear(&registrar->troubles, "volume");
+    ordo_troubles_clear(registrar->troubles, "volume");
     for (size_t i = 0; i < registrar->seen_count; i++) registrar->seen[i].is_seen = false;
     for (size_t i = 0; i < count; i++) consider(registrar, &stores[i], now_ms);
     free(stores);

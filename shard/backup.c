@@ -34,6 +34,7 @@ struct ordo_backup {
     pthread_mutex_t mutex;           /* guards `status` */
     struct ordo_backup_status status;
     atomic_uint_fast64_t asked_ms;
+    atomic_uint_fast64_t done_ms, failed_ms; /* wall clock; 0: none yet */
     atomic_bool is_stopping, is_released;
     /* Of the newest: written before its thread starts, then that thread's alone. */
     char path[PATH_MAX], previous[PATH_MAX];
@@ -244,7 +245,7 @@ static ordo_err run_copy(struct copy *copy, uint64_t turn) {
     uint64_t unused;
     if (!err) err = each_file(copy, false, &unused);
     if (!err) err = complete(copy, turn);
-    if (err && remove_if_there(backup->path)) log_warn("event=backup_left path=%s", backup->path);
+    if (err && remove_if_there(backup->path)) log_warn("event=backup_left path=\"%s\"", log_quoted(backup->path));
     remove_checkpoint(backup);
     return err;
 }
@@ -256,7 +257,7 @@ static void *run(void *context) {
     setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS); /* of this thread alone, on Linux */
     uint64_t turn = backup->status.turn, begun_ms = ordo_clock_monotonic_ms();
     const char *what = backup->is_hold ? "hold" : "backup";
-    log_info("event=%s_begun path=%s turn=%llu", what, backup->path, (unsigned long long)turn);
+    log_info("event=%s_begun path=\"%s\" turn=%llu", what, log_quoted(backup->path), (unsigned long long)turn);
     ordo_err err = backup->is_hold ? run_hold(&copy) : run_copy(&copy, turn);
     if (err && problem.text[0] == '\0') ordo_problem_set(&problem, "The %s was given up: %s.", what, ordo_err_text(err));
     ordo_backup_list_finish(&copy.list);
@@ -266,8 +267,9 @@ static void *run(void *context) {
     backup->status.state = err ? ORDO_BACKUP_FAILED : ORDO_BACKUP_DONE;
     struct ordo_backup_status status = backup->status;
     pthread_mutex_unlock(&backup->mutex);
-    if (err) log_warn("event=%s_failed path=%s reason=\"%s\"", what, backup->path, problem.text);
-    else log_info("event=%s_done path=%s copied=%llu linked=%llu ms=%llu", what, backup->path,
+    if (!backup->is_hold) atomic_store(err ? &backup->failed_ms : &backup->done_ms, ordo_clock_wall_ms());
+    if (err) log_warn("event=%s_failed path=\"%s\" reason=\"%s\"", what, log_quoted(backup->path), log_quoted(problem.text));
+    else log_info("event=%s_done path=\"%s\" copied=%llu linked=%llu ms=%llu", what, log_quoted(backup->path),
                   (unsigned long long)status.copied_size, (unsigned long long)status.linked_size,
                   (unsigned long long)(ordo_clock_monotonic_ms() - begun_ms));
     return NULL;
@@ -355,4 +357,8 @@ void ordo_backup_ask(struct ordo_backup *backup, const struct ordo_backup_reques
     pthread_mutex_lock(&backup->mutex);
     *status_out = backup->status;
     pthread_mutex_unlock(&backup->mutex);
+}
+
+struct ordo_backup_times ordo_backup_times(const struct ordo_backup *backup) {
+    return (struct ordo_backup_times){.done_ms = atomic_load(&backup->done_ms), .failed_ms = atomic_load(&backup->failed_ms)};
 }

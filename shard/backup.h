@@ -51,6 +51,12 @@ void ordo_backup_destroy(struct ordo_backup *backup);
 void ordo_backup_ask(struct ordo_backup *backup, const struct ordo_backup_request *request,
                      struct ordo_backup_status *status_out);
 
+/* When the last copy was whole and when one last failed, by the wall clock; 0: none since the start. Any thread. */
+struct ordo_backup_times {
+    uint64_t done_ms, failed_ms;
+};
+struct ordo_backup_times ordo_backup_times(const struct ordo_backup *backup);
+
 /* Removes what a process that died left in its store's folder. */
 ORDO_MUST_USE ordo_err ordo_backup_clear_leftovers(const char *folder);
 

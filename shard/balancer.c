@@ -50,5 +50,5 @@ void registrar_balance(struct ordo_registrar *registrar, uint64_t now_ms) {
     struct ordo_balance_move moves[ORDERS_MAX];
     size_t count = ordo_balance_plan(cluster, NULL, moves, ORDERS_MAX - waiting);
     if (count > 0 && ordo_cluster_order_plan(registrar->directory, moves, count, true, &problem))
-        log_warn("event=balance_failed reason=\"%s\"", problem.text);
+        log_warn("event=balance_failed reason=\"%s\"", log_quoted(problem.text));
 }

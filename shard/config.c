@@ -1,6 +1,7 @@
 #include "shard/config.h"
 
 #include "common/limits.h"
+#include "shard/webhook/payload.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ const char ordo_config_help[] =
     "  --no-balance               do not give slots away to even things out between stores\n"
     "  --listen-data ENDPOINT     for gateways: messages (tcp://127.0.0.1:*)\n"
     "  --listen-side ENDPOINT     for gateways: heartbeats and large contents (tcp://127.0.0.1:*)\n"
+    "  --listen-metrics HOST:PORT where /metrics is told to Prometheus, and /healthz, /readyz (nowhere); port 0: any free one\n"
     "  --name NAME                shown in logs and status (the store's id)\n"
     "  --log-level LEVEL          error, warn, info or debug (info)\n"
     "  --helpers N                threads for jobs that read the disk or take long, 2 to 64 (2)\n"
@@ -42,6 +44,12 @@ const char ordo_config_help[] =
     "  --log-slack N              ... and up to N more, so that what leaves is worth packing (2048)\n"
     "  --history KEEP             history to keep beyond the log, packed: N ops, 30d, 10000+30d, or full;\n"
     "                             others for some collections: 10000,notes=full,drafts=7d (10000)\n"
+    "  --webhook URL              tell this address, over HTTP, which documents changed (docs/http.md)\n"
+    "  --webhook-secret-file FILE what notifications are signed with, 16 to 1024 bytes\n"
+    "  --webhook-collection NAME  of these documents alone; may be said up to 16 times\n"
+    "  --webhook-debounce-ms MS   a document is told of once it was quiet for so long (1000)\n"
+    "  --webhook-wait-max-ms MS   ... but not later than this after its first change (10000)\n"
+    "  --webhook-queue-max N      documents that may wait to be told of (10000)\n"
     "  --snapshot-rate BYTES      written per second for snapshots, in the background\n"
     "  --unload-ms MS             a document that nobody has open leaves the memory after this\n"
     "  --disk-reserve-mib MIB     kept free for recovering from a full disk (32)\n"
@@ -94,6 +102,9 @@ static enum set_outcome set_numbers(struct ordo_config *config, const char *name
         {.name = "--log-age-ms", .min = 0, .max = UINT32_MAX, .unit = 1, .u64 = &config->core.log_age_ms},
         {.name = "--log-slack", .min = 1, .max = UINT32_MAX, .unit = 1, .u64 = &config->core.truncate_ops_min},
         {.name = "--snapshot-rate", .min = 1, .max = 1024 * MIB, .unit = 1, .size = &config->core.snapshot_rate},
+        {.name = "--webhook-debounce-ms", .min = 0, .max = UINT32_MAX, .unit = 1, .u64 = &config->webhook.queue.debounce_ms},
+        {.name = "--webhook-wait-max-ms", .min = 0, .max = UINT32_MAX, .unit = 1, .u64 = &config->webhook.queue.wait_max_ms},
+        {.name = "--webhook-queue-max", .min = 1, .max = 1000000, .unit = 1, .u32 = &config->webhook.queue.documents_max},
         {.name = "--unload-ms", .min = 1, .max = UINT32_MAX, .unit = 1, .u32 = &config->core.unload_ms},
         {.name = "--disk-reserve-mib", .min = 0, .max = 1 << 20, .unit = MIB, .u64 = &config->disk_reserve_size},
         {.name = "--disk-headroom-mib", .min = 0, .max = 1 << 20, .unit = MIB, .u64 = &config->disk_headroom_size},
@@ -118,7 +129,10 @@ static enum set_outcome set_text(struct ordo_config *config, const char *name, c
         {"--advertise-side", &config->advertise_side},
         {"--listen-data", &config->listen_data},
         {"--listen-side", &config->listen_side},
+        {"--listen-metrics", &config->listen_metrics},
         {"--name", &config->name},
+        {"--webhook", &config->webhook.url},
+        {"--webhook-secret-file", &config->webhook.secret_file},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(name, texts[i].name) != 0) continue;
@@ -135,6 +149,12 @@ static enum set_outcome set_text(struct ordo_config *config, const char *name, c
         }
         config->core.retention_rules = config->retention_rules.items;
         config->core.retention_rule_count = config->retention_rules.count;
+    } else if (strcmp(name, "--webhook-collection") == 0) {
+        if (config->webhook.collection_count == ORDO_WEBHOOK_COLLECTIONS_MAX) {
+            snprintf(fault, ORDO_CONFIG_FAULT_SIZE, "--webhook-collection may be said %d times", ORDO_WEBHOOK_COLLECTIONS_MAX);
+            return SET_FAULT;
+        }
+        config->webhook.collections[config->webhook.collection_count++] = value;
     } else if (strcmp(name, "--log-level") == 0) {
         int level = ordo_log_level_of(value);
         if (level < 0) {
@@ -174,6 +194,10 @@ static bool check(const struct ordo_config *config, char fault[ORDO_CONFIG_FAULT
         sentence = "--volume wants --directory URL, too: the stores of a volume belong to a cluster";
     if (config->creates_cluster && config->directory == NULL)
         sentence = "--create-cluster wants --directory URL, too";
+    if (config->webhook.url != NULL && !ordo_webhook_url_is_valid(config->webhook.url))
+        sentence = "--webhook wants http://HOST… or https://HOST…, without a user's name";
+    if ((config->webhook.url == NULL) != (config->webhook.secret_file == NULL))
+        sentence = "--webhook URL and --webhook-secret-file FILE go together: notifications are signed";
     if (sentence != NULL) snprintf(fault, ORDO_CONFIG_FAULT_SIZE, "%s", sentence);
     return sentence == NULL;
 }
@@ -189,6 +213,7 @@ enum ordo_config_outcome ordo_config_parse(struct ordo_config *config, int argc,
         .disk_headroom_size = 32 * MIB,
     };
     ordo_shard_config_init(&config->core);
+    ordo_webhook_queue_config_init(&config->webhook.queue);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) return ORDO_CONFIG_HELP;
         if (set_flag(config, argv[i])) continue;

@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "shard/retention.h"
+#include "shard/webhook/sender.h"
 
 struct ordo_config {
     const char *data;            /* the store's folder; borrowed from argv, as are all texts. NULL: one of `volume` */
@@ -14,10 +15,13 @@ struct ordo_config {
     bool creates_cluster;        /* where there is none and all is new */
     bool is_balance_off;         /* this process does not balance */
     const char *listen_data, *listen_side;
+    const char *listen_metrics;  /* HOST:PORT; NULL: figures are told nowhere */
     const char *name;
     enum ordo_log_level log_level;
     uint64_t helper_count;       /* threads for jobs */
     uint64_t disk_reserve_size, disk_headroom_size; /* bytes */
+    struct ordo_webhooks_config webhook;  /* its url is NULL: nobody is told of changes */
+    struct ordo_webhooks *webhooks; /* set by main once they run; NULL: there are none */
     struct ordo_retention_rules retention_rules; /* `core` points here */
     struct ordo_shard_config core; /* its limits; identity and seed are filled in once the store is open */
 };

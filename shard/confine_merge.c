@@ -192,9 +192,8 @@ static void log_names(struct ordo_view *view, const struct ordo_damage *damage, 
            is_found && ordo_damage_holds(damage, ordo_buffer_slice(&doc_key))) {
         struct ordo_key key;
         if (ordo_key_parse(ordo_buffer_slice(&doc_key), &key)) {
-            log_error("event=document_damaged document=%.*s/%.*s family=%s action=\"it answers an error\" "
-                      "remedy=\"ordo repair, or a backup\"", (int)key.collection.size, (const char *)key.collection.data,
-                      (int)key.id.size, (const char *)key.id.data, ordo_cf_names[damage->cf]);
+            log_error("event=document_damaged doc=%s/%s family=%s action=\"it answers an error\" "
+                      "remedy=\"ordo repair, or a backup\"", log_value(key.collection), log_value(key.id), ordo_cf_names[damage->cf]);
         }
         ordo_key_doc_end(&from, ordo_buffer_slice(&doc_key));
         if (++*logged_count == NAMES_LOGGED_MAX) log_error("event=documents_damaged more=\"ordo verify names all\"");

@@ -27,7 +27,7 @@ struct ordo_disk {
     bool stops;
 
     atomic_bool is_full, has_failed;
-    atomic_uint_fast64_t durable_turn;
+    atomic_uint_fast64_t durable_turn, free_size;
     atomic_uint_fast64_t sync_since_ms; /* 0: no sync is running */
     uint64_t marked_turn;               /* of the thread alone, as is what follows */
     uint64_t marked_ms;
@@ -59,7 +59,9 @@ static bool look(struct ordo_disk *disk) {
     if (!disk->has_reserve && ordo_folder_free_size(config->folder) >= wanted + config->reserve_size) {
         disk->has_reserve = config->reserve_size == 0 || reserve_exists(config) || reserve_make(config);
     }
-    return !disk->has_reserve || ordo_folder_free_size(config->folder) < wanted;
+    uint64_t free_size = ordo_folder_free_size(config->folder);
+    atomic_store(&disk->free_size, free_size);
+    return !disk->has_reserve || free_size < wanted;
 }
 
 static void wake(const struct ordo_disk *disk) {
@@ -169,6 +171,8 @@ void ordo_disk_synced(struct ordo_disk *disk, uint64_t turn) {
 }
 
 uint64_t ordo_disk_durable_turn(const struct ordo_disk *disk) { return atomic_load(&disk->durable_turn); }
+
+uint64_t ordo_disk_free_size(const struct ordo_disk *disk) { return atomic_load(&disk->free_size); }
 
 bool ordo_disk_is_full(const struct ordo_disk *disk) { return atomic_load(&disk->is_full); }
 

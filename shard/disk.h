@@ -40,6 +40,8 @@ void ordo_disk_synced(struct ordo_disk *disk, uint64_t turn);
 /* The newest of which `synced` told. */
 uint64_t ordo_disk_durable_turn(const struct ordo_disk *disk);
 bool ordo_disk_is_full(const struct ordo_disk *disk);
+/* Bytes that a file in the store's folder could still grow by, as of the last look. */
+uint64_t ordo_disk_free_size(const struct ordo_disk *disk);
 /* How long the present sync has been running; 0: none is. */
 uint64_t ordo_disk_stalled_ms(const struct ordo_disk *disk, uint64_t monotonic_ms);
 /* The mark could not be written: the disk does not do what it says, the process has to stop. */

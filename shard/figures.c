@@ -14,6 +14,7 @@ struct ordo_figures_board {
     uint64_t window_ms;                           /* when the present window began; of the sequencing thread, as is … */
     uint64_t window_ops, earlier_ms, earlier_ops; /* ops committed when it, and the one before it, began */
     struct ordo_histogram present, earlier, merged;
+    struct ordo_pace pace;
     pthread_mutex_t mutex; /* guards `shown`, and `put_ms` for readers */
     struct ordo_figures shown;
 };
@@ -31,8 +32,15 @@ void ordo_figures_destroy(struct ordo_figures_board *board) {
     free(board);
 }
 
-void ordo_figures_commit(struct ordo_figures_board *board, uint64_t duration_us) {
-    ordo_histogram_record(&board->present, duration_us);
+void ordo_figures_turn(struct ordo_figures_board *board, const struct ordo_turn_figures *turn) {
+    struct ordo_pace *pace = &board->pace;
+    uint64_t commit_us = (turn->durable_ns - turn->begun_ns) / 1000;
+    ordo_histogram_record(&board->present, commit_us);
+    ordo_buckets_add(&pace->commit_us, commit_us, turn->op_count);
+    ordo_buckets_add(&pace->step_us, (turn->write_begun_ns - turn->begun_ns) / 1000, 1);
+    ordo_buckets_add(&pace->sync_us, (turn->durable_ns - turn->write_begun_ns) / 1000, 1);
+    ordo_buckets_add(&pace->batch_bytes, turn->batch_size, 1);
+    if (turn->op_count > 0) ordo_buckets_add(&pace->batch_ops, turn->op_count, 1);
 }
 
 bool ordo_figures_is_due(const struct ordo_figures_board *board, uint64_t monotonic_ms) {
@@ -58,6 +66,7 @@ static uint32_t count_owned(const struct ordo_slot_row *rows) {
 void ordo_figures_put(struct ordo_figures_board *board, const struct ordo_shard *shard, uint64_t monotonic_ms) {
     if (!ordo_figures_is_due(board, monotonic_ms)) return;
     struct ordo_figures figures = {.stats = ordo_shard_stats(shard),
+                                   .pace = board->pace,
                                    .move = ordo_shard_move_status(shard),
                                    .slot_count = count_owned(ordo_shard_slots(shard))};
     turn_window(board, figures.stats.ops_committed, monotonic_ms);

@@ -35,7 +35,8 @@ struct ordo_host {
     struct ordo_sweep *sweep;
     struct ordo_loop loop;
     pthread_t thread;
-    bool is_serving;
+    atomic_bool is_serving; /* the workers are there, too; others than the owner's thread only ask while it is probed */
+    uint64_t opening_ms;    /* how long it took */
     atomic_bool is_stopping;
 };
 
@@ -53,7 +54,7 @@ static void name_host(struct ordo_host *host) {
 static _Noreturn void fail_at_once(const struct ordo_host *host, const struct ordo_problem *problem) {
     const struct ordo_store *store = host->folder.store;
     if (store != NULL) (void)ordo_confine_note(host->folder.path, ordo_store_rocksdb_failure(store));
-    log_error("event=stopped shard=%s reason=\"%s\"", host->name, problem->text);
+    log_error("event=stopped shard=%s reason=\"%s\"", host->name, log_quoted(problem->text));
     if (host->config.process->volume != NULL)
         ordo_volume_note_failure(host->folder.path, ordo_clock_wall_ms(), problem->text);
     _exit(EXIT_FAILURE);
@@ -64,12 +65,12 @@ static ordo_err open_store(struct ordo_host *host, const char *path, struct ordo
     const uint8_t *cluster_id = host->config.cluster_id;
     ordo_err err = cluster_id == NULL ? ordo_folder_open(&host->folder, path, problem)
                                       : ordo_folder_open_member(&host->folder, path, cluster_id, problem);
-    if (host->folder.note.text[0] != '\0') log_warn("event=store_note text=\"%s\"", host->folder.note.text);
+    if (host->folder.note.text[0] != '\0') log_warn("event=store_note text=\"%s\"", log_quoted(host->folder.note.text));
     if ((err == ORDO_ERR_IO || err == ORDO_ERR_NO_SPACE) && host->folder.store != NULL) fail_at_once(host, problem);
     if (err) return err;
     const struct ordo_identity *identity = &host->folder.identity;
     name_host(host);
-    log_info("event=store_open folder=%s name=%s new=%d incarnation=%llu turn=%llu slots=%zu", host->folder.path,
+    log_info("event=store_open folder=\"%s\" name=%s new=%d incarnation=%llu turn=%llu slots=%zu", log_quoted(host->folder.path),
              host->name, host->folder.is_new, (unsigned long long)identity->incarnation, (unsigned long long)identity->turn,
              identity->slot_count);
     const struct ordo_disk_config disk = {
@@ -151,6 +152,7 @@ ordo_err ordo_host_open(const char *path, const struct ordo_host_config *config,
     struct ordo_host *host = ordo_alloc(sizeof *host);
     host->config = *config;
     host->folder.lock_fd = -1;
+    uint64_t begun_ms = ordo_clock_monotonic_ms();
     ordo_inbox_init(&host->inbox);
     ordo_mail_init(&host->mail, host->inbox.wake_fd, config->registrar_wake_fd);
     host->figures = ordo_figures_create(ordo_clock_monotonic_ms());
@@ -161,8 +163,26 @@ ordo_err ordo_host_open(const char *path, const struct ordo_host_config *config,
         return err;
     }
     write_side_note(host);
+    host->opening_ms = ordo_clock_monotonic_ms() - begun_ms;
+    if (config->probe != NULL) ordo_probe_add(config->probe, host);
     *host_out = host;
     return ORDO_OK;
+}
+
+void ordo_host_look(struct ordo_host *host, uint64_t monotonic_ms, struct ordo_host_view *out) {
+    memset(out, 0, sizeof *out);
+    out->name = host->name;
+    out->incarnation = host->folder.identity.incarnation;
+    out->opening_ms = host->opening_ms;
+    out->is_serving = atomic_load(&host->is_serving);
+    out->is_disk_full = ordo_disk_is_full(host->disk);
+    out->stalled_ms = ordo_disk_stalled_ms(host->disk, monotonic_ms);
+    out->disk_free_size = ordo_disk_free_size(host->disk);
+    out->backup = ordo_backup_times(host->backup);
+    ordo_store_rocksdb_figures(host->folder.store, host->folder.db_path, &out->rocksdb);
+    if (!out->is_serving) return;
+    ordo_figures_read(host->figures, monotonic_ms, &out->figures);
+    ordo_workers_read(host->workers, &out->workers);
 }
 
 static void start_core(struct ordo_host *host) {
@@ -177,6 +197,8 @@ static void start_core(struct ordo_host *host) {
     core.turn = identity->turn;
     core.term = identity->term;
     core.seed = ordo_random_u64();
+    core.tells_changes = config->webhooks != NULL;
+    core.has_debug_notes = config->log_level >= ORDO_LOG_DEBUG;
     snprintf(core.name, sizeof core.name, "%s", host->name);
     host->workers = ordo_workers_start(config->helper_count, host->folder.store, &host->inbox);
     host->sweep = ordo_sweep_start(host->folder.store);
@@ -191,6 +213,7 @@ static void start_core(struct ordo_host *host) {
         .wire = &host->wire,
         .figures = host->figures,
         .mail = &host->mail,
+        .webhooks = config->webhooks,
         .targets.context = host->config.zmq,
     };
 }
@@ -230,11 +253,12 @@ void ordo_host_serve(struct ordo_host *host) {
     /* The socket moves to the thread here; pthread_create is the full fence that this needs. */
     int error = pthread_create(&host->thread, NULL, run, host);
     ORDO_ASSERT(error == 0);
-    host->is_serving = true;
+    atomic_store(&host->is_serving, true);
 }
 
 void ordo_host_stop(struct ordo_host *host) {
     if (host == NULL) return;
+    if (host->config.probe != NULL) ordo_probe_remove(host->config.probe, host);
     atomic_store(&host->is_stopping, true);
     ordo_inbox_wake(&host->inbox);
     if (host->is_serving) pthread_join(host->thread, NULL);

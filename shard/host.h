@@ -13,12 +13,14 @@
 #include "shard/config.h"
 #include "shard/folder.h"
 #include "shard/mail.h"
+#include "shard/probe.h"
 #include "shard/troubles.h"
 
 struct ordo_host_config {
     const struct ordo_config *process; /* borrowed until stop, as is all here but for what `open` alone needs */
     void *zmq;
     struct ordo_troubles *troubles;
+    struct ordo_probe *probe;  /* that is to know of it from open to stop; NULL: none */
     int registrar_wake_fd;     /* raised when the shard has a report; -1: there is nobody to report to */
     const uint8_t *cluster_id; /* that a new store joins, without slots; NULL: a new store is the first of a new cluster and
                                 * has all. For `open` alone, as are these: */

@@ -110,8 +110,14 @@ static bool step_tick(struct ordo_loop *loop) {
 
 static ordo_err write_batch(struct ordo_loop *loop, const struct ordo_batch *batch, bool sync,
                             struct ordo_problem *problem) {
-    ordo_disk_syncing(loop->disk, ordo_clock_monotonic_ms());
+    uint64_t begun_ns = ordo_clock_monotonic_ns();
+    ordo_disk_syncing(loop->disk, begun_ns / 1000000);
     ordo_err err = loop->store->ops->write(loop->store, batch, sync);
+    if (sync) {
+        loop->turn_figures.write_begun_ns = begun_ns;
+        loop->turn_figures.durable_ns = ordo_clock_monotonic_ns();
+        loop->turn_figures.batch_size = batch->records.size;
+    }
     ordo_disk_synced(loop->disk, !err && sync ? loop->effects.turn : 0);
     if (err) {
         ordo_problem_set(problem, "A write failed, so nothing more is acknowledged: %s.",
@@ -136,7 +142,7 @@ static void send_all(struct ordo_loop *loop, struct ordo_buffer *refused) {
 
 static void log_notes(struct ordo_loop *loop) {
     static const enum ordo_log_level levels[] = {
-        [ORDO_NOTE_INFO] = ORDO_LOG_INFO, [ORDO_NOTE_WARN] = ORDO_LOG_WARN, [ORDO_NOTE_ERROR] = ORDO_LOG_ERROR};
+        [ORDO_NOTE_DEBUG] = ORDO_LOG_DEBUG, [ORDO_NOTE_INFO] = ORDO_LOG_INFO, [ORDO_NOTE_WARN] = ORDO_LOG_WARN, [ORDO_NOTE_ERROR] = ORDO_LOG_ERROR};
     struct ordo_shard_note note;
     struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&loop->effects.note_bytes));
     while (ordo_shard_effects_next_note(&reader, &note)) {
@@ -205,6 +211,7 @@ static ordo_err carry_out(struct ordo_loop *loop, uint64_t *turn_out, struct ord
     log_notes(loop);
     if (effects->erased.size > 0) ordo_sweep_give(loop->sweep, ordo_buffer_slice(&effects->erased));
     report(loop);
+    if (effects->changes.size > 0) ordo_webhooks_give(loop->webhooks, ordo_buffer_slice(&effects->changes));
     ordo_shard_effects_clear(effects);
     step_refused(loop, &refused);
     return err;
@@ -222,7 +229,7 @@ static void wait_for_input(struct ordo_loop *loop) {
 
 ordo_err ordo_loop_turn(struct ordo_loop *loop, struct ordo_problem *problem) {
     if (loop->is_idle) wait_for_input(loop);
-    uint64_t begun_ns = ordo_clock_monotonic_ns();
+    uint64_t begun_ns = ordo_clock_monotonic_ns(), committed = ordo_shard_ops_committed(loop->core);
     loop->wall_ms = ordo_clock_wall_ms();
     loop->monotonic_ms = begun_ns / 1000000;
     ordo_figures_put(loop->figures, loop->core, loop->monotonic_ms);
@@ -241,7 +248,9 @@ ordo_err ordo_loop_turn(struct ordo_loop *loop, struct ordo_problem *problem) {
     uint64_t turn = 0;
     ordo_err err = carry_out(loop, &turn, problem);
     if (err || turn == 0) return err;
-    ordo_figures_commit(loop->figures, (ordo_clock_monotonic_ns() - begun_ns) / 1000);
+    loop->turn_figures.begun_ns = begun_ns;
+    loop->turn_figures.op_count = ordo_shard_ops_committed(loop->core) - committed;
+    ordo_figures_turn(loop->figures, &loop->turn_figures);
     step(loop, (struct ordo_shard_event){.kind = ORDO_SHARD_DURABLE, .durable.turn = turn});
     uint64_t none;
     return carry_out(loop, &none, problem);

@@ -14,6 +14,7 @@
 #include "shard/side.h"
 #include "shard/sweep.h"
 #include "shard/target_wires_zmq.h"
+#include "shard/webhook/sender.h"
 #include "shard/wire_zmq.h"
 #include "shard/workers.h"
 
@@ -25,6 +26,7 @@ struct ordo_loop {
     struct ordo_inbox *inbox;
     struct ordo_workers *workers;
     struct ordo_sweep *sweep;
+    struct ordo_webhooks *webhooks; /* NULL: nobody is told of changes */
     struct ordo_side *side;
     struct ordo_wire *wire;
     struct ordo_figures_board *figures;
@@ -35,6 +37,7 @@ struct ordo_loop {
     struct ordo_inbox_contents taken;
     struct ordo_news *news;         /* the newest; NULL before the first */
     uint64_t wall_ms, monotonic_ms; /* read once per turn */
+    struct ordo_turn_figures turn_figures; /* of the present turn, or the last one that was written */
     bool is_full;                   /* what the core was told of the disk */
     bool is_idle;                   /* the last turn found nothing: wait before the next */
     bool has_leftover;              /* effects that the last turn left for the next */

@@ -13,6 +13,8 @@
 #include "common/sched.h"
 #include "shard/config.h"
 #include "shard/host.h"
+#include "shard/http_port.h"
+#include "shard/probe.h"
 #include "shard/registrar.h"
 
 enum { EXIT_USAGE = 2 };
@@ -22,9 +24,11 @@ struct process {
     struct ordo_config config;
     int signals;
     void *zmq;
+    struct ordo_troubles troubles;
+    struct ordo_probe *probe;
+    struct ordo_http_port *port;      /* with --listen-metrics */
     struct ordo_registrar *registrar; /* in a cluster: it has the shards */
-    struct ordo_troubles troubles;    /* alone: these are here */
-    struct ordo_host *host;
+    struct ordo_host *host;           /* alone: it is here */
 };
 
 /* Before there are threads, so that all of them block the signals that `wait_for_end` waits for. */
@@ -40,17 +44,29 @@ static void take_signals(struct process *process) {
     ORDO_ASSERT(process->signals >= 0);
 }
 
+/* Before a store is open: opening may take long, and whoever watches is to see that. */
+static ordo_err listen_to_watchers(struct process *process, struct ordo_problem *problem) {
+    if (process->config.listen_metrics == NULL) return ORDO_OK;
+    ordo_err err =
+        ordo_http_port_start(process->config.listen_metrics, ordo_probe_answer, process->probe, problem, &process->port);
+    if (!err) log_info("event=metrics address=%s", ordo_http_port_address(process->port));
+    return err;
+}
+
 /* Alone: one store, which serves what it owns, whatever else there may be. */
 static ordo_err serve_alone(struct process *process, struct ordo_problem *problem) {
-    ordo_troubles_init(&process->troubles);
-    const struct ordo_host_config config = {
-        .process = &process->config, .zmq = process->zmq, .troubles = &process->troubles, .registrar_wake_fd = -1};
+    const struct ordo_host_config config = {.process = &process->config, .zmq = process->zmq, .probe = process->probe,
+                                            .troubles = &process->troubles, .registrar_wake_fd = -1};
     ordo_err err = ordo_host_open(process->config.data, &config, problem, &process->host);
     if (err) return err;
     ordo_host_serve(process->host);
     printf("ready data=%s side=%s\n", ordo_host_data_endpoint(process->host), ordo_host_side_endpoint(process->host));
     fflush(stdout);
     return ORDO_OK;
+}
+
+static ordo_err start_webhooks(struct ordo_config *config, struct ordo_problem *problem) {
+    return config->webhook.url == NULL ? ORDO_OK : ordo_webhooks_start(&config->webhook, problem, &config->webhooks);
 }
 
 /* False: a shard may not go on, and the registrar has said why. */
@@ -61,6 +77,7 @@ static bool wait_for_end(const struct process *process) {
     };
     while (poll(fds, 2, -1) < 0) ORDO_ASSERT(errno == EINTR);
     if (fds[0].revents) log_info("event=stopping");
+    ordo_probe_stopping(process->probe);
     return fds[1].revents == 0;
 }
 
@@ -68,6 +85,10 @@ static bool wait_for_end(const struct process *process) {
 static void finish(struct process *process) {
     ordo_registrar_stop(process->registrar);
     ordo_host_stop(process->host);
+    ordo_webhooks_stop(process->config.webhooks); /* what the last commits changed is given by now */
+    ordo_http_port_stop(process->port);
+    ordo_probe_destroy(process->probe);
+    ordo_troubles_finish(&process->troubles);
     zmq_ctx_term(process->zmq);
     close(process->signals);
 }
@@ -85,10 +106,16 @@ int main(int argc, char **argv) {
     take_signals(&process);
     ordo_sched_take_short_slices(); /* before there are threads, too */
     process.zmq = zmq_ctx_new();
-    ordo_err err = process.config.directory != NULL
-                       ? ordo_registrar_start(&process.config, process.zmq, &problem, &process.registrar)
-                       : serve_alone(&process, &problem);
-    if (err) log_error("event=stopped reason=\"%s\"", problem.text);
+    ordo_troubles_init(&process.troubles);
+    process.probe = ordo_probe_create(&process.troubles);
+    const struct ordo_registrar_config registrar = {.process = &process.config, .zmq = process.zmq, .probe = process.probe,
+                                                    .troubles = &process.troubles};
+    ordo_err err = listen_to_watchers(&process, &problem);
+    if (!err) err = start_webhooks(&process.config, &problem);
+    if (!err)
+        err = process.config.directory != NULL ? ordo_registrar_start(&registrar, &problem, &process.registrar)
+                                               : serve_alone(&process, &problem);
+    if (err) log_error("event=stopped reason=\"%s\"", log_quoted(problem.text));
     bool is_well = !err && wait_for_end(&process);
     finish(&process);
     return is_well ? EXIT_SUCCESS : EXIT_FAILURE;

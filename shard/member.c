@@ -77,7 +77,8 @@ ordo_err member_open(struct ordo_registrar *registrar, const char *path, bool is
     const struct ordo_host_config config = {
         .process = registrar->config,
         .zmq = registrar->zmq,
-        .troubles = &registrar->troubles,
+        .probe = registrar->probe,
+        .troubles = registrar->troubles,
         .registrar_wake_fd = registrar->wake_fd,
         /* Never NULL: a store that is made here joins a cluster, whatever has become of it meanwhile. */
         .cluster_id = cluster->has_table ? cluster->table.cluster.bytes : no_cluster,
@@ -131,9 +132,9 @@ static void wait_with(struct ordo_registrar *registrar, const struct member *mem
     char key[64];
     snprintf(key, sizeof key, "store %.50s", member->live.name);
     if (sentence == NULL) {
-        ordo_troubles_clear(&registrar->troubles, key);
+        ordo_troubles_clear(registrar->troubles, key);
     } else {
-        ordo_troubles_set(&registrar->troubles, key, sentence);
+        ordo_troubles_set(registrar->troubles, key, sentence);
     }
 }
 
@@ -255,9 +256,13 @@ static bool same_live(const struct ordo_cluster_live *shown, const struct ordo_c
            strcmp(shown->side_endpoint, wanted->side_endpoint) == 0;
 }
 
+bool member_is_shown(const struct ordo_cluster *cluster, const struct member *member) {
+    return same_live(ordo_cluster_live(cluster, &member->id), &member->live);
+}
+
 /* False: another process has the store, so this one may not serve it. */
 static bool keep_live(struct ordo_registrar *registrar, struct member *member, struct ordo_problem *problem) {
-    if (same_live(ordo_cluster_live(registrar->cluster, &member->id), &member->live)) return true;
+    if (member_is_shown(registrar->cluster, member)) return true;
     ordo_err err = ordo_cluster_register_live(registrar->directory, &member->live, problem);
     bool is_claimed;
     if (err == ORDO_ERR_NOT_FOUND) return claim(registrar, member, &is_claimed, problem); /* the directory was wiped */

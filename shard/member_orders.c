@@ -44,7 +44,7 @@ static bool tell_end(struct ordo_registrar *registrar, uint16_t slot, const stru
                      const char *failure) {
     struct ordo_problem problem = {{0}};
     ordo_err err = ordo_cluster_end_move(registrar->directory, slot, target, failure, &problem);
-    if (err) log_warn("event=move_end_untold slot=%u reason=\"%s\"", slot, problem.text);
+    if (err) log_warn("event=move_end_untold slot=%u reason=\"%s\"", slot, log_quoted(problem.text));
     return !err || !registrar_may_retry(err);
 }
 

@@ -43,7 +43,7 @@ void registrar_fail(struct ordo_registrar *registrar, const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (!registrar->has_failed) log_error("event=stopped reason=\"%s\"", text);
+    if (!registrar->has_failed) log_error("event=stopped reason=\"%s\"", log_quoted(text));
     registrar->has_failed = true;
     raise_fd(registrar->failure_fd);
 }
@@ -73,8 +73,8 @@ static void watch_absent(struct ordo_registrar *registrar) {
         bool is_absent = slot_count > 0 && ordo_cluster_live(cluster, &store->id) == NULL;
         snprintf(key, sizeof key, "absent %.50s", store->name);
         snprintf(text, sizeof text, "%s runs nowhere, and %u slots with it.", store->name, slot_count);
-        if (is_absent) ordo_troubles_set(&registrar->troubles, key, text);
-        if (!is_absent) ordo_troubles_clear(&registrar->troubles, key);
+        if (is_absent) ordo_troubles_set(registrar->troubles, key, text);
+        if (!is_absent) ordo_troubles_clear(registrar->troubles, key);
     }
 }
 
@@ -86,23 +86,62 @@ static void read_directory(struct ordo_registrar *registrar) {
         if (ordo_cluster_decode(view, &cluster, &problem) == ORDO_OK) {
             ordo_cluster_destroy(registrar->cluster);
             registrar->cluster = cluster;
-            ordo_troubles_clear(&registrar->troubles, "table");
+            ordo_troubles_clear(registrar->troubles, "table");
             watch_absent(registrar);
         } else {
-            ordo_troubles_set(&registrar->troubles, "table", problem.text);
+            ordo_troubles_set(registrar->troubles, "table", problem.text);
         }
     }
     if (view->generation == 0) {
         if (ordo_clock_monotonic_ms() - registrar->begun_ms >= FIRST_READ_MS)
-            ordo_troubles_set(&registrar->troubles, "directory",
+            ordo_troubles_set(registrar->troubles, "directory",
                               "The directory was not reached yet; this process waits for it.");
     } else if (view->away_since_ms != 0) {
-        ordo_troubles_set(&registrar->troubles, "directory",
+        ordo_troubles_set(registrar->troubles, "directory",
                           "The directory is away; serving goes on with the last known table, changes wait.");
     } else {
-        ordo_troubles_clear(&registrar->troubles, "directory");
+        ordo_troubles_clear(registrar->troubles, "directory");
     }
     ordo_directory_view_release(view);
+}
+
+/* ---- for those who watch */
+
+static bool is_registered(const struct ordo_registrar *registrar) {
+    for (size_t i = 0; i < registrar->member_count; i++) {
+        const struct member *member = registrar->members[i];
+        if (member->state == MEMBER_SERVING && !member_is_shown(registrar->cluster, member)) return false;
+    }
+    return true;
+}
+
+static bool is_draining(const struct ordo_registrar *registrar) {
+    for (size_t i = 0; i < registrar->member_count; i++) {
+        const struct ordo_cluster_store *store = ordo_cluster_store(registrar->cluster, &registrar->members[i]->id);
+        if (store != NULL && store->is_draining) return true;
+    }
+    return false;
+}
+
+static uint32_t count_unserved(const struct ordo_cluster *cluster) {
+    uint32_t count = 0;
+    for (size_t slot = 0; cluster->has_table && slot < ORDO_SLOT_COUNT; slot++)
+        count += ordo_cluster_live(cluster, &cluster->table.placement.slots[slot].store) == NULL;
+    return count;
+}
+
+static void tell_probe(const struct ordo_registrar *registrar) {
+    if (registrar->probe == NULL) return;
+    const struct ordo_cluster *cluster = registrar->cluster;
+    struct ordo_probe_cluster seen = {.has_directory = true, .is_away = !registrar_can_ask(registrar)};
+    if (cluster != NULL) {
+        seen.is_registered = is_registered(registrar);
+        seen.is_draining = is_draining(registrar);
+        seen.is_balancer = ordo_process_id_equal(&cluster->balancer, &registrar->process);
+        seen.slots_unserved = count_unserved(cluster);
+        seen.stores = (uint32_t)cluster->store_count;
+    }
+    ordo_probe_set_cluster(registrar->probe, &seen);
 }
 
 static void lose_member(struct ordo_registrar *registrar, size_t index, const struct ordo_problem *problem) {
@@ -111,7 +150,7 @@ static void lose_member(struct ordo_registrar *registrar, size_t index, const st
         registrar_fail(registrar, "%s", problem->text);
         return;
     }
-    log_error("event=store_given_up name=%s reason=\"%s\"", ordo_host_name(member->host), problem->text);
+    log_error("event=store_given_up name=%s reason=\"%s\"", ordo_host_name(member->host), log_quoted(problem->text));
     ordo_volume_note_failure(ordo_host_folder(member->host)->path, ordo_clock_wall_ms(), problem->text);
     member_close(registrar, index);
 }
@@ -158,6 +197,7 @@ static void *run(void *context) {
             step_members(registrar);
             registrar_balance(registrar, now_ms);
         }
+        tell_probe(registrar);
         wait_for_news(registrar);
     }
     return NULL;
@@ -165,19 +205,20 @@ static void *run(void *context) {
 
 /* ---- start and stop */
 
-ordo_err ordo_registrar_start(const struct ordo_config *config, void *zmq, struct ordo_problem *problem,
+ordo_err ordo_registrar_start(const struct ordo_registrar_config *config, struct ordo_problem *problem,
                               struct ordo_registrar **registrar_out) {
     struct ordo_registrar *registrar = ordo_alloc(sizeof *registrar);
-    registrar->config = config;
-    registrar->zmq = zmq;
-    ordo_err err = ordo_directory_open(&registrar->directory, config->directory, NULL, problem);
+    registrar->config = config->process;
+    registrar->zmq = config->zmq;
+    registrar->troubles = config->troubles;
+    registrar->probe = config->probe;
+    ordo_err err = ordo_directory_open(&registrar->directory, config->process->directory, NULL, problem);
     if (err) {
         free(registrar);
         return err;
     }
     ordo_random_bytes(registrar->process.bytes, sizeof registrar->process.bytes);
     if (gethostname(registrar->host_name, sizeof registrar->host_name - 1) != 0) registrar->host_name[0] = '\0';
-    ordo_troubles_init(&registrar->troubles);
     registrar->begun_ms = ordo_clock_monotonic_ms();
     registrar->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     registrar->failure_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -197,7 +238,6 @@ void ordo_registrar_stop(struct ordo_registrar *registrar) {
     ordo_directory_close(registrar->directory);
     ordo_cluster_destroy(registrar->cluster);
     registrar_adopt_finish(registrar);
-    ordo_troubles_finish(&registrar->troubles);
     close(registrar->wake_fd);
     close(registrar->failure_fd);
     free(registrar);

@@ -11,12 +11,21 @@
 #include "common/error.h"
 #include "common/problem.h"
 #include "shard/config.h"
+#include "shard/probe.h"
 #include "shard/troubles.h"
 
 struct ordo_registrar;
 
-/* Borrows all until stop. INVALID: the directory's URL is none. */
-ORDO_MUST_USE ordo_err ordo_registrar_start(const struct ordo_config *config, void *zmq, struct ordo_problem *problem,
+/* All is borrowed until stop. */
+struct ordo_registrar_config {
+    const struct ordo_config *process;
+    void *zmq;
+    struct ordo_troubles *troubles;
+    struct ordo_probe *probe; /* NULL: nobody watches */
+};
+
+/* INVALID: the directory's URL is none. */
+ORDO_MUST_USE ordo_err ordo_registrar_start(const struct ordo_registrar_config *config, struct ordo_problem *problem,
                                             struct ordo_registrar **registrar_out);
 /* Stops the shards after their last commits, and gives the lease back. NULL is fine. */
 void ordo_registrar_stop(struct ordo_registrar *registrar);

@@ -62,7 +62,8 @@ struct seen_store {
 struct ordo_registrar {
     const struct ordo_config *config;
     void *zmq;
-    struct ordo_troubles troubles;
+    struct ordo_troubles *troubles;
+    struct ordo_probe *probe; /* NULL: nobody watches */
     struct ordo_process_id process;
     char host_name[256];
     struct ordo_directory *directory;
@@ -96,6 +97,8 @@ ORDO_MUST_USE ordo_err member_open(struct ordo_registrar *registrar, const char 
 /* One round: what can be done for it now. Waits for nothing but the directory. False: it may not serve (any more),
  * `problem` says why. */
 ORDO_MUST_USE bool member_step(struct ordo_registrar *registrar, struct member *member, struct ordo_problem *problem);
+/* Whether the directory shows it as served by this process, where it is. */
+bool member_is_shown(const struct ordo_cluster *cluster, const struct member *member);
 /* Stops its shard; the member is gone. */
 void member_close(struct ordo_registrar *registrar, size_t index);
 

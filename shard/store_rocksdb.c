@@ -2,8 +2,10 @@
 
 #include "common/memory.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 ordo_err rocksdb_classify(const char *message) {
@@ -139,6 +141,48 @@ ordo_err ordo_store_rocksdb_open_tuned(const char *path, enum ordo_rocksdb_mode 
     }
     *store_out = &store->base;
     return ORDO_OK;
+}
+
+static uint64_t property(const struct store_rocksdb *store, const char *name) {
+    uint64_t value = 0;
+    return rocksdb_property_int(store->db, name, &value) == 0 ? value : 0;
+}
+
+static uint64_t property_of_all(const struct store_rocksdb *store, const char *name) {
+    uint64_t sum = 0, value;
+    for (int i = 0; i < ROCKSDB_FAMILY_COUNT; i++)
+        if (rocksdb_property_int_cf(store->db, store->families[i], name, &value) == 0) sum += value;
+    return sum;
+}
+
+/* Log files come and go meanwhile; one that has just gone counts as nothing. */
+static uint64_t size_of_logs(const char *path) {
+    DIR *folder = opendir(path);
+    if (folder == NULL) return 0;
+    uint64_t size = 0;
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        size_t length = strlen(entry->d_name);
+        struct stat status;
+        bool is_log = length > 4 && strcmp(entry->d_name + length - 4, ".log") == 0;
+        if (is_log && fstatat(dirfd(folder), entry->d_name, &status, 0) == 0) size += (uint64_t)status.st_size;
+    }
+    closedir(folder);
+    return size;
+}
+
+void ordo_store_rocksdb_figures(const struct ordo_store *base, const char *path, struct ordo_rocksdb_figures *out) {
+    const struct store_rocksdb *store = (const struct store_rocksdb *)base;
+    *out = (struct ordo_rocksdb_figures){
+        .tables_size = property_of_all(store, "rocksdb.total-sst-files-size"),
+        .log_size = size_of_logs(path),
+        .memory_size = property_of_all(store, "rocksdb.cur-size-all-mem-tables"),
+        .compaction_pending_size = property_of_all(store, "rocksdb.estimate-pending-compaction-bytes"),
+        .compactions_running = property(store, "rocksdb.num-running-compactions"),
+        .flushes_running = property(store, "rocksdb.num-running-flushes"),
+        .is_write_stopped = property(store, "rocksdb.is-write-stopped"),
+        .delayed_write_rate = property(store, "rocksdb.actual-delayed-write-rate"),
+        .background_errors = property(store, "rocksdb.background-errors"),
+    };
 }
 
 ordo_err ordo_store_rocksdb_oldest_log(const char *path, uint64_t *number_out) {

@@ -79,6 +79,20 @@ struct ordo_rocksdb_table {
 void ordo_store_rocksdb_tables(const struct ordo_store *store,
                                void (*visit)(void *context, const struct ordo_rocksdb_table *table), void *context);
 
+/* What RocksDB says of itself: worth a look when the disk cannot keep up. */
+struct ordo_rocksdb_figures {
+    uint64_t tables_size;             /* bytes in tables */
+    uint64_t log_size;                /* bytes in log files: what a start has to read */
+    uint64_t memory_size;             /* bytes not in tables yet */
+    uint64_t compaction_pending_size; /* bytes that compactions are behind with (an estimate) */
+    uint64_t compactions_running, flushes_running;
+    uint64_t is_write_stopped;        /* 1: writes wait for compactions … */
+    uint64_t delayed_write_rate;      /* … or are held to so many bytes per second; 0: neither */
+    uint64_t background_errors;       /* of flushes and compactions */
+};
+/* `path`: of the database's own folder. Any thread; takes some tens of microseconds. */
+void ordo_store_rocksdb_figures(const struct ordo_store *store, const char *path, struct ordo_rocksdb_figures *out);
+
 /* What RocksDB says of the place where this store's iterator stands, as a string: "" if its status is OK. */
 void ordo_store_rocksdb_iterator_failure(const struct ordo_iterator *iterator, struct ordo_buffer *out);
 

@@ -50,7 +50,7 @@ static void sweep_all(struct ordo_sweep *sweep, struct ordo_slice keys) {
         ordo_store_rocksdb_compact(sweep->store, key, ordo_buffer_slice(&end));
         count++;
     }
-    if (err) log_warn("event=sweep_failed reason=\"%s\"", problem.text);
+    if (err) log_warn("event=sweep_failed reason=\"%s\"", log_quoted(problem.text));
     else log_info("event=swept documents=%zu ms=%llu", count, (unsigned long long)(ordo_clock_monotonic_ms() - begun_ms));
     ordo_buffer_finish(&end);
 }

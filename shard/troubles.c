@@ -32,7 +32,8 @@ void ordo_troubles_set(struct ordo_troubles *troubles, const char *key, const ch
     }
     if (trouble != NULL) snprintf(trouble->text, sizeof trouble->text, "%s", text);
     pthread_mutex_unlock(&troubles->mutex);
-    if (is_news) log_warn("event=trouble about=%s text=\"%s\"", key, text);
+    if (!is_news) return;
+    log_warn("event=trouble about=\"%s\" text=\"%s\"", log_quoted(key), log_quoted(text));
 }
 
 void ordo_troubles_clear(struct ordo_troubles *troubles, const char *key) {
@@ -40,7 +41,7 @@ void ordo_troubles_clear(struct ordo_troubles *troubles, const char *key) {
     struct ordo_trouble *trouble = find(troubles, key);
     if (trouble != NULL) *trouble = troubles->items[--troubles->count];
     pthread_mutex_unlock(&troubles->mutex);
-    if (trouble != NULL) log_info("event=trouble_over about=%s", key);
+    if (trouble != NULL) log_info("event=trouble_over about=\"%s\"", log_quoted(key));
 }
 
 size_t ordo_troubles_read(struct ordo_troubles *troubles, uint64_t monotonic_ms,

@@ -1,6 +1,7 @@
 #include "shard/workers.h"
 
 #include "common/assert.h"
+#include "common/clock.h"
 #include "common/memory.h"
 #include "common/sched.h"
 
@@ -18,6 +19,7 @@ struct ordo_workers {
     pthread_cond_t changed;
     struct queue urgent, background;
     size_t background_running;
+    struct ordo_workers_figures figures;
     bool stops;
     size_t thread_count;
     pthread_t *threads;
@@ -60,11 +62,15 @@ static struct ordo_job *take_job(struct ordo_workers *workers, bool *is_backgrou
     return job;
 }
 
-static void run_job(struct ordo_workers *workers, struct ordo_job *job) {
+/* Returns how long it took, in µs. */
+static uint64_t run_job(struct ordo_workers *workers, struct ordo_job *job) {
+    uint64_t begun_ns = ordo_clock_monotonic_ns();
     struct ordo_view *view = workers->store->ops->view_open(workers->store);
     ordo_job_run(job, view);
     workers->store->ops->view_close(view);
+    uint64_t ended_ns = ordo_clock_monotonic_ns();
     ordo_inbox_put_job(workers->inbox, job);
+    return (ended_ns - begun_ns) / 1000;
 }
 
 static void *work(void *context) {
@@ -79,8 +85,9 @@ static void *work(void *context) {
             continue;
         }
         pthread_mutex_unlock(&workers->mutex);
-        run_job(workers, job);
+        uint64_t duration_us = run_job(workers, job);
         pthread_mutex_lock(&workers->mutex);
+        ordo_buckets_add(is_background ? &workers->figures.background_us : &workers->figures.urgent_us, duration_us, 1);
         if (!is_background) continue;
         workers->background_running--;
         pthread_cond_signal(&workers->changed); /* another background job may start, on any helper */
@@ -110,6 +117,14 @@ void ordo_workers_give(struct ordo_workers *workers, struct ordo_job *job) {
     pthread_mutex_lock(&workers->mutex);
     queue_push(is_urgent ? &workers->urgent : &workers->background, job);
     pthread_cond_signal(&workers->changed);
+    pthread_mutex_unlock(&workers->mutex);
+}
+
+void ordo_workers_read(struct ordo_workers *workers, struct ordo_workers_figures *out) {
+    pthread_mutex_lock(&workers->mutex);
+    *out = workers->figures;
+    out->urgent_waiting = workers->urgent.count;
+    out->background_waiting = workers->background.count;
     pthread_mutex_unlock(&workers->mutex);
 }
 

@@ -126,7 +126,7 @@ stage_sanitize() {
 # The cores are single-threaded; the threads are those of the shard's edges and of the directory: their own tests, and the
 # smoke test.
 stage_threads() {
-    local tests=(test_workers test_store_rocksdb test_folder test_shard_process test_directory_file test_directory_etcd)
+    local tests=(test_workers test_store_rocksdb test_folder test_shard_process test_directory_file test_directory_etcd test_http_port)
     local targets=(ordo ordo-load ordo-shard ordo-gateway "${tests[@]}")
     build threads "${debug_options[@]}" -DORDO_SANITIZE=thread || return 0
     unit threads -R "^($(IFS='|'; echo "${tests[*]}"))\$"

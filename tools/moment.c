@@ -58,18 +58,24 @@ static bool take_number(const char **text, uint64_t *out) {
     return true;
 }
 
-static bool parse_relative(const char *text, uint64_t now_ms, uint64_t *ms_out) {
+bool ordo_duration_parse(const char *text, uint64_t *ms_out) {
     static const struct { char name; uint64_t ms; } units[] = {
         {'s', 1000}, {'m', 60 * 1000}, {'h', 3600 * 1000}, {'d', DAY_S * UINT64_C(1000)}, {'w', 7 * DAY_S * UINT64_C(1000)}};
     uint64_t count;
     if (!take_number(&text, &count) || text[0] == '\0' || text[1] != '\0') return false;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (units[i].name != *text) continue;
-        bool is_before_1970 = count > now_ms / units[i].ms;
-        *ms_out = is_before_1970 ? 0 : now_ms - count * units[i].ms;
+        *ms_out = count > ORDO_NUMBER_MAX / units[i].ms ? ORDO_NUMBER_MAX : count * units[i].ms;
         return true;
     }
     return false;
+}
+
+static bool parse_relative(const char *text, uint64_t now_ms, uint64_t *ms_out) {
+    uint64_t span_ms;
+    if (!ordo_duration_parse(text, &span_ms)) return false;
+    *ms_out = span_ms > now_ms ? 0 : now_ms - span_ms;
+    return true;
 }
 
 /* HH:MM[:SS[.fff…]], as milliseconds of the day. */

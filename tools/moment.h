@@ -17,6 +17,9 @@
 /* Milliseconds since 1970, at most ORDO_NUMBER_MAX. False: it is none of the above; `*ms_out` is as before. */
 bool ordo_moment_parse(const char *text, uint64_t now_ms, uint64_t *ms_out);
 
+/* A span of time: 90s, 15m, 2h, 3d, 1w; what is longer than ORDO_NUMBER_MAX ms is cut to that. False: it is none. */
+bool ordo_duration_parse(const char *text, uint64_t *ms_out);
+
 #define ORDO_MOMENT_SIZE 32
 /* Writes RFC 3339 in UTC, as 2026-07-01T14:30:05.250Z; a year beyond 9999 as the number of milliseconds. */
 void ordo_moment_print(uint64_t ms, char out[ORDO_MOMENT_SIZE]);

@@ -29,12 +29,23 @@ static bool parse_real(const char *text, double *out) {
     return end != text && *end == '\0' && isfinite(*out) && *out >= 0;
 }
 
+static bool take_text(const struct ordo_option *option, const char *value, char *fault) {
+    struct ordo_option_texts *texts = option->out;
+    if (texts->count == ORDO_OPTION_TEXTS_MAX) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "%s stands there more than %d times", option->name, ORDO_OPTION_TEXTS_MAX);
+        return false;
+    }
+    texts->items[texts->count++] = value;
+    return true;
+}
+
 static bool take_value(const struct ordo_option *option, const char *value, char *fault) {
     uint64_t count;
     double real;
     switch (option->kind) {
     case ORDO_OPTION_FLAG: return true; /* has none */
     case ORDO_OPTION_TEXT: *(const char **)option->out = value; return true;
+    case ORDO_OPTION_TEXTS: return take_text(option, value, fault);
     case ORDO_OPTION_COUNT:
         if (parse_count(value, &count) && count >= option->min && count <= option->max) {
             *(uint64_t *)option->out = count;

@@ -13,8 +13,15 @@
 enum ordo_option_kind {
     ORDO_OPTION_FLAG,  /* out: bool, set to true */
     ORDO_OPTION_TEXT,  /* out: const char *, borrowed from argv */
+    ORDO_OPTION_TEXTS, /* out: struct ordo_option_texts, borrowed from argv; may be repeated */
     ORDO_OPTION_COUNT, /* out: uint64_t, within min..max */
     ORDO_OPTION_REAL,  /* out: double, >= 0 */
+};
+
+#define ORDO_OPTION_TEXTS_MAX 64
+struct ordo_option_texts {
+    const char *items[ORDO_OPTION_TEXTS_MAX];
+    size_t count;
 };
 
 struct ordo_option {

@@ -30,6 +30,10 @@ static const char *decode_hold(const struct ordo_directory_item *item, void *out
     return ordo_cluster_hold_decode(item, out);
 }
 
+static const char *decode_revoked(const struct ordo_directory_item *item, void *out) {
+    return ordo_cluster_revoked_decode(item, out);
+}
+
 /* Decodes all items below `prefix` into a new array of elements of `size` bytes. */
 static void *decode_list(struct ordo_cluster *cluster, const struct ordo_directory_view *view, const char *prefix,
                          size_t size, const char *(*decode)(const struct ordo_directory_item *item, void *out),
@@ -83,6 +87,8 @@ ordo_err ordo_cluster_decode(const struct ordo_directory_view *view, struct ordo
         decode_list(cluster, view, "gateways/", sizeof *cluster->gateways, decode_gateway, &cluster->gateway_count);
     cluster->moves = decode_list(cluster, view, "moves/", sizeof *cluster->moves, decode_move, &cluster->move_count);
     cluster->holds = decode_list(cluster, view, "hold/", sizeof *cluster->holds, decode_hold, &cluster->hold_count);
+    cluster->revocations = decode_list(cluster, view, ORDO_KEY_REVOKED, sizeof *cluster->revocations, decode_revoked,
+                                       &cluster->revocation_count);
     decode_balancing(cluster, view);
     *out = cluster;
     return ORDO_OK;
@@ -94,6 +100,7 @@ void ordo_cluster_destroy(struct ordo_cluster *cluster) {
     free(cluster->live);
     free(cluster->gateways);
     free(cluster->moves);
+    free(cluster->revocations);
     free(cluster->holds);
     free(cluster);
 }

@@ -7,6 +7,7 @@
  *     moves/<slot>       an order: the slot shall go to that store
  *     hold/<name>        leased: while there is one, no move is begun
  *     balancer, balance  leased: who balances; whether balancing is switched off
+ *     revoked/user/<name>, revoked/token/<name>  tokens that gateways let in no more
  *
  * Values are JSON objects (docs/directory.md); members that are not known are ignored. What does not read is named in
  * `garbled`, never taken for absent: a change of such a key is refused (cluster_change.h). A table that does not read
@@ -18,6 +19,7 @@
 #include "common/format.h"
 #include "common/placement.h"
 #include "common/problem.h"
+#include "common/revocation.h"
 
 #define ORDO_CLUSTER_NAME_SIZE_MAX 63
 #define ORDO_CLUSTER_TEXT_SIZE_MAX 255 /* endpoints, places, reasons */
@@ -69,7 +71,8 @@ struct ordo_cluster_live {
 struct ordo_cluster_gateway {
     char name[ORDO_CLUSTER_NAME_SIZE_MAX + 1];
     struct ordo_process_id process;
-    char url[ORDO_CLUSTER_TEXT_SIZE_MAX + 1]; /* of its clients and of its status */
+    char url[ORDO_CLUSTER_TEXT_SIZE_MAX + 1];         /* of its clients */
+    char metrics_url[ORDO_CLUSTER_TEXT_SIZE_MAX + 1]; /* of its figures; "": it tells none */
     uint32_t reads_format_min, reads_format_max;
 };
 
@@ -97,7 +100,8 @@ struct ordo_cluster {
     struct ordo_cluster_gateway *gateways;
     struct ordo_cluster_move *moves;
     struct ordo_cluster_hold *holds;
-    size_t store_count, live_count, gateway_count, move_count, hold_count;
+    struct ordo_revocation *revocations; /* also those whose time is over */
+    size_t store_count, live_count, gateway_count, move_count, hold_count, revocation_count;
     size_t garbled_count;         /* keys that do not read … */
     struct ordo_problem garbled; /* … and the first of them, in a sentence */
 };
@@ -130,6 +134,9 @@ void ordo_cluster_key_live(char out[ORDO_CLUSTER_KEY_SIZE], const struct ordo_st
 void ordo_cluster_key_gateway(char out[ORDO_CLUSTER_KEY_SIZE], const char *name);
 void ordo_cluster_key_move(char out[ORDO_CLUSTER_KEY_SIZE], uint16_t slot);
 void ordo_cluster_key_hold(char out[ORDO_CLUSTER_KEY_SIZE], const char *name);
+#define ORDO_KEY_REVOKED "revoked/"
+/* `name` is 1..ORDO_REVOCATION_NAME_SIZE_MAX bytes. */
+void ordo_cluster_key_revoked(char out[ORDO_CLUSTER_KEY_SIZE], bool is_token, struct ordo_slice name);
 /* Names of stores, gateways and holds: 1..ORDO_CLUSTER_NAME_SIZE_MAX of A-Z a-z 0-9 . _ - */
 bool ordo_cluster_name_is_valid(const char *name);
 /* All other texts: UTF-8 without control characters (they would end up in logs and terminals),
@@ -144,6 +151,7 @@ void ordo_cluster_move_encode(struct ordo_buffer *out, const struct ordo_cluster
 void ordo_cluster_hold_encode(struct ordo_buffer *out, const struct ordo_cluster_hold *hold);
 void ordo_cluster_balancer_encode(struct ordo_buffer *out, const struct ordo_process_id *process);
 void ordo_cluster_balance_encode(struct ordo_buffer *out, bool is_off);
+void ordo_cluster_revoked_encode(struct ordo_buffer *out, const struct ordo_revocation *revocation);
 
 const char *ordo_cluster_table_decode(struct ordo_slice value, struct ordo_cluster_table *out);
 const char *ordo_cluster_store_decode(const struct ordo_directory_item *item, struct ordo_cluster_store *out);
@@ -153,5 +161,6 @@ const char *ordo_cluster_move_decode(const struct ordo_directory_item *item, str
 const char *ordo_cluster_hold_decode(const struct ordo_directory_item *item, struct ordo_cluster_hold *out);
 const char *ordo_cluster_balancer_decode(struct ordo_slice value, struct ordo_process_id *out);
 const char *ordo_cluster_balance_decode(struct ordo_slice value, bool *is_off_out);
+const char *ordo_cluster_revoked_decode(const struct ordo_directory_item *item, struct ordo_revocation *out);
 
 #endif

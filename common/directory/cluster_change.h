@@ -99,4 +99,13 @@ ORDO_MUST_USE ordo_err ordo_cluster_elect(struct ordo_directory *directory, cons
 ORDO_MUST_USE ordo_err ordo_cluster_set_balance(struct ordo_directory *directory, bool is_off,
                                                 struct ordo_problem *problem);
 
+/* ---- tokens (docs/security.md) */
+
+/* Puts it into force, or changes it; those whose time was over by `now_ms` go. FULL: a thousand are in force. */
+ORDO_MUST_USE ordo_err ordo_cluster_revoke(struct ordo_directory *directory, const struct ordo_revocation *revocation,
+                                           uint64_t now_ms, struct ordo_problem *problem);
+/* NOT_FOUND: it was not revoked. */
+ORDO_MUST_USE ordo_err ordo_cluster_revoke_back(struct ordo_directory *directory, bool is_token, struct ordo_slice name,
+                                                struct ordo_problem *problem);
+
 #endif

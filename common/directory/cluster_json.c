@@ -296,14 +296,19 @@ static bool key_name(const char *key, const char *prefix, char out[ORDO_CLUSTER_
 }
 
 void ordo_cluster_gateway_encode(struct ordo_buffer *out, const struct ordo_cluster_gateway *gateway) {
-    append(out, json_pack("{s:o, s:s, s:I, s:I}", "process", id_json(gateway->process.bytes), "url", gateway->url,
-                          "reads_format_min", (json_int_t)gateway->reads_format_min, "reads_format_max",
-                          (json_int_t)gateway->reads_format_max));
+    json_t *object = json_pack("{s:o, s:s, s:I, s:I}", "process", id_json(gateway->process.bytes), "url", gateway->url,
+                               "reads_format_min", (json_int_t)gateway->reads_format_min, "reads_format_max",
+                               (json_int_t)gateway->reads_format_max);
+    if (gateway->metrics_url[0] != '\0') json_object_set_new(object, "metrics", json_string(gateway->metrics_url));
+    append(out, object);
 }
 
 static const char *take_gateway(const json_t *object, struct ordo_cluster_gateway *out) {
     if (!take_id(object, "process", out->process.bytes)) return "has no process";
     if (!take_text(object, "url", out->url, sizeof out->url)) return "has no URL";
+    bool has_metrics = json_object_get(object, "metrics") != NULL;
+    if (has_metrics && !take_text(object, "metrics", out->metrics_url, sizeof out->metrics_url))
+        return "has a metrics URL that is none";
     return take_levels(object, &out->reads_format_min, &out->reads_format_max);
 }
 

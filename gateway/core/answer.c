@@ -1,6 +1,7 @@
 #include "gateway/core/answer.h"
 
 #include "gateway/core/conn.h"
+#include "gateway/core/note.h"
 #include "gateway/core/subscriber.h"
 
 /* ServerMessage.body */
@@ -34,7 +35,7 @@ static void push(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32
 void gateway_answer_welcome(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request) {
     Ordo__V1__Welcome welcome = ORDO__V1__WELCOME__INIT;
     welcome.protocol = ORDO_GATEWAY_PROTOCOL;
-    welcome.user = ordo_binary_of_slice(ordo_buffer_slice(&conn->user));
+    welcome.user = ordo_binary_of_slice(ordo_buffer_slice(&conn->token.user));
     welcome.server_time_ms = gateway->wall_ms;
     welcome.op_size_max = gateway->config.op_size_max;
     welcome.frame_size_max = gateway->config.frame_size_max;
@@ -61,13 +62,19 @@ void gateway_answer_go_away(struct ordo_gateway *gateway, struct gateway_conn *c
 void gateway_answer_error(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request,
                           uint32_t doc, uint32_t code, struct ordo_slice text) {
     Ordo__V1__Error error = ORDO__V1__ERROR__INIT;
+    gateway->stats.errors[ordo_error_code_index(code)]++;
     error.code = code;
+    gateway_note(gateway, conn, doc, "request_refused", "request=%u code=%u", request, code);
     error.message = ordo_binary_of_slice(text);
     push(gateway, conn, request, doc, FIELD_ERROR, &error.base);
 }
 
 void gateway_answer_nack(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request,
                          uint32_t doc, Ordo__V1__Nack nack, const char *text) {
+    size_t index = ordo_nack_code_index((uint32_t)nack.code);
+    gateway->stats.nacks[index]++;
+    gateway_note(gateway, conn, doc, "submit_refused", "client_seq=%llu code=%s retry_after_ms=%u",
+                 (unsigned long long)nack.client_seq, ordo_nack_code_names[index], nack.retry_after_ms);
     if (text != NULL) nack.message = ordo_binary_of_slice(ordo_slice_of(text));
     push(gateway, conn, request, doc, FIELD_NACK, &nack.base);
 }

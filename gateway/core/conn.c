@@ -47,7 +47,7 @@ static void send_away(struct ordo_gateway *gateway, struct gateway_conn *conn) {
     gateway_conn_close(gateway, conn, GATEWAY_CLOSE_GOING_AWAY, "this gateway stops");
 }
 
-void gateway_conn_open(struct ordo_gateway *gateway, uint32_t id) {
+void gateway_conn_open(struct ordo_gateway *gateway, uint32_t id, struct ordo_slice token) {
     make_place(gateway, id);
     ORDO_ASSERT(gateway->conns[id] == NULL);
     struct gateway_conn *conn = ordo_alloc(sizeof *conn);
@@ -58,8 +58,12 @@ void gateway_conn_open(struct ordo_gateway *gateway, uint32_t id) {
     gateway_list_append(&gateway->greeting, &conn->in_state);
     gateway_list_init(&conn->attach_waiting);
     gateway_list_init(&conn->streams);
+    /* One byte more than may be is enough to say that it is too large. */
+    if (token.size > ORDO_TOKEN_SIZE_MAX) token.size = ORDO_TOKEN_SIZE_MAX + 1;
+    if (gateway->config.asks_token && token.size > 0) ordo_buffer_append_slice(&conn->offered, token);
     gateway->conns[id] = conn;
     gateway->stats.connections++;
+    gateway->stats.connections_opened++;
     if (gateway->is_draining) send_away(gateway, conn);
 }
 
@@ -83,11 +87,25 @@ void gateway_conn_closed(struct ordo_gateway *gateway, struct gateway_conn *conn
     conn_release(gateway, conn);
     gateway_list_remove(&conn->in_state);
     gateway_outbox_finish(&conn->outbox);
-    ordo_buffer_finish(&conn->user);
+    gateway->stats.outbox_bytes -= conn->accounted_size;
+    ordo_token_finish(&conn->token);
+    ordo_buffer_finish(&conn->offered);
     ordo_buffer_finish(&conn->types);
     gateway->conns[conn->id] = NULL;
     gateway->stats.connections--;
     free(conn);
+}
+
+const char *const ordo_close_code_names[ORDO_CLOSE_CODE_COUNT] = {"1001", "1002", "1007", "1008", "1009",
+                                                                  "1011", "1012", "1013", "other"};
+
+static size_t close_code_index(uint16_t code) {
+    static const uint16_t codes[ORDO_CLOSE_CODE_COUNT - 1] = {
+        GATEWAY_CLOSE_GOING_AWAY, GATEWAY_CLOSE_PROTOCOL, GATEWAY_CLOSE_BAD_PAYLOAD, GATEWAY_CLOSE_POLICY,
+        GATEWAY_CLOSE_TOO_LARGE,  GATEWAY_CLOSE_INTERNAL, GATEWAY_CLOSE_RESTART,     GATEWAY_CLOSE_TRY_LATER};
+    size_t index = 0;
+    while (index < ORDO_CLOSE_CODE_COUNT - 1 && codes[index] != code) index++;
+    return index;
 }
 
 void gateway_conn_close(struct ordo_gateway *gateway, struct gateway_conn *conn, uint16_t code,
@@ -96,6 +114,7 @@ void gateway_conn_close(struct ordo_gateway *gateway, struct gateway_conn *conn,
     conn_move(conn, GATEWAY_CONN_CLOSING);
     gateway_list_append(&gateway->ending, &conn->in_state);
     if (code != GATEWAY_CLOSE_GOING_AWAY) gateway->stats.connections_refused++;
+    gateway->stats.closes[close_code_index(code)]++;
     ordo_gateway_push_effect(
         gateway, (struct ordo_gateway_effect){
                      .kind = ORDO_GATEWAY_CONN_CLOSE, .conn = conn->id, .code = code, .reason = reason});
@@ -137,19 +156,30 @@ void gateway_conn_tick(struct ordo_gateway *gateway) {
     }
 }
 
-void gateway_conn_greeted(struct gateway_conn *conn) {
+void gateway_conn_greeted(struct gateway_conn *conn, struct ordo_token *token) {
     conn_move(conn, GATEWAY_CONN_READY);
-}
-
-void gateway_conn_announce(struct ordo_gateway *gateway, struct gateway_conn *conn) {
-    if (conn->is_announced) return;
-    conn->is_announced = true;
-    ordo_gateway_push_effect(
-        gateway, (struct ordo_gateway_effect){.kind = ORDO_GATEWAY_CONN_OUTPUT, .conn = conn->id});
+    conn->has_greeted = true;
+    conn->token = *token;
+    *token = (struct ordo_token){0};
+    ordo_buffer_finish(&conn->offered);
 }
 
 static size_t waiting_size(const struct gateway_conn *conn) {
     return conn->outbox.size + conn->held_size;
+}
+
+void gateway_conn_account(struct ordo_gateway *gateway, struct gateway_conn *conn) {
+    size_t size = waiting_size(conn) + conn->outbox.part_size;
+    gateway->stats.outbox_bytes += size - conn->accounted_size;
+    conn->accounted_size = size;
+}
+
+void gateway_conn_announce(struct ordo_gateway *gateway, struct gateway_conn *conn) {
+    gateway_conn_account(gateway, conn);
+    if (conn->is_announced) return;
+    conn->is_announced = true;
+    ordo_gateway_push_effect(
+        gateway, (struct ordo_gateway_effect){.kind = ORDO_GATEWAY_CONN_OUTPUT, .conn = conn->id});
 }
 
 /* All droppable messages of the connection go; the subscribers that missed a seq so are resynced later. */

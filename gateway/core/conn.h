@@ -16,7 +16,8 @@
 
 /* NULL: no such connection (any more). */
 struct gateway_conn *gateway_conn_find(struct ordo_gateway *gateway, uint32_t id);
-void gateway_conn_open(struct ordo_gateway *gateway, uint32_t id);
+/* `token`: what its HTTP request brought; may be empty. */
+void gateway_conn_open(struct ordo_gateway *gateway, uint32_t id, struct ordo_slice token);
 /* The socket is gone: frees the connection and ends its subscribers. */
 void gateway_conn_closed(struct ordo_gateway *gateway, struct gateway_conn *conn);
 /* Ends the connection from our side once what waits is sent; nothing more is queued. Its subscribers end only
@@ -25,14 +26,16 @@ void gateway_conn_closed(struct ordo_gateway *gateway, struct gateway_conn *conn
 void gateway_conn_close(struct ordo_gateway *gateway, struct gateway_conn *conn, uint16_t code,
                         const char *reason);
 void gateway_conn_end_closing(struct ordo_gateway *gateway);
-/* Hello was accepted. */
-void gateway_conn_greeted(struct gateway_conn *conn);
+/* Hello was accepted; `token` is taken. */
+void gateway_conn_greeted(struct gateway_conn *conn, struct ordo_token *token);
 /* The process stops: all are sent away in the ticks that follow, and new ones at once. */
 void gateway_conn_drain(struct ordo_gateway *gateway);
 /* Closes those whose Hello is overdue, or whose turn to be sent away has come. */
 void gateway_conn_tick(struct ordo_gateway *gateway);
 
-/* Says CONN_OUTPUT unless that was said already. */
+/* Brings the gauge outbox_bytes up to what waits for the connection now. */
+void gateway_conn_account(struct ordo_gateway *gateway, struct gateway_conn *conn);
+/* Something was put down for it: says CONN_OUTPUT unless that was said already. */
 void gateway_conn_announce(struct ordo_gateway *gateway, struct gateway_conn *conn);
 /* For what is never dropped: takes the payload's reference; a connection that lets too much of it wait is
  * closed. While parts of Opened are on their way for the entry's handle, it follows them. */

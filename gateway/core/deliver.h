@@ -12,7 +12,8 @@ void gateway_deliver_commit(struct ordo_gateway *gateway, struct gateway_subscri
                             struct gateway_payload *commit, uint64_t author);
 void gateway_deliver_presence(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
                               struct gateway_payload *presence);
-/* An entry of either kind was put into a frame. */
-void gateway_deliver_sent(struct gateway_subscriber *subscriber, const struct gateway_entry *entry);
+/* An entry of either kind was put into a frame, as its first or behind others. */
+void gateway_deliver_sent(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                          const struct gateway_entry *entry, bool is_first);
 
 #endif

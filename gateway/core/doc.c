@@ -127,6 +127,7 @@ void gateway_doc_commit(struct ordo_gateway *gateway, struct gateway_peer *peer,
     payload->seq = commit->seq;
     payload->client_seq = commit->client_seq;
     payload->timestamp_ms = commit->timestamp_ms;
+    payload->received_us = gateway->now_us;
     payload->lineage = commit->lineage;
     GATEWAY_LIST_EACH(&doc->audience, link) {
         gateway_deliver_commit(gateway, GATEWAY_LIST_ITEM(link, struct gateway_subscriber, in_audience),

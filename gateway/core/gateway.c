@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/memory.h"
+#include "gateway/core/admit.h"
 #include "gateway/core/conn.h"
 #include "gateway/core/deliver.h"
 #include "gateway/core/parts.h"
@@ -50,6 +51,7 @@ void ordo_gateway_destroy(struct ordo_gateway *gateway) {
     }
     free(gateway->effects);
     free(gateway->conns);
+    free(gateway->revocations);
     gateway_table_finish(&gateway->docs);
     gateway_table_finish(&gateway->subscribers);
     ordo_buffer_finish(&gateway->name);
@@ -85,7 +87,7 @@ bool ordo_gateway_take(struct ordo_gateway *gateway, struct ordo_gateway_effect 
         return false;
     }
     *out = gateway->effects[gateway->effect_first++];
-    gateway->taken = (uint8_t *)(uintptr_t)out->bytes.data; /* ours: pushed by ordo_gateway_push_send */
+    gateway->taken = (uint8_t *)(uintptr_t)out->bytes.data; /* ours, of those who pushed it */
     return true;
 }
 
@@ -94,7 +96,7 @@ bool ordo_gateway_take(struct ordo_gateway *gateway, struct ordo_gateway_effect 
 static void step_conn(struct ordo_gateway *gateway, const struct ordo_gateway_event *event) {
     struct gateway_conn *conn = gateway_conn_find(gateway, event->conn);
     if (event->kind == ORDO_GATEWAY_CONN_OPENED)
-        gateway_conn_open(gateway, event->conn);
+        gateway_conn_open(gateway, event->conn, event->bytes);
     else if (conn == NULL)
         return;
     else if (event->kind == ORDO_GATEWAY_CONN_FRAME)
@@ -121,12 +123,14 @@ static void tick(struct ordo_gateway *gateway) {
         if (gateway->peers[i] != NULL) gateway_peer_tick(gateway, gateway->peers[i]);
     gateway_placement_tick(gateway);
     gateway_conn_tick(gateway);
+    gateway_admit_tick(gateway);
     gateway_subscriber_tick(gateway);
 }
 
 void ordo_gateway_step(struct ordo_gateway *gateway, const struct ordo_gateway_event *event) {
     gateway->wall_ms = event->wall_ms;
     gateway->now_ms = event->now_ms;
+    gateway->now_us = event->now_us != 0 ? event->now_us : event->now_ms * 1000;
     switch (event->kind) {
     case ORDO_GATEWAY_CONN_OPENED:
     case ORDO_GATEWAY_CONN_FRAME:
@@ -136,6 +140,8 @@ void ordo_gateway_step(struct ordo_gateway *gateway, const struct ordo_gateway_e
     case ORDO_GATEWAY_LINK_RECEIVED:
     case ORDO_GATEWAY_SIDE_RECEIVED: step_peer(gateway, event); break;
     case ORDO_GATEWAY_PLACEMENT: gateway_placement_take(gateway, event->placement); break;
+    case ORDO_GATEWAY_KEYS: gateway_admit_keys(gateway, event->keys); break;
+    case ORDO_GATEWAY_REVOKED: gateway_admit_revocations(gateway, event->revocations); break;
     case ORDO_GATEWAY_TURN_END:
         for (uint32_t i = 0; i < gateway->peer_capacity; i++)
             if (gateway->peers[i] != NULL) gateway_peer_turn_end(gateway, gateway->peers[i]);
@@ -161,7 +167,7 @@ static bool write_outbox(struct ordo_gateway *gateway, struct gateway_conn *conn
                 gateway_outbox_pop(&conn->outbox);
                 continue;
             }
-            gateway_deliver_sent(subscriber, entry);
+            gateway_deliver_sent(gateway, subscriber, entry, size == 0);
         }
         gateway_entry_write(entry, frame);
         gateway_outbox_pop(&conn->outbox);
@@ -184,6 +190,7 @@ bool ordo_gateway_output(struct ordo_gateway *gateway, uint32_t id, struct ordo_
     }
     if (frame->size > start) gateway->stats.frames_sent++;
     gateway->stats.bytes_sent += frame->size - start;
+    gateway_conn_account(gateway, conn);
     conn->is_announced = conn->outbox.count > 0 || gateway_stream_is_ready(conn);
     return conn->is_announced;
 }
@@ -199,4 +206,31 @@ bool ordo_gateway_is_ready(const struct ordo_gateway *gateway) {
 
 const struct ordo_gateway_stats *ordo_gateway_stats(const struct ordo_gateway *gateway) {
     return &gateway->stats;
+}
+
+bool ordo_gateway_next_link(const struct ordo_gateway *gateway, uint32_t *cursor, struct ordo_gateway_link *out) {
+    while (*cursor < gateway->peer_capacity) {
+        const struct gateway_peer *peer = gateway->peers[(*cursor)++];
+        if (peer == NULL) continue;
+        *out = (struct ordo_gateway_link){.store = peer->expected,
+                                          .is_ready = peer->state == GATEWAY_PEER_READY,
+                                          .attaches = peer->attach_count};
+        return true;
+    }
+    return false;
+}
+
+bool ordo_gateway_who(const struct ordo_gateway *gateway, uint32_t id, struct ordo_gateway_who *out) {
+    const struct gateway_conn *conn = id < gateway->conn_capacity ? gateway->conns[id] : NULL;
+    if (conn == NULL) return false;
+    *out = (struct ordo_gateway_who){
+        .client_id = ordo_slice(conn->client_id, conn->has_greeted ? sizeof conn->client_id : 0),
+        .user = ordo_buffer_slice(&conn->token.user),
+        .documents = conn->handle_count,
+    };
+    return true;
+}
+
+struct ordo_slice ordo_gateway_name(const struct ordo_gateway *gateway) {
+    return ordo_buffer_slice(&gateway->name);
 }

@@ -26,6 +26,9 @@
 #include "common/buffer.h"
 #include "common/limits.h"
 #include "common/placement.h"
+#include "common/revocation.h"
+#include "common/token/token.h"
+#include "gateway/core/counters.h"
 
 /* The protocol number of Hello and Welcome, and that of LinkHello. */
 #define ORDO_GATEWAY_PROTOCOL 1
@@ -35,11 +38,14 @@ struct ordo_gateway_config {
     struct ordo_slice name; /* in Welcome and LinkHello; copied */
     uint64_t seed;          /* for session numbers and jitter; random, or fixed in a test */
     bool has_directory;     /* false: one shard serves all; true: nobody does before the first PLACEMENT */
+    bool asks_token;    /* false: everybody is "anonymous" and may do everything */
+    struct ordo_token_policy token_policy; /* its strings are borrowed for the gateway's life */
     uint32_t op_size_max, frame_size_max, presence_size_max;
     uint32_t documents_per_connection_max;
     uint32_t outbox_size_max;  /* bytes waiting for one connection; beyond: drop and resync, or close */
     uint32_t hello_timeout_ms; /* from the opening of a connection to its Hello */
     uint32_t open_timeout_ms;  /* an Open that waits for a shard that is away is refused after this */
+    bool has_notes; /* effects NOTE are wanted: a line per request, for a log at level debug */
     uint32_t drain_ms; /* DRAIN closes connections over so long at most (1 ms for each, if that is less) */
 };
 /* All the defaults of common/limits.h; the caller sets name and seed. */
@@ -48,7 +54,7 @@ void ordo_gateway_config_init(struct ordo_gateway_config *config);
 /* `conn` is a small number that the edge picks (an index into its table) and may use again after CONN_CLOSED.
  */
 enum ordo_gateway_event_kind {
-    ORDO_GATEWAY_CONN_OPENED,   /* a WebSocket is established */
+    ORDO_GATEWAY_CONN_OPENED,   /* a WebSocket is established; bytes: the token that its HTTP request brought, or none */
     ORDO_GATEWAY_CONN_FRAME,    /* one whole binary message */
     ORDO_GATEWAY_CONN_CLOSED,   /* the socket is gone, whoever wished it */
     ORDO_GATEWAY_LINK_UP,       /* both sockets of this session are connected */
@@ -56,6 +62,8 @@ enum ordo_gateway_event_kind {
     ORDO_GATEWAY_LINK_RECEIVED, /* one message from the data link */
     ORDO_GATEWAY_SIDE_RECEIVED, /* one message from the side link */
     ORDO_GATEWAY_PLACEMENT,     /* the router table as the edge knows it now; only with a directory */
+    ORDO_GATEWAY_KEYS,          /* the keys of tokens, at first or anew; before, no token is let in */
+    ORDO_GATEWAY_REVOKED,       /* all revocations that there are */
     ORDO_GATEWAY_TURN_END,
     ORDO_GATEWAY_TICK,  /* at least every 100 ms */
     ORDO_GATEWAY_DRAIN, /* the process is about to stop: GoAway to all and close them, one after the other, in
@@ -65,14 +73,17 @@ enum ordo_gateway_event_kind {
 
 struct ordo_gateway_event {
     enum ordo_gateway_event_kind kind;
-    uint64_t wall_ms; /* since 1970; shown to clients, decides nothing */
+    uint64_t wall_ms; /* since 1970; shown to clients, and decides when tokens expire */
     uint64_t now_ms;  /* monotonic */
+    uint64_t now_us;  /* the same moment, finer: for how long things take. 0: now_ms will do */
     uint32_t conn;    /* CONN_… */
     uint32_t peer;    /* LINK_… and SIDE_…: as in the LINK_OPEN that made the sockets */
     uint64_t
         session; /* … and the session that the socket was opened for; those of an older one are ignored */
     struct ordo_slice bytes;
     const struct ordo_placement *placement; /* PLACEMENT; borrowed */
+    const struct ordo_token_keys *keys; /* KEYS; borrowed until the next ones have been taken, or the gateway is destroyed */
+    const struct ordo_revocations *revocations; /* REVOKED; borrowed */
 };
 
 /* `peer` is a small number that the core picks for a shard and may use again after LINK_CLOSE. */
@@ -88,6 +99,7 @@ enum ordo_gateway_effect_kind {
                                  it */
     ORDO_GATEWAY_CONN_CLOSE,  /* send what waits, then close with `code` and `reason`; CONN_CLOSED is still
                                  awaited */
+    ORDO_GATEWAY_NOTE,        /* `bytes` are a line for the log, `key=value`, at level debug */
 };
 
 struct ordo_gateway_effect {
@@ -99,22 +111,6 @@ struct ordo_gateway_effect {
     uint16_t code;      /* of RFC 6455 */
     const char *reason; /* static; at most 100 bytes */
     struct ordo_slice bytes;
-};
-
-/* What has happened since the start; gauges say so. */
-struct ordo_gateway_stats {
-    uint64_t connections, documents, subscribers; /* gauges */
-    uint64_t links, links_ready; /* gauges: shards that a link is kept to, those whose link is up */
-    uint64_t slots_unowned;      /* gauge: slots that nobody serves, as far as is known here */
-    uint64_t slots_moved;        /* slots that another shard serves than before */
-    uint64_t not_owners;         /* NotOwner heard */
-    uint64_t frames_received, bytes_received;        /* from clients */
-    uint64_t frames_sent, messages_sent, bytes_sent; /* to clients */
-    uint64_t submits, submits_refused;               /* refused: for want of a link or of credit */
-    uint64_t commits_received, commits_delivered;    /* delivered: Committed and Ack, per connection */
-    uint64_t resyncs, messages_dropped;              /* slow readers and gaps */
-    uint64_t links_lost;
-    uint64_t connections_refused; /* closed for what the client did */
 };
 
 struct ordo_gateway;
@@ -135,6 +131,26 @@ bool ordo_gateway_output(struct ordo_gateway *gateway, uint32_t conn, struct ord
  * this gateway is not about to stop. A shard that is away makes the gateway no worse than others, so it stays
  * ready for all documents of the other shards; `links` and `links_ready` tell how many are missing. */
 bool ordo_gateway_is_ready(const struct ordo_gateway *gateway);
+/* What has happened since the start, and gauges; good until the next step. */
 const struct ordo_gateway_stats *ordo_gateway_stats(const struct ordo_gateway *gateway);
+
+/* A link to a shard, for those who watch. */
+struct ordo_gateway_link {
+    struct ordo_store_id store; /* none: whoever answers */
+    bool is_ready;
+    uint64_t attaches; /* that the shard has not answered yet */
+};
+/* The next link from `*cursor` (0 at first) on; false: no more. */
+bool ordo_gateway_next_link(const struct ordo_gateway *gateway, uint32_t *cursor, struct ordo_gateway_link *out);
+
+/* Good as long as the gateway. */
+struct ordo_slice ordo_gateway_name(const struct ordo_gateway *gateway);
+
+/* Who a connection is, for a line in a log; good until the next step. False: there is none (any more). */
+struct ordo_gateway_who {
+    struct ordo_slice client_id, user; /* empty before Hello */
+    uint32_t documents;                /* that it has open */
+};
+bool ordo_gateway_who(const struct ordo_gateway *gateway, uint32_t conn, struct ordo_gateway_who *out);
 
 #endif

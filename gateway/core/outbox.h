@@ -21,6 +21,7 @@ struct gateway_payload {
     uint32_t references;
     uint32_t size;
     uint64_t seq, client_seq, timestamp_ms; /* of a Committed; an Ack is made of them */
+    uint64_t received_us;                   /* when it came from the shard */
     uint64_t lineage;                       /* that it begins, if it is a create; else 0 */
     uint8_t bytes[];
 };

@@ -173,11 +173,14 @@ void gateway_stream_start_opened(struct ordo_gateway *gateway, struct gateway_su
     opened.head = from->head;
     opened.last_client_seq = from->last_client_seq;
     opened.last_client_server_seq = from->last_client_server_seq;
-    opened.permission = (Ordo__V1__Permission)subscriber->conn->permission;
+    /* ADMIN is no word of the wire: who may forget may write, and a client need not know more. */
+    opened.permission = subscriber->told_access < ORDO_ACCESS_WRITE ? (Ordo__V1__Permission)subscriber->told_access
+                                                                     : ORDO__V1__PERMISSION__WRITE;
     opened.created = from->created;
     opened.horizon = from->horizon;
     opened.lineage = from->lineage;
     opened.forgotten_seq = from->forgotten_seq;
+    if (subscriber->is_bare) opened.created_seq = from->created_seq;
     struct gateway_stream *stream =
         stream_create(subscriber, from->has_content ? from->content : NULL, from->ops);
     stream->subscriber = subscriber;

@@ -60,23 +60,28 @@ static void greet(struct ordo_gateway *gateway, struct gateway_conn *conn,
         refuse_hello(gateway, conn, message, 400, "at most 16 types of 1 to 32 bytes");
         return;
     }
-    struct gateway_admission admission = gateway_admit(ordo_slice_of_binary(hello->token));
-    if (!admission.is_admitted) {
-        refuse_hello(gateway, conn, message, 401, "the token is not valid; get another one");
+    struct ordo_token token;
+    struct ordo_slice shown =
+        hello->token.len > 0 ? ordo_slice_of_binary(hello->token) : ordo_buffer_slice(&conn->offered);
+    enum ordo_token_fault fault = gateway_admit(gateway, shown, &token);
+    if (fault != ORDO_TOKEN_FINE) {
+        refuse_hello(gateway, conn, message, 401, ordo_token_fault_text(fault));
         return;
     }
     memcpy(conn->client_id, hello->client_id.data, sizeof conn->client_id);
-    ordo_buffer_append_slice(&conn->user, admission.user);
-    conn->permission = (uint8_t)admission.permission;
-    gateway_conn_greeted(conn);
+    gateway_conn_greeted(conn, &token);
     gateway_answer_welcome(gateway, conn, message->request);
 }
 
 static void authenticate(struct ordo_gateway *gateway, struct gateway_conn *conn,
                          const Ordo__V1__ClientMessage *message) {
-    struct gateway_admission admission = gateway_admit(ordo_slice_of_binary(message->authenticate->token));
-    if (!admission.is_admitted || !ordo_slice_equal(admission.user, ordo_buffer_slice(&conn->user)))
-        refuse(gateway, conn, message, 401, "the token is not valid for this connection; connect anew");
+    struct ordo_token token;
+    enum ordo_token_fault fault =
+        gateway_admit(gateway, ordo_slice_of_binary(message->authenticate->token), &token);
+    if (fault != ORDO_TOKEN_FINE)
+        refuse(gateway, conn, message, 401, ordo_token_fault_text(fault));
+    else if (!gateway_admit_anew(gateway, conn, &token))
+        refuse(gateway, conn, message, 401, "the token is another user's; connect anew to be somebody else");
     else
         gateway_answer_welcome(gateway, conn, message->request);
 }
@@ -117,7 +122,13 @@ static void open_document(struct ordo_gateway *gateway, struct gateway_conn *con
                "too many documents on this connection; Leave some, or wait for Opened");
         return;
     }
-    gateway_subscriber_open(gateway, conn, message->request, open, name_hash);
+    enum ordo_access access = gateway_admit_access(conn, collection, id);
+    if (access == ORDO_ACCESS_NONE) { /* whether there is such a document is nobody's business, either */
+        refuse(gateway, conn, message, 403, "the token gives no access to this document");
+        gateway->stats.opens_forbidden++;
+        return;
+    }
+    gateway_subscriber_open(gateway, conn, message->request, open, name_hash, access);
 }
 
 /* The subscriber of an open document; the client does not know the handle before Opened. */
@@ -135,8 +146,9 @@ static void submit(struct ordo_gateway *gateway, struct gateway_conn *conn,
         nack.code = ORDO__V1__NACK_CODE__NOT_OPEN;
         gateway_answer_nack(gateway, conn, message->request, message->doc, nack,
                             "no open document has this handle");
-    } else if (conn->permission != ORDO__V1__PERMISSION__WRITE) {
+    } else if (gateway_subscriber_access(subscriber) < ORDO_ACCESS_WRITE) {
         nack.code = ORDO__V1__NACK_CODE__FORBIDDEN;
+        gateway->stats.submits_forbidden++;
         gateway_answer_nack(gateway, conn, message->request, message->doc, nack,
                             "you may read this document only");
     } else {
@@ -165,6 +177,16 @@ static void set_presence(struct ordo_gateway *gateway, struct gateway_conn *conn
     gateway_peer_gather(gateway, peer, &to_shard);
 }
 
+static void forget(struct ordo_gateway *gateway, struct gateway_conn *conn, struct gateway_subscriber *subscriber,
+                   const Ordo__V1__ClientMessage *message) {
+    if (gateway_subscriber_access(subscriber) < ORDO_ACCESS_ADMIN) {
+        refuse(gateway, conn, message, 403, "forgetting a document needs the access \"admin\"");
+        gateway->stats.forgets_forbidden++;
+        return;
+    }
+    gateway_forget_ask(gateway, subscriber, message->request, message->forget);
+}
+
 /* Leave, PresenceUpdate, ReadHistory and Forget are about an open document. */
 static void about_document(struct ordo_gateway *gateway, struct gateway_conn *conn,
                            const Ordo__V1__ClientMessage *message) {
@@ -178,13 +200,7 @@ static void about_document(struct ordo_gateway *gateway, struct gateway_conn *co
     case ORDO__V1__CLIENT_MESSAGE__BODY_HISTORY:
         gateway_history_read(gateway, subscriber, message->request, message->history);
         return;
-    case ORDO__V1__CLIENT_MESSAGE__BODY_FORGET:
-        /* Whoever may write may empty and delete it as well; a right of its own can be asked for here one day. */
-        if (conn->permission != ORDO__V1__PERMISSION__WRITE)
-            refuse(gateway, conn, message, 403, "forgetting a document needs permission to write it");
-        else
-            gateway_forget_ask(gateway, subscriber, message->request, message->forget);
-        return;
+    case ORDO__V1__CLIENT_MESSAGE__BODY_FORGET: forget(gateway, conn, subscriber, message); return;
     default: set_presence(gateway, conn, subscriber, message); return;
     }
 }

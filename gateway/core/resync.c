@@ -90,13 +90,14 @@ static void gather_resync(struct ordo_gateway *gateway, struct gateway_subscribe
     attach.collection = ordo_binary_of_slice(gateway_doc_collection(subscriber->doc));
     attach.id = ordo_binary_of_slice(gateway_doc_id(subscriber->doc));
     attach.client_id = ordo_binary_of_slice(ordo_slice(conn->client_id, sizeof conn->client_id));
-    attach.user = ordo_binary_of_slice(ordo_buffer_slice(&conn->user));
-    attach.permission = conn->permission;
+    attach.user = ordo_binary_of_slice(ordo_buffer_slice(&conn->token.user));
+    attach.permission = subscriber->access;
     attach.has_have = true;
     attach.have_seq = subscriber->sent_seq;
     attach.have_lineage = subscriber->lineage;
     attach.presence = subscriber->wants_presence;
     attach.resync = true;
+    attach.bare = subscriber->is_bare;
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_ATTACH;
     message.attach = &attach;
@@ -123,6 +124,7 @@ static bool send_oldest(struct ordo_gateway *gateway, struct gateway_peer *peer,
     else
         gather_resync(gateway, subscriber);
     subscriber->is_urgent = false;
+    subscriber->told_access = subscriber->access;
     attach_move(subscriber, GATEWAY_ATTACH_SENT);
     return true;
 }

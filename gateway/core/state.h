@@ -11,6 +11,7 @@
 
 #include "common/arena.h"
 #include "common/random.h"
+#include "common/token/token.h"
 #include "gateway/core/gateway.h"
 #include "gateway/core/list.h"
 #include "gateway/core/outbox.h"
@@ -86,15 +87,20 @@ struct gateway_subscriber {
     uint32_t handle;
     uint32_t request; /* of the Open that is not answered yet */
     bool wants_presence;
+    bool is_bare;        /* hears of its own ops and of nothing else */
     bool is_urgent;      /* the client waits for something of the next Attach */
     bool knows_outage;   /* was told UNAVAILABLE */
+    uint8_t access;      /* enum ordo_access: by the token as it is now, */
+    uint8_t told_access; /* and as the shard was told when it was attached last */
     bool is_turned_away; /* the shard that serves it, as far as is known, says that it does not */
     uint64_t queued_seq; /* newest seq put into the outbox */
     uint64_t sent_seq;   /* newest seq that will reach the client whatever is dropped */
     uint64_t lineage;
     uint64_t unanswered_seq;       /* client_seq of the newest Submit without an answer; 0: none */
+    uint64_t timed_seq, timed_us;  /* client_seq of the Submit whose Ack is being timed (0: none), and when it came */
     uint64_t due_ms;               /* OPENING: give up */
     uint64_t rest_until_ms;        /* RESTING */
+    uint64_t opened_us;            /* when the Open came */
     struct ordo_buffer opening;    /* OPENING: the encoded Attach without its subscriber */
     struct gateway_stream *stream; /* STREAMING */
 };
@@ -124,14 +130,16 @@ struct gateway_conn {
     enum gateway_conn_state state;
     bool is_slow;       /* messages were dropped, and not all that waited has been taken since */
     bool is_announced;  /* CONN_OUTPUT was said and not answered to the end */
-    uint8_t permission; /* ordo.v1.Permission */
+    bool has_greeted;   /* its Hello was accepted, whatever came then */
     uint8_t client_id[ORDO_CLIENT_ID_SIZE];
-    struct ordo_buffer user;
+    struct ordo_token token;      /* READY: what it says of this client */
+    struct ordo_buffer offered;   /* GREETING: the token that came with the HTTP request */
     struct ordo_buffer types;     /* sized names; empty: text alone */
     struct gateway_list in_state; /* gateway->greeting; gateway->ending when CLOSING, until the step ends */
     uint64_t hello_due_ms, drain_due_ms;
     struct gateway_outbox outbox;
     size_t held_size; /* of what the streams hold back */
+    size_t accounted_size; /* what of this is in the gauge outbox_bytes */
     struct gateway_handle *handles;
     uint32_t handle_count, handle_capacity, handle_newest;
     struct gateway_list attach_waiting; /* subscribers AT_CONN */
@@ -176,7 +184,7 @@ struct gateway_peer {
 struct ordo_gateway {
     struct ordo_gateway_config config;
     struct ordo_buffer name;
-    uint64_t wall_ms, now_ms;
+    uint64_t wall_ms, now_ms, now_us;
     struct ordo_prng prng;
     struct ordo_arena arena;     /* decoded messages of the present step */
     struct ordo_buffer scratch;  /* an encoding on its way into a payload or a peer */
@@ -194,7 +202,11 @@ struct ordo_gateway {
     struct gateway_peer *nobody; /* serves the slots that nobody serves: a shard that is always away */
     bool is_placed;              /* it is known who serves what */
     bool is_draining;
-    struct ordo_gateway_effect *effects; /* LINK_SEND and SIDE_SEND own their bytes */
+    const struct ordo_token_keys *keys; /* the edge's; NULL: they have not come yet */
+    struct ordo_revocation *revocations; /* sorted by kind and name */
+    size_t revocation_count;
+    uint32_t expiry_next; /* the connection whose expiry is looked at next */
+    struct ordo_gateway_effect *effects; /* own their bytes */
     size_t effect_first, effect_count, effect_capacity;
     uint8_t *taken; /* bytes of the effect that was taken last */
     struct ordo_gateway_stats stats;

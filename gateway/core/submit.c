@@ -59,14 +59,25 @@ void gateway_submit_op(struct ordo_gateway *gateway, struct gateway_subscriber *
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_SUBMIT;
     message.submit = &op;
     gateway_peer_gather(gateway, peer, &message);
+    /* Of several in flight one is timed. */
+    if (subscriber->timed_seq == 0 || subscriber->unanswered_seq == 0 || subscriber->timed_seq == submit->client_seq) {
+        subscriber->timed_seq = submit->client_seq;
+        subscriber->timed_us = gateway->now_us;
+    }
     subscriber->unanswered_seq = submit->client_seq;
+}
+
+/* Otherwise than by a commit. */
+static void answered(struct gateway_subscriber *subscriber, uint64_t client_seq) {
+    if (client_seq == subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
+    if (client_seq == subscriber->timed_seq) subscriber->timed_seq = 0;
 }
 
 void gateway_submit_nacked(struct ordo_gateway *gateway, const struct gateway_peer *peer,
                            const Ordo__Cluster__V1__Nack *from) {
     struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, peer, from->subscriber);
     if (subscriber == NULL || subscriber->state == GATEWAY_SUBSCRIBER_OPENING) return;
-    if (from->client_seq == subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
+    answered(subscriber, from->client_seq);
     Ordo__V1__Nack nack = ORDO__V1__NACK__INIT;
     nack.client_seq = from->client_seq;
     nack.code = (Ordo__V1__NackCode)from->code;
@@ -80,7 +91,7 @@ void gateway_submit_duplicate(struct ordo_gateway *gateway, const struct gateway
                               const Ordo__Cluster__V1__DuplicateAck *from) {
     struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, peer, from->subscriber);
     if (subscriber == NULL || subscriber->state == GATEWAY_SUBSCRIBER_OPENING) return;
-    if (from->client_seq == subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
+    answered(subscriber, from->client_seq);
     Ordo__V1__Ack ack = ORDO__V1__ACK__INIT;
     ack.client_seq = from->client_seq;
     ack.server_seq = from->server_seq;

@@ -8,6 +8,7 @@
 #include "gateway/core/answer.h"
 #include "gateway/core/conn.h"
 #include "gateway/core/doc.h"
+#include "gateway/core/note.h"
 #include "gateway/core/parts.h"
 #include "gateway/core/peer.h"
 #include "gateway/core/resync.h"
@@ -44,32 +45,36 @@ static void encode_first_attach(struct gateway_subscriber *subscriber, const Ord
     attach.collection = open->collection;
     attach.id = open->id;
     attach.client_id = ordo_binary_of_slice(ordo_slice(conn->client_id, sizeof conn->client_id));
-    attach.user = ordo_binary_of_slice(ordo_buffer_slice(&conn->user));
-    attach.permission = conn->permission;
+    attach.user = ordo_binary_of_slice(ordo_buffer_slice(&conn->token.user));
+    attach.permission = subscriber->access;
     attach.has_have = open->have_case == ORDO__V1__OPEN__HAVE_HAVE_SEQ;
     attach.have_seq = attach.has_have ? open->have_seq : 0;
     attach.have_lineage = open->have_lineage;
     /* Who may only read creates nothing. */
-    if (conn->permission == ORDO__V1__PERMISSION__WRITE && !attach.has_have) {
+    if (subscriber->access >= ORDO_ACCESS_WRITE && !attach.has_have) {
         attach.create_type = open->create_type;
         attach.has_create_content = open->create_type.len > 0 && open->create_content.len > 0;
         if (attach.has_create_content) attach.create_content = open->create_content;
     }
     attach.presence = open->presence;
     attach.clean = open->clean;
+    attach.bare = open->bare;
     ordo_message_encode(&attach.base, &subscriber->opening);
 }
 
 void gateway_subscriber_open(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request,
-                             const Ordo__V1__Open *open, uint64_t name_hash) {
+                             const Ordo__V1__Open *open, uint64_t name_hash, enum ordo_access access) {
     struct ordo_slice collection = ordo_slice_of_binary(open->collection),
                       id = ordo_slice_of_binary(open->id);
     struct gateway_subscriber *subscriber = ordo_alloc(sizeof *subscriber);
     subscriber->conn = conn;
     subscriber->request = request;
-    subscriber->wants_presence = open->presence;
+    subscriber->access = (uint8_t)access;
+    subscriber->wants_presence = open->presence && !open->bare;
+    subscriber->is_bare = open->bare;
     subscriber->is_urgent = true; /* somebody waits for Opened */
     subscriber->due_ms = gateway->now_ms + gateway->config.open_timeout_ms;
+    subscriber->opened_us = gateway->now_us;
     gateway_list_init(&subscriber->in_audience);
     gateway_list_init(&subscriber->in_attach);
     gateway_list_init(&subscriber->in_opening);
@@ -80,6 +85,7 @@ void gateway_subscriber_open(struct ordo_gateway *gateway, struct gateway_conn *
     encode_first_attach(subscriber, open);
     conn->opening_size += subscriber->opening.size;
     gateway->stats.subscribers++;
+    gateway->stats.opens++;
     gateway_resync_want(gateway, subscriber);
 }
 
@@ -151,6 +157,27 @@ static void end_with_error(struct ordo_gateway *gateway, struct gateway_subscrib
     gateway_answer_error(gateway, conn, 0, subscriber->handle, code, text);
 }
 
+enum { ATTACH_PERMISSION = 6 }; /* the field */
+
+void gateway_subscriber_set_access(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                                   enum ordo_access access) {
+    if (subscriber->access == access) return;
+    subscriber->access = (uint8_t)access;
+    if (access == ORDO_ACCESS_NONE) {
+        end_with_error(gateway, subscriber, 403, ordo_slice_of("the new token gives no access to this document"));
+        gateway_subscriber_end(gateway, subscriber);
+        return;
+    }
+    if (subscriber->state != GATEWAY_SUBSCRIBER_OPENING) {
+        gateway_subscriber_fell_behind(gateway, subscriber);
+        return;
+    }
+    /* Not sent yet: of two fields with one number the later one counts. Sent: the answer is followed by another. */
+    subscriber->conn->opening_size -= subscriber->opening.size;
+    ordo_field_append_varint(&subscriber->opening, ATTACH_PERMISSION, access);
+    subscriber->conn->opening_size += subscriber->opening.size;
+}
+
 void gateway_subscriber_tick(struct ordo_gateway *gateway) {
     while (!gateway_list_is_empty(&gateway->opening)) {
         struct gateway_subscriber *subscriber =
@@ -195,10 +222,17 @@ void gateway_subscriber_attached(struct ordo_gateway *gateway, struct gateway_pe
     subscriber->lineage = attached->lineage;
     subscriber->queued_seq = subscriber->sent_seq = attached->head;
     if (attached->last_client_seq >= subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
+    if (attached->last_client_seq >= subscriber->timed_seq) subscriber->timed_seq = 0;
     forget_opening(subscriber);
+    if (subscriber->state == GATEWAY_SUBSCRIBER_OPENING)
+        ordo_buckets_add(&gateway->stats.open_us, gateway->now_us - subscriber->opened_us, 1);
     subscriber_move(subscriber, GATEWAY_SUBSCRIBER_STREAMING);
+    gateway_note(gateway, subscriber->conn, subscriber->handle, subscriber->request != 0 ? "opened" : "resynced",
+                 "server_seq=%llu", (unsigned long long)attached->head);
     gateway_resync_answered(subscriber, true);
     gateway_stream_start_opened(gateway, subscriber, attached);
+    if (subscriber->told_access != subscriber->access) /* it changed while the shard was at it */
+        gateway_subscriber_fell_behind(gateway, subscriber);
 }
 
 void gateway_subscriber_streamed(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,

@@ -18,7 +18,16 @@ struct gateway_subscriber *gateway_subscriber_find(struct ordo_gateway *gateway,
                                                    const struct gateway_peer *peer, uint64_t id);
 /* `open` was checked. */
 void gateway_subscriber_open(struct ordo_gateway *gateway, struct gateway_conn *conn, uint32_t request,
-                             const Ordo__V1__Open *open, uint64_t name_hash);
+                             const Ordo__V1__Open *open, uint64_t name_hash, enum ordo_access access);
+/* The client's rights changed. NONE: told with an Error, and ended. Else what it loses it loses at once; of what it gains
+ * it hears with an Opened, once the shard knows. */
+void gateway_subscriber_set_access(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
+                                   enum ordo_access access);
+/* What it may do now: no more than the token says, and than the shard was told. */
+static inline enum ordo_access gateway_subscriber_access(const struct gateway_subscriber *subscriber) {
+    uint8_t access = subscriber->access < subscriber->told_access ? subscriber->access : subscriber->told_access;
+    return (enum ordo_access)access;
+}
 /* Frees it and tells the shard. Nothing is said to the client. */
 void gateway_subscriber_end(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
 /* Opens that waited too long for a shard that is away, or for one that serves the document, are refused with

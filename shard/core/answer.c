@@ -1,3 +1,6 @@
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "common/assert.h"
 #include "common/memory.h"
 #include "shard/core/put.h"
@@ -13,6 +16,15 @@ void ordo_answer(struct ordo_shard *shard, struct ordo_peer *peer, Ordo__Cluster
     ordo_outbox_end(shard, peer);
 }
 
+static void note_nack(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__Nack *nack) {
+    const struct ordo_subscriber *subscriber = ordo_peer_subscriber(peer, nack->subscriber);
+    if (subscriber == NULL) return;
+    char more[96];
+    snprintf(more, sizeof more, "client_seq=%" PRIu64 " code=%s", nack->client_seq,
+             ordo_nack_code_names[ordo_nack_code_index((uint32_t)nack->code)]);
+    ordo_shard_note_op(shard, subscriber->audience->doc, subscriber, "op_refused", more);
+}
+
 void ordo_answer_nack(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t subscriber, uint64_t client_seq,
                       Ordo__V1__NackCode code, const char *text, uint32_t retry_after_ms, uint64_t horizon) {
     Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
@@ -26,6 +38,8 @@ void ordo_answer_nack(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t
     message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_NACK;
     message.nack = &nack;
     shard->stats.ops_refused++;
+    shard->stats.nacks[ordo_nack_code_index((uint32_t)code)]++;
+    if (shard->config.has_debug_notes) note_nack(shard, peer, &nack);
     ordo_answer(shard, peer, &message);
 }
 
@@ -48,6 +62,7 @@ void ordo_answer_refused(struct ordo_shard *shard, struct ordo_peer *peer, uint6
     Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
     Ordo__Cluster__V1__Refused refused = ORDO__CLUSTER__V1__REFUSED__INIT;
     refused.subscriber = subscriber;
+    shard->stats.refusals[ordo_error_code_index(code)]++;
     refused.code = code;
     refused.message = text_of(text);
     refused.retry_after_ms = retry_after_ms;

@@ -29,8 +29,8 @@ static const char *what_is_wrong(const Ordo__Cluster__V1__Attach *attach) {
     if (attach->client_id.len == 0 || attach->client_id.len > ORDO_CLIENT_ID_SIZE_MAX)
         return "a client_id is 1 to 128 bytes";
     if (attach->user.len > ORDO_USER_SIZE_MAX) return "a user is at most 128 bytes";
-    if (attach->permission != ORDO__V1__PERMISSION__READ && attach->permission != ORDO__V1__PERMISSION__WRITE)
-        return "the permission is neither READ nor WRITE";
+    if (attach->permission < ORDO_ACCESS_READ || attach->permission > ORDO_ACCESS_ADMIN)
+        return "the permission is none that is known here";
     return NULL;
 }
 
@@ -121,6 +121,7 @@ static void fill_attached(const struct ordo_doc *doc, const struct ordo_subscrib
     attached->horizon = doc->horizon;
     attached->forgotten_seq = doc->forgotten_seq;
     attached->created = subscriber->was_created;
+    attached->created_seq = doc->state.created_seq;
     const struct ordo_author *author = subscriber->author;
     if (ordo_author_is_foreign(author, ordo_subscriber_user(subscriber))) return;
     attached->last_client_seq = author->client_seq;
@@ -238,7 +239,7 @@ static bool create(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_s
     uint64_t length = 0;
     if (type == NULL) {
         ordo_subscriber_refuse(shard, subscriber, 415, "this server knows no document type of that name", 0);
-    } else if (subscriber->permission != ORDO__V1__PERMISSION__WRITE) {
+    } else if (subscriber->permission < ORDO_ACCESS_WRITE) {
         ordo_subscriber_refuse(shard, subscriber, 403, "creating the document needs permission to write", 0);
     } else if (op.size > shard->config.op_size_max) {
         ordo_subscriber_refuse(shard, subscriber, 413, "the initial content is larger than one op may be", 0);
@@ -268,7 +269,8 @@ void ordo_attach_known(struct ordo_shard *shard, struct ordo_doc *doc, struct or
         ordo_subscriber_refuse(shard, subscriber, 404, "there is no such document", 0);
         return;
     }
-    if (content_is_called_for(doc, attach)) open_with_content(shard, doc, subscriber);
+    if (attach->bare) answer_with_content(shard, doc, subscriber, NULL, doc->state.seq, !ordo_doc_exists(&doc->state));
+    else if (content_is_called_for(doc, attach)) open_with_content(shard, doc, subscriber);
     else open_with_ops(shard, doc, subscriber, attach->have_seq);
 }
 

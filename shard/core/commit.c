@@ -1,5 +1,9 @@
 /* The moment of commit: the op gets its place, its bytes, its time, and is on its way to disk and audience. */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "common/assert.h"
+#include "shard/core/change.h"
 #include "shard/core/key.h"
 #include "shard/core/state.h"
 
@@ -20,6 +24,12 @@ static void append_recent(struct ordo_shard *shard, struct ordo_doc *doc, const 
             ordo_recent_trim(&doc->recent, size_max, ordo_doc_pinned_seq(shard, doc), is_tight);
     }
     shard->stats.recent_bytes += ordo_recent_size(&doc->recent) - before;
+}
+
+static void note_commit(struct ordo_shard *shard, const struct ordo_doc *doc, const struct ordo_submit *submit, uint64_t seq) {
+    char more[96];
+    snprintf(more, sizeof more, "client_seq=%" PRIu64 " server_seq=%" PRIu64, submit->client_seq, seq);
+    ordo_shard_note_op(shard, doc, submit->subscriber, "op_sequenced", more);
 }
 
 uint64_t ordo_commit(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit,
@@ -58,7 +68,12 @@ uint64_t ordo_commit(struct ordo_shard *shard, struct ordo_doc *doc, const struc
     doc->written_turn = shard->turn + 1; /* the open turn will be written, now that it has this */
     doc->active_ms = shard->now_ms;
     if (doc->timer.due_ms == 0) ordo_timers_set(&shard->timers, &doc->timer, shard->now_ms + shard->config.idle_ms);
+    if (shard->config.tells_changes)
+        ordo_change_put(&shard->changes, &(struct ordo_change){.doc_key = ordo_doc_key(doc), .lineage = state->lineage,
+                                                               .seq = state->seq, .timestamp_ms = state->timestamp_ms,
+                                                               .is_deleted = !ordo_doc_exists(state), .user = committed.user});
     shard->stats.ops_committed++;
+    if (shard->config.has_debug_notes) note_commit(shard, doc, submit, state->seq);
     ordo_answer_commit(shard, doc, submit->client_seq > 0 ? submit->subscriber : NULL, &decoded, bytes);
     ordo_snapshots_consider(shard, doc, false);
     return state->seq;

@@ -13,6 +13,7 @@ void ordo_shard_effects_clear(struct ordo_shard_effects *effects) {
     ordo_buffer_clear(&effects->send_bytes);
     ordo_buffer_clear(&effects->note_bytes);
     ordo_buffer_clear(&effects->erased);
+    ordo_buffer_clear(&effects->changes);
     effects->target_close_count = effects->target_open_count = effects->move_end_count = 0;
     ordo_buffer_clear(&effects->target_bytes);
     effects->slots_changed = false;
@@ -27,6 +28,7 @@ void ordo_shard_effects_finish(struct ordo_shard_effects *effects) {
     ordo_buffer_finish(&effects->send_bytes);
     ordo_buffer_finish(&effects->note_bytes);
     ordo_buffer_finish(&effects->erased);
+    ordo_buffer_finish(&effects->changes);
     free(effects->target_closes);
     free(effects->target_opens);
     free(effects->move_ends);

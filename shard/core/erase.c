@@ -11,6 +11,7 @@
 
 #include "common/assert.h"
 #include "common/memory.h"
+#include "shard/core/change.h"
 #include "shard/core/key.h"
 #include "shard/core/state.h"
 
@@ -56,8 +57,8 @@ void ordo_erase_refuse(struct ordo_shard *shard, struct ordo_peer *peer, const O
 
 void ordo_erase_ask(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
                     const Ordo__Cluster__V1__Forget *message) {
-    if (subscriber->permission != ORDO__V1__PERMISSION__WRITE) {
-        ordo_erase_refuse(shard, subscriber->peer, message, 403, "forgetting a document needs permission to write it");
+    if (subscriber->permission < ORDO_ACCESS_ADMIN) {
+        ordo_erase_refuse(shard, subscriber->peer, message, 403, "forgetting a document needs the access \"admin\"");
     } else if (ordo_doc_rests(shard, doc)) {
         ordo_erase_refuse(shard, subscriber->peer, message, 503, "the document moves to another shard: ask again later");
     } else if (shard->disk_is_full) {
@@ -170,6 +171,9 @@ static void write_erased(struct ordo_shard *shard, const struct ordo_erased *era
     ordo_snapshot_row_encode(&shard->value, ordo_buffer_slice(&shard->key), &record);
     ordo_batch_put(batch, ORDO_CF_SNAPSHOTS, ordo_buffer_slice(&shard->key), ordo_buffer_slice(&shard->value));
     ordo_doc_write_row(shard, erased->doc, state);
+    if (shard->config.tells_changes)
+        ordo_change_put(&shard->changes, &(struct ordo_change){.doc_key = doc_key, .lineage = state->lineage, .seq = state->seq,
+                                                               .timestamp_ms = state->timestamp_ms, .is_deleted = true});
 }
 
 void ordo_erasures_turn_end(struct ordo_shard *shard, uint64_t turn) {

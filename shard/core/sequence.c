@@ -29,7 +29,7 @@ static bool belongs_to_another(const struct ordo_subscriber *subscriber) {
 
 static bool is_allowed(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit) {
     const struct ordo_subscriber *subscriber = submit->subscriber;
-    if (subscriber->permission != ORDO__V1__PERMISSION__WRITE) {
+    if (subscriber->permission < ORDO_ACCESS_WRITE) {
         nack(shard, doc, submit, ORDO__V1__NACK_CODE__FORBIDDEN, "this connection may only read the document");
     } else if (belongs_to_another(subscriber)) {
         nack(shard, doc, submit, ORDO__V1__NACK_CODE__CLIENT_ID_TAKEN,

@@ -7,6 +7,8 @@
 
 #include "common/assert.h"
 #include "common/format.h"
+#include "common/hex.h"
+#include "common/log_value.h"
 #include "common/memory.h"
 #include "shard/core/block.h"
 #include "shard/core/key.h"
@@ -125,6 +127,7 @@ void ordo_shard_destroy(struct ordo_shard *shard) {
     ordo_timers_finish(&shard->timers);
     ordo_erasures_finish(shard);
     if (shard->live != NULL) shard->live_type->live_destroy(shard->live);
+    ordo_buffer_finish(&shard->changes);
     ordo_buffer_finish(&shard->op);
     ordo_buffer_finish(&shard->committed);
     ordo_buffer_finish(&shard->key);
@@ -248,6 +251,12 @@ static void write_in_background(struct ordo_shard *shard) {
     ordo_truncations_write(shard);
 }
 
+/* The batch of this turn holds all of them. */
+static void tell_changes(struct ordo_shard *shard) {
+    ordo_buffer_append_slice(&shard->effects->changes, ordo_buffer_slice(&shard->changes));
+    ordo_buffer_clear(&shard->changes);
+}
+
 static void turn_end(struct ordo_shard *shard) {
     ordo_peers_turn_end(shard);
     ordo_source_turn_end(shard);
@@ -261,6 +270,7 @@ static void turn_end(struct ordo_shard *shard) {
         write_format(shard);
         ordo_erasures_turn_end(shard, shard->turn);
         write_runs(shard);
+        tell_changes(shard);
         ordo_snapshots_turn_end(shard, shard->turn);
         ordo_truncations_turn_end(shard, shard->turn);
         ordo_slots_turn_end(shard, shard->turn);
@@ -363,6 +373,8 @@ struct ordo_shard_stats ordo_shard_stats(const struct ordo_shard *shard) {
     return stats;
 }
 
+uint64_t ordo_shard_ops_committed(const struct ordo_shard *shard) { return shard->stats.ops_committed; }
+
 /* ---- notes */
 
 void ordo_shard_note(struct ordo_shard *shard, enum ordo_note_level level, const char *format, ...) {
@@ -377,31 +389,22 @@ void ordo_shard_note(struct ordo_shard *shard, enum ordo_note_level level, const
     ordo_buffer_append_sized(&shard->effects->note_bytes, ordo_slice(text, (size_t)size));
 }
 
-/* Printable ASCII as it is, all else as %XX, so that a name cannot forge a line or another key. */
-static char *append_escaped(char *at, struct ordo_slice name) {
-    static const char digits[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < name.size; i++) {
-        uint8_t byte = name.data[i];
-        if (byte > ' ' && byte < 0x7f && byte != '%' && byte != '"' && byte != '=' && byte != '/') {
-            *at++ = (char)byte;
-            continue;
-        }
-        *at++ = '%';
-        *at++ = digits[byte >> 4];
-        *at++ = digits[byte & 15];
-    }
-    return at;
+void ordo_shard_note_op(struct ordo_shard *shard, const struct ordo_doc *doc, const struct ordo_subscriber *subscriber,
+                        const char *event, const char *more) {
+    struct ordo_slice client_id = subscriber->author != NULL ? ordo_author_client_id(subscriber->author) : ordo_slice("", 0);
+    char client[2 * ORDO_CLIENT_ID_SIZE_MAX + 1] = "-", user[ORDO_LOG_VALUE_SIZE];
+    if (client_id.size > 0) ordo_hex_encode(client, client_id.data, client_id.size);
+    ordo_shard_note(shard, ORDO_NOTE_DEBUG, "event=%s %s client=%s user=%s %s", event, ordo_shard_doc_name(shard, doc), client,
+                    ordo_log_value(user, ordo_subscriber_user(subscriber)), more);
 }
 
 const char *ordo_shard_doc_name(struct ordo_shard *shard, const struct ordo_doc *doc) {
     struct ordo_key key;
     ORDO_ASSERT(ordo_key_parse(ordo_doc_key(doc), &key));
     ordo_buffer_clear(&shard->value);
-    char *start = (char *)ordo_buffer_reserve(&shard->value, 16 + 6 * ORDO_NAME_SIZE_MAX), *at = start;
-    memcpy(at, "doc=", 4);
-    at = append_escaped(at + 4, key.collection);
-    *at++ = '/';
-    at = append_escaped(at, key.id);
-    *at = 0;
-    return start;
+    char collection[ORDO_LOG_VALUE_SIZE], id[ORDO_LOG_VALUE_SIZE];
+    char *text = (char *)ordo_buffer_reserve(&shard->value, 16 + 2 * ORDO_LOG_VALUE_SIZE);
+    snprintf(text, 16 + 2 * ORDO_LOG_VALUE_SIZE, "doc=%s/%s", ordo_log_value(collection, key.collection),
+             ordo_log_value(id, key.id));
+    return text;
 }

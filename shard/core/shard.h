@@ -20,7 +20,8 @@
  *      shards likewise: close `target_closes`, open `target_opens`, then send `target_sends`;
  *   5. write `background` without sync (if not empty): last, so that nobody waits for it, but before any later write.
  *      All writes of a shard go through one writer in this order;
- *   6. log the `notes`; pass on `move_ends` and, if `slots_changed`, what ordo_shard_slots says now;
+ *   6. log the `notes`; pass on `move_ends` and, if `slots_changed`, what ordo_shard_slots says now; the batch being durable,
+ *      pass on `changes`, if they are wanted;
  *   7. whenever it suits, make the files give up what they still hold of the documents in `erased`: their rows are
  *      deleted, durably, and no job reads them any more.
  *
@@ -37,6 +38,7 @@
 
 #include "common/placement.h"
 #include "shard/core/bulk.h"
+#include "shard/core/counters.h"
 #include "shard/core/job.h"
 #include "shard/core/rows.h"
 #include "shard/store.h"
@@ -58,6 +60,7 @@ struct ordo_shard_config {
     uint64_t turn, term;           /* of the newest batch in the store (rows.h, turn row); 0, 0 for a new one */
     uint64_t seed;                 /* lineages, bulk ids; differs at every start */
     char name[64];                 /* told to gateways, for logs and status */
+    bool has_debug_notes;          /* a note for every op, for a log at level debug */
 
     uint32_t format;               /* the level that the store has (common/format.h) */
 
@@ -100,6 +103,8 @@ struct ordo_shard_config {
 
     uint32_t idle_ms;              /* a document without commits for so long is idle */
     uint32_t unload_ms;            /* a document without subscribers for so long leaves the memory */
+
+    bool tells_changes;            /* the effect `changes` is wanted */
 
     uint32_t presence_tick_ms;     /* at least so long between two sends of a document's presence */
     uint32_t presence_rate;        /* updates per second and document; the tick lengthens to keep to it */
@@ -191,7 +196,7 @@ struct ordo_move_end {
     char reason[160]; /* a sentence, if not */
 };
 
-enum ordo_note_level { ORDO_NOTE_INFO, ORDO_NOTE_WARN, ORDO_NOTE_ERROR };
+enum ordo_note_level { ORDO_NOTE_DEBUG, ORDO_NOTE_INFO, ORDO_NOTE_WARN, ORDO_NOTE_ERROR };
 struct ordo_shard_note {
     enum ordo_note_level level;
     struct ordo_slice text; /* key=value, one line, no NUL */
@@ -211,6 +216,7 @@ struct ordo_shard_effects {
     size_t send_count;
     struct ordo_buffer note_bytes;
     struct ordo_buffer erased;       /* sized document keys */
+    struct ordo_buffer changes;      /* change.h: what `batch` changes */
     uint64_t *target_closes;         /* sessions */
     size_t target_close_count, target_close_capacity;
     struct ordo_target_open *target_opens;
@@ -257,12 +263,8 @@ struct ordo_move_status {
 struct ordo_move_status ordo_shard_move_status(const struct ordo_shard *shard);
 
 /* Counters since the start, and gauges. */
-struct ordo_shard_stats {
-    uint64_t ops_committed, ops_refused, ops_duplicate, turns, inputs;
-    uint64_t documents, subscribers, gateways, jobs_running, recent_bytes;
-    uint64_t snapshots, truncations, ops_truncated, clients_forgotten, moves_done, moves_failed, loads, rebases_far,
-        commits_dropped, documents_damaged, documents_erased;
-};
 struct ordo_shard_stats ordo_shard_stats(const struct ordo_shard *shard);
+/* One of them, for every turn. */
+uint64_t ordo_shard_ops_committed(const struct ordo_shard *shard);
 
 #endif

@@ -12,6 +12,7 @@
 #ifndef ORDO_SHARD_CORE_STATE_H
 #define ORDO_SHARD_CORE_STATE_H
 
+#include "common/access.h"
 #include "common/arena.h"
 #include "common/random.h"
 #include "proto/link.h"
@@ -78,7 +79,7 @@ struct ordo_subscriber {
     struct ordo_author *author;           /* NULL while its Attach waits */
     struct ordo_job *job;                 /* the job it waits for while OPENING; a content job may serve many */
     enum ordo_subscriber_state state;
-    uint8_t permission;
+    uint8_t permission;                   /* enum ordo_access */
     bool wants_presence;
     bool was_created;                     /* its Open created the document */
     bool is_ended;                        /* its client_id opened the document elsewhere since: it writes no more */
@@ -200,6 +201,7 @@ struct ordo_shard {
 
     uint64_t turn, durable_turn;        /* newest closed with writes; newest known to be on disk */
     struct ordo_doc *touched;
+    struct ordo_buffer changes;         /* by the open turn; change.h */
     struct ordo_chunk *open_first, **open_last;       /* of the open turn */
     struct ordo_chunk *waiting_first, **waiting_last; /* of closed turns */
     struct ordo_chunk *spare;
@@ -258,7 +260,10 @@ static inline struct ordo_slice ordo_subscriber_user(const struct ordo_subscribe
 /* ---- shard.c */
 void ordo_shard_note(struct ordo_shard *shard, enum ordo_note_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* `name=collection/id` of a document, escaped, for a note. Good until the next call. */
+/* A note at level debug about an op; ask config.has_debug_notes first. `more`: further `key=value`. */
+void ordo_shard_note_op(struct ordo_shard *shard, const struct ordo_doc *doc, const struct ordo_subscriber *subscriber,
+                        const char *event, const char *more);
+/* `doc=collection/id` of a document, escaped, for a note. Good until the next call. */
 const char *ordo_shard_doc_name(struct ordo_shard *shard, const struct ordo_doc *doc);
 /* Hands the job out as soon as the document's newest op is durable. Takes it. */
 void ordo_shard_start_job(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);

@@ -45,6 +45,14 @@ async function typists(cluster, count = 3) {
   return { clients, typing: keepTyping(random, clients) };
 }
 
+const PASTE = "pasted ".repeat(12_000); // more than the log that a snapshot is made for
+
+/** Now pastes a large piece, now takes one out, so that snapshots and truncation come by however slow the machine is. */
+function paste(client, isIn) {
+  if (isIn) client.splice(0, 0, PASTE);
+  else client.splice(0, Math.min(PASTE.length, client.text.length), "");
+}
+
 /** Cuts under load, each judged by `ordo verify` before the next start, and then by the driver's acks and all clients. In the
  * end the first op of `past` is read, which must have been kept, or not. */
 async function losePowerAgainAndAgain(cluster, disk, { loadArgs, isVerified, past = "c/d", keepsPast = true }) {
@@ -52,6 +60,7 @@ async function losePowerAgainAndAgain(cluster, disk, { loadArgs, isVerified, pas
   for (let i = 0; i < lossCount;) {
     const finishLoad = startLoad(cluster, ROUND_S, loadArgs);
     for (const endMs = Date.now() + ROUND_S * 1000; Date.now() < endMs; i++) {
+      paste(clients[0], i % 2 === 0);
       await pause(50 + random.below(900));
       const forgotten = await losePower(cluster, disk);
       if (isVerified) await assertVerified(cluster, `after a power loss (${forgotten})`);

@@ -154,3 +154,10 @@ test("everybody looks for the directory in the same place, where there is one", 
   assert.ok(service?.spec.ports.some((open) => open.port === Number(port)), "a Service of Kubernetes");
   assert.ok(composeServices.some(([name]) => name === host), "a service of docker-compose");
 });
+
+test("the overlay for webhooks is the shard's command, and the two options", () => {
+  const command = (file) => readYaml(join(DEPLOY, file))[0].services.shard.command;
+  const plain = command("docker-compose.yml"), told = command("docker-compose.webhooks.yml");
+  assert.deepEqual(told.slice(0, plain.length), plain);
+  assert.deepEqual(told.slice(plain.length).filter((word) => word.startsWith("--")), ["--webhook", "--webhook-secret-file"]);
+});

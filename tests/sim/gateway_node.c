@@ -93,6 +93,7 @@ static void step(struct sim *sim, uint32_t index, const struct ordo_gateway_even
                 sim_gateway_pump(sim, conn);
             }
             break;
+        case ORDO_GATEWAY_NOTE: break;
         case ORDO_GATEWAY_CONN_CLOSE:
             sim_log(sim, "gateway %u closes slot %u: %u %s", index, effect.conn, effect.code, effect.reason);
             if (conn_of_slot(gateway, effect.conn) != 0) conn_close(sim, conn_of_slot(gateway, effect.conn) - 1);

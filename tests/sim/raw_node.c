@@ -85,6 +85,7 @@ static void greet(struct sim *sim, struct sim_raw *raw, struct raw_conn *conn) {
     open.collection = ordo_binary_of_slice(raw->doc->collection);
     open.id = ordo_binary_of_slice(raw->doc->id);
     open.create_type = type;
+    open.bare = (raw->client[0] & 3) == 0; /* as a request over HTTP does */
     message = (Ordo__V1__ClientMessage)ORDO__V1__CLIENT_MESSAGE__INIT;
     message.request = ++raw->next_request;
     message.body_case = ORDO__V1__CLIENT_MESSAGE__BODY_OPEN;

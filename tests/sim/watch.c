@@ -73,6 +73,7 @@ static void sent_open(struct watch *watch, uint32_t request, const Ordo__V1__Ope
         .has_have = has_have,
         .have_seq = has_have ? open->have_seq : 0,
         .have_lineage = open->have_lineage,
+        .is_bare = open->bare,
     };
 }
 
@@ -150,6 +151,7 @@ static void received_op(struct watch *watch, struct watch_doc *doc, const struct
         sim_fail(watch->verdict, SIM_CHECK_WIRE, "%s: a number above 2^53 in seq %" PRIu64 " of client_seq %" PRIu64,
                  watch->name, op->seq, op->client_seq);
     }
+    if (doc->is_bare && ids_only && op->seq > doc->seq) doc->seq = op->seq - 1; /* what others did it was not told */
     if (op->seq != doc->seq + 1) {
         sim_fail(watch->verdict, SIM_CHECK_ORDER, "%s, doc %.*s: seq %" PRIu64 " (%s) came after %" PRIu64,
                  watch->name, (int)doc->doc->id.size, doc->doc->id.data, op->seq, ids_only ? "Ack" : "Committed",
@@ -243,6 +245,9 @@ static void received_opened(struct watch *watch, const Ordo__V1__ServerMessage *
         return;
     }
     struct watch_doc *doc = doc_begin(watch, message->doc, opened);
+    if (open != NULL) doc->is_bare = open->is_bare;
+    bool is_too_much = doc->is_bare && (opened->n_ops > 0 || opened->content == NULL || opened->content->text.len > 0);
+    if (is_too_much) opened_fail(watch, doc, "no bare answer, but ops", opened->n_ops, 0);
     if (!doc->in_parts) {
         doc->has_content = opened->content != NULL;
         ordo_buffer_clear(&doc->content);
@@ -261,7 +266,7 @@ static void received_opened(struct watch *watch, const Ordo__V1__ServerMessage *
     }
     doc->in_parts = opened->more;
     if (doc->in_parts) return;
-    if (doc->has_content &&
+    if (doc->has_content && !doc->is_bare &&
         !oracle_content_is(watch->oracle, doc->doc, doc->content_seq, ordo_buffer_slice(&doc->content))) {
         opened_fail(watch, doc, "another content at seq", doc->content_seq, doc->content_seq);
     }
@@ -336,6 +341,8 @@ void watch_received(struct watch *watch, const Ordo__V1__ServerMessage *message)
     }
     if (is_ack) {
         received_ack(watch, doc, message->ack);
+    } else if (doc->is_bare) {
+        sim_fail(watch->verdict, SIM_CHECK_WIRE, "%s: Committed, though it opened bare", watch->name);
     } else {
         struct oracle_op op = watch_op_of_committed(message->committed);
         received_op(watch, doc, &op, false);

@@ -13,7 +13,7 @@
 struct watch_open {
     uint32_t request;
     struct oracle_doc *doc;
-    bool has_have;
+    bool has_have, is_bare;
     uint64_t have_seq, have_lineage;
 };
 
@@ -33,6 +33,7 @@ struct watch_doc {
     uint64_t seq;           /* the client holds this seq once it has applied all it got */
     uint64_t last_client_seq; /* of the newest Opened */
     bool in_parts, has_content, is_left;
+    bool is_bare;           /* told of its own ops alone */
     uint64_t content_seq;
     struct ordo_buffer content;
 };

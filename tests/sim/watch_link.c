@@ -11,6 +11,7 @@ struct subscriber {
     uint64_t asked_seq; /* the head on disk when the Attach arrived */
     uint8_t client[ORDO_CLIENT_ID_SIZE_MAX];
     size_t client_size;
+    bool is_bare;
 };
 
 struct numbered_doc {
@@ -73,6 +74,7 @@ static void sent_attach(struct watch_link *link, uint64_t session, const Ordo__C
         .client_size = attach->client_id.len,
     };
     subscriber->asked_seq = subscriber->doc->count;
+    subscriber->is_bare = attach->bare;
     if (attach->client_id.len > 0) memcpy(subscriber->client, attach->client_id.data, attach->client_id.len);
 }
 
@@ -199,7 +201,7 @@ static void sent_attached(struct watch_link *link, uint64_t session,
                  attached->lineage, attached->head, oracle_lineage(doc, attached->head));
     }
     sent_ops(link, doc, attached->ops);
-    if (attached->has_content) {
+    if (attached->has_content && !subscriber->is_bare) {
         check_content(link, doc, attached->content_seq, attached->content ? attached->content->size : 0,
                       attached->content_deleted);
     }
@@ -214,7 +216,7 @@ static void sent_attached(struct watch_link *link, uint64_t session,
                  oracle_hex(ordo_slice(subscriber->client, subscriber->client_size)), attached->last_client_seq,
                  attached->last_client_server_seq, client_seq, server_seq);
     }
-    if (attached->has_content && attached->content != NULL &&
+    if (attached->has_content && !subscriber->is_bare && attached->content != NULL &&
         attached->content->bytes.len == attached->content->size &&
         !oracle_content_is(link->oracle, doc, attached->content_seq,
                            ordo_slice_of_binary(attached->content->bytes))) {

@@ -49,6 +49,7 @@ struct world {
         size_t frame_count;
     } conns[WORLD_CONNS]; /* connections with larger numbers are nobody's */
     size_t closed_count;
+    char note[2048]; /* the newest */
 };
 
 static inline struct ordo_slice world_store_id(const struct world *world) {
@@ -115,6 +116,9 @@ static inline void world_take_effects(struct world *world) {
         }
         case ORDO_GATEWAY_CONN_OUTPUT:
             if (effect.conn < WORLD_CONNS) world->conns[effect.conn].wants_output = true;
+            break;
+        case ORDO_GATEWAY_NOTE:
+            snprintf(world->note, sizeof world->note, "%.*s", (int)effect.bytes.size, (const char *)effect.bytes.data);
             break;
         case ORDO_GATEWAY_CONN_CLOSE:
             world->closed_count++;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "common/access.h"
 #include "common/ot/text.h"
 #include "common/memory.h"
 #include "proto/link.h"
@@ -329,7 +330,7 @@ static inline Ordo__Cluster__V1__Attach open_of(uint64_t subscriber, const char 
     attach.id = ordo_binary_of_slice(ordo_slice_of(id));
     attach.client_id = ordo_binary_of_slice(ordo_slice_of(client_id));
     attach.user = ordo_binary_of_slice(ordo_slice_of("ann"));
-    attach.permission = ORDO__V1__PERMISSION__WRITE;
+    attach.permission = ORDO_ACCESS_ADMIN;
     attach.create_type = ordo_binary_of_slice(ordo_slice_of(create_type));
     return attach;
 }

@@ -8,7 +8,9 @@ static void a_cluster_reads_as_it_was_written(void **state) {
     struct ordo_cluster_store store = make_store(1), other = make_store(2);
     struct ordo_cluster_live live = make_live(1);
     struct ordo_cluster_gateway gateway = {
-        .name = "gateway-1", .process = process_id(9), .url = "http://h\xc3\xb6st:8080", .reads_format_min = 1, .reads_format_max = 3};
+        .name = "gateway-1", .process = process_id(9), .url = "http://h\xc3\xb6st:8080", .metrics_url = "http://h\xc3\xb6st:9464/metrics",
+        .reads_format_min = 1, .reads_format_max = 3};
+    struct ordo_cluster_gateway quiet = {.name = "gateway-2", .process = process_id(9), .url = "http://x"};
     struct ordo_cluster_move move = {.slot = 7, .target = store_id(2), .is_by_balancer = true};
     struct ordo_cluster_hold hold = {.name = "backup", .process = process_id(8)};
     struct ordo_process_id balancer = process_id(7);
@@ -25,13 +27,15 @@ static void a_cluster_reads_as_it_was_written(void **state) {
     struct ordo_buffer value = {0};
     ordo_cluster_gateway_encode(&value, &gateway);
     content_put(&content, "gateways/gateway-1", &value);
+    ordo_cluster_gateway_encode(&value, &quiet);
+    content_put(&content, "gateways/gateway-2", &value);
     ordo_cluster_hold_encode(&value, &hold);
     content_put(&content, "hold/backup", &value);
     ordo_cluster_balancer_encode(&value, &balancer);
     content_put(&content, ORDO_KEY_BALANCER, &value);
     ordo_cluster_balance_encode(&value, true);
     content_put(&content, ORDO_KEY_BALANCE, &value);
-    content_put_text(&content, "revoked/somebody", "what a later version makes of it");
+    content_put_text(&content, "later/somebody", "what a later version makes of it");
 
     struct ordo_cluster *cluster = cluster_of(&content);
 
@@ -42,6 +46,7 @@ static void a_cluster_reads_as_it_was_written(void **state) {
     assert_memory_equal(ordo_cluster_store(cluster, &other.id), &other, sizeof other);
     assert_memory_equal(ordo_cluster_live(cluster, &live.id), &live, sizeof live);
     assert_memory_equal(&cluster->gateways[0], &gateway, sizeof gateway);
+    assert_memory_equal(&cluster->gateways[1], &quiet, sizeof quiet);
     assert_memory_equal(ordo_cluster_move(cluster, 7), &move, sizeof move);
     assert_memory_equal(&cluster->holds[0], &hold, sizeof hold);
     assert_true(ordo_process_id_equal(&cluster->balancer, &balancer));
@@ -174,6 +179,7 @@ static void other_garbled_keys_are_named_and_the_rest_reads(void **state) {
         {"gateways/", "{}"},
         {"gateways/a/b", "{\"process\":\"01cd0000000000000000000000000000\",\"url\":\"\"}"},
         {"gateways/c", "{\"process\":\"01cd0000000000000000000000000000\",\"url\":7}"},
+        {"gateways/d", "{\"process\":\"01cd0000000000000000000000000000\",\"url\":\"\",\"metrics\":\"\\n\"}"},
         {"moves/7", "{\"target\":\"02ab0000000000000000000000000000\",\"by\":\"operator\",\"failed\":\"\"}"},
         {"moves/1024", "{\"target\":\"02ab0000000000000000000000000000\",\"by\":\"operator\",\"failed\":\"\"}"},
         {"moves/-001", "{\"target\":\"02ab0000000000000000000000000000\",\"by\":\"operator\",\"failed\":\"\"}"},
@@ -184,6 +190,12 @@ static void other_garbled_keys_are_named_and_the_rest_reads(void **state) {
         {"hold/x", "null"},
         {"balancer", "{\"process\":\"01cd\"}"},
         {"balance", "{\"off\":0}"},
+        {"revoked/user/", "{\"at\":1}"},
+        {"revoked/user/A", "{\"at\":1}"},
+        {"revoked/device/YQ", "{\"at\":1}"},
+        {"revoked/user/YQ", "{}"},
+        {"revoked/user/Yg", "{\"at\":-1}"},
+        {"revoked/token/YQ", "{\"at\":1,\"until\":\"soon\"}"},
     };
     size_t count = sizeof keys / sizeof keys[0];
     for (size_t i = 0; i <= count; i++) { /* each alone, then all */
@@ -206,6 +218,30 @@ static void other_garbled_keys_are_named_and_the_rest_reads(void **state) {
         ordo_cluster_destroy(cluster);
         ordo_directory_content_finish(&content);
     }
+}
+
+static void revocations_read_as_they_were_written(void **state) {
+    (void)state;
+    struct ordo_directory_content content = {0};
+    struct ordo_revocation whole = {.is_token = true, .name_size = ORDO_REVOCATION_NAME_SIZE_MAX, .at_ms = ORDO_NUMBER_MAX,
+                                    .until_ms = ORDO_NUMBER_MAX},
+                           user = {.name_size = 3, .name = "a/\xc3", .at_ms = 7, .until_ms = UINT64_MAX};
+    memset(whole.name, 0xff, sizeof whole.name);
+    const struct ordo_revocation *all[] = {&whole, &user};
+    for (size_t i = 0; i < 2; i++) {
+        char key[ORDO_CLUSTER_KEY_SIZE];
+        struct ordo_buffer value = {0};
+        ordo_cluster_key_revoked(key, all[i]->is_token, ordo_revocation_name(all[i]));
+        ordo_cluster_revoked_encode(&value, all[i]);
+        content_put(&content, key, &value);
+    }
+    struct ordo_cluster *cluster = cluster_of(&content);
+    assert_int_equal(cluster->garbled_count, 0);
+    assert_int_equal(cluster->revocation_count, 2);
+    assert_memory_equal(&cluster->revocations[0], &whole, sizeof whole);
+    assert_memory_equal(&cluster->revocations[1], &user, sizeof user);
+    ordo_cluster_destroy(cluster);
+    ordo_directory_content_finish(&content);
 }
 
 static void nothing_is_an_empty_cluster(void **state) {
@@ -249,6 +285,7 @@ int main(void) {
         cmocka_unit_test(a_garbled_table_makes_the_view_unreadable),
         cmocka_unit_test(members_that_are_not_known_are_passed_over),
         cmocka_unit_test(other_garbled_keys_are_named_and_the_rest_reads),
+        cmocka_unit_test(revocations_read_as_they_were_written),
         cmocka_unit_test(nothing_is_an_empty_cluster),
         cmocka_unit_test(stores_are_called_by_name_or_by_the_beginning_of_their_id),
     };

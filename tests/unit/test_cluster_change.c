@@ -599,6 +599,57 @@ static void a_place_is_the_folder_on_this_machine(void **state) {
     assert_string_equal(other, "");
 }
 
+static ordo_err put_revoked(bool is_token, const char *name, uint64_t now_ms, uint64_t until_ms) {
+    struct ordo_revocation revocation = {.is_token = is_token, .name_size = (uint8_t)strlen(name), .at_ms = now_ms,
+                                         .until_ms = until_ms};
+    memcpy(revocation.name, name, strlen(name));
+    return ordo_cluster_revoke(one, &revocation, now_ms, &problem);
+}
+
+static void what_is_revoked_stays_so_until_its_end_or_until_it_is_taken_back(void **state) {
+    (void)state;
+    assert_int_equal(put_revoked(false, "alice", 100, UINT64_MAX), ORDO_OK);
+    assert_int_equal(put_revoked(true, "alice", 100, 200), ORDO_OK);
+    assert_int_equal(put_revoked(false, "alice", 150, 300), ORDO_OK); /* changed */
+    struct ordo_cluster *cluster = look();
+    assert_int_equal(cluster->revocation_count, 2);
+    assert_int_equal(cluster->revocations[1].at_ms, 150); /* users behind tokens, in the order of keys */
+    assert_int_equal(cluster->revocations[1].until_ms, 300);
+    ordo_cluster_destroy(cluster);
+    assert_int_equal(put_revoked(false, "bob", 250, UINT64_MAX), ORDO_OK); /* takes along what is over */
+    cluster = look();
+    assert_int_equal(cluster->revocation_count, 2);
+    assert_false(cluster->revocations[0].is_token);
+    ordo_cluster_destroy(cluster);
+    assert_int_equal(ordo_cluster_revoke_back(two, false, ordo_slice_of("alice"), &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_revoke_back(two, false, ordo_slice_of("alice"), &problem), ORDO_ERR_NOT_FOUND);
+    assert_int_equal(ordo_cluster_revoke_back(two, true, ordo_slice_of("bob"), &problem), ORDO_ERR_NOT_FOUND);
+}
+
+static void a_thousand_revocations_are_in_force_and_no_more(void **state) {
+    (void)state;
+    char name[16];
+    const struct ordo_directory_view *view = ordo_directory_view(one);
+    for (int first = 0; first < ORDO_REVOCATIONS_MAX; first += ORDO_DIRECTORY_CHANGES_MAX) {
+        struct ordo_directory_changes changes = {0};
+        for (int i = first; i < first + ORDO_DIRECTORY_CHANGES_MAX && i < ORDO_REVOCATIONS_MAX; i++) {
+            char key[ORDO_CLUSTER_KEY_SIZE];
+            snprintf(name, sizeof name, "%d", i);
+            ordo_cluster_key_revoked(key, false, ordo_slice_of(name));
+            ordo_directory_put(&changes, key, ordo_slice_of(i < 5 ? "{\"at\":1,\"until\":50}" : "{\"at\":1}"));
+        }
+        assert_int_equal(ordo_directory_change(one, view, &changes, &problem), ORDO_OK);
+        ordo_directory_changes_finish(&changes);
+    }
+    ordo_directory_view_release(view);
+    assert_int_equal(put_revoked(true, "more", 49, UINT64_MAX), ORDO_ERR_FULL);
+    assert_int_equal(put_revoked(false, "77", 49, 100), ORDO_OK); /* one of them */
+    assert_int_equal(put_revoked(true, "more", 50, UINT64_MAX), ORDO_OK); /* five are over */
+    struct ordo_cluster *cluster = look();
+    assert_int_equal(cluster->revocation_count, ORDO_REVOCATIONS_MAX - 5 + 1);
+    ordo_cluster_destroy(cluster);
+}
+
 #define WITH_TWO(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
@@ -628,6 +679,8 @@ int main(void) {
         WITH_TWO(a_garbled_key_is_left_as_it_is),
         WITH_TWO(a_garbled_table_is_left_as_it_is),
         WITH_TWO(nothing_is_changed_before_the_directory_was_read),
+        WITH_TWO(what_is_revoked_stays_so_until_its_end_or_until_it_is_taken_back),
+        WITH_TWO(a_thousand_revocations_are_in_force_and_no_more),
         WITH_TWO(a_place_is_the_folder_on_this_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

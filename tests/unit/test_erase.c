@@ -310,11 +310,11 @@ static void a_crash_leaves_all_or_nothing(void **state) {
     assert_int_equal(open_doc(w, 0, 1, "a", "client-a")->head, 5);
 }
 
-static void only_what_is_meant_by_who_may_write(void **state) {
+static void only_what_is_meant_by_who_may_do_so(void **state) {
     struct world *w = *state;
     uint64_t lineage = document(w, 3);
     Ordo__Cluster__V1__Attach attach = open_of(2, "a", "client-b", "");
-    attach.permission = ORDO__V1__PERMISSION__READ;
+    attach.permission = ORDO_ACCESS_WRITE; /* that is not enough */
     say_attach(w, 1, &attach);
     world_turn(w);
     next_attached(w, 1);
@@ -423,7 +423,7 @@ int main(void) {
         T(a_truncation_under_way_writes_nothing_more),
         T(a_client_row_that_is_read_just_then_is_not_learnt),
         T(a_crash_leaves_all_or_nothing),
-        T(only_what_is_meant_by_who_may_write),
+        T(only_what_is_meant_by_who_may_do_so),
         T(a_full_disk_puts_it_off),
         T(rows_that_are_back_are_left_out_by_repair),
         T(restored_from_a_backup_it_stays_forgotten),

@@ -13,7 +13,7 @@
 #include "shard/store_memory.h"
 #include "tools/ordo/export_doc.h"
 #include "tools/ordo/import_file.h"
-#include "tools/ordo/json.h"
+#include "common/json.h"
 
 static uint64_t draw(void) {
     static uint64_t number;

@@ -181,7 +181,7 @@ static void open_is_passed_on_and_answered_with_a_handle(void **state) {
     assert_true(ordo_slice_equal(ordo_slice_of_binary(attach->collection), ordo_slice_of("notes")));
     assert_true(ordo_slice_equal(ordo_slice_of_binary(attach->client_id), ordo_slice_of("client-id-16-byt")));
     assert_true(ordo_slice_equal(ordo_slice_of_binary(attach->user), ordo_slice_of("anonymous")));
-    assert_int_equal(attach->permission, ORDO__V1__PERMISSION__WRITE);
+    assert_int_equal(attach->permission, ORDO_ACCESS_ADMIN); /* nobody is asked for a token */
     assert_true(attach->has_have && attach->clean && !attach->resync && !attach->presence);
     assert_int_equal(attach->have_seq, 7);
     assert_int_equal(attach->have_lineage, 8);

@@ -49,6 +49,15 @@ static void endpoints_and_defaults_are_understood(void **state) {
     assert_string_equal(options.name, "g7");
     assert_false(options.core.has_directory);
     assert_null(options.site_folder);
+    assert_true(options.has_metrics); /* on loopback, where nobody from outside looks */
+    assert_string_equal(options.metrics_address, "127.0.0.1");
+    assert_int_equal(options.metrics_port, 0);
+    options = ACCEPTED(SHARD, "--listen-metrics", "0.0.0.0:9464");
+    assert_string_equal(options.metrics_address, "0.0.0.0");
+    assert_int_equal(options.metrics_port, 9464);
+    assert_false(ACCEPTED(SHARD, "--listen-metrics", "off").has_metrics);
+    REFUSED("--listen-metrics", SHARD, "--listen-metrics", "9464");
+    REFUSED("no.such.host.invalid", SHARD, "--listen-metrics", "no.such.host.invalid:1");
     options = ACCEPTED(SHARD, "--static", "/srv/page");
     assert_string_equal(options.site_folder, "/srv/page");
 }
@@ -71,6 +80,39 @@ static void only_loopback_is_listened_on_unless_told_otherwise(void **state) {
     assert_string_equal(options.address, "0.0.0.0");
 }
 
+static void keys_make_tokens_asked_for_and_open_other_addresses(void **state) {
+    (void)state;
+    struct ordo_options options = ACCEPTED(SHARD);
+    assert_false(options.core.asks_token || options.door.asks_token);
+    assert_true(options.door.is_loopback);
+    options = ACCEPTED(SHARD, "--listen", "0.0.0.0:80", "--token-jwks", "/a", "--token-key", "/b", "--token-key", "/c");
+    assert_true(options.core.asks_token && options.door.asks_token);
+    assert_false(options.door.is_loopback);
+    assert_int_equal(options.key_file_count, 3);
+    assert_int_equal(options.key_files[2].kind, ORDO_KEY_FILE_PEM);
+    assert_string_equal(options.key_files[2].path, "/c");
+    assert_int_equal(options.core.token_policy.leeway_ms, 30000);
+    options = ACCEPTED(SHARD, "--token-secret", "/a", "--token-issuer", "i", "--token-audience", "a", "--token-leeway-ms", "0");
+    assert_true(ordo_slice_equal(options.core.token_policy.issuer, ordo_slice_of("i")));
+    assert_true(ordo_slice_equal(options.core.token_policy.audience, ordo_slice_of("a")));
+    assert_int_equal(options.core.token_policy.leeway_ms, 0);
+    REFUSED("without a key", SHARD, "--token-issuer", "i");
+    REFUSED("without a key", SHARD, "--token-cookie", "c", "--allow-origin", "https://a");
+    REFUSED("--token-leeway-ms", SHARD, "--token-secret", "/a", "--token-leeway-ms", "-1");
+}
+
+static void a_cookie_needs_pages_that_may_bring_it(void **state) {
+    (void)state;
+    struct ordo_options options =
+        ACCEPTED(SHARD, "--token-secret", "/a", "--token-cookie", "c", "--allow-origin", "https://a", "--allow-origin", "https://b");
+    assert_string_equal(options.door.cookie, "c");
+    assert_int_equal(options.door.origin_count, 2);
+    REFUSED("--allow-origin", SHARD, "--token-secret", "/a", "--token-cookie", "c");
+    REFUSED("--allow-origin", SHARD, "--token-secret", "/a", "--token-cookie", "c", "--allow-origin", "*");
+    REFUSED("--allow-origin", SHARD, "--allow-origin", "a.example.com");
+    ACCEPTED(SHARD, "--allow-origin", "*");
+}
+
 static void what_is_missing_or_wrong_is_named(void **state) {
     (void)state;
     REFUSED("--shard", "--name", "x");
@@ -91,6 +133,8 @@ int main(void) {
         cmocka_unit_test(endpoints_and_defaults_are_understood),
         cmocka_unit_test(a_directory_takes_the_place_of_the_one_shard),
         cmocka_unit_test(only_loopback_is_listened_on_unless_told_otherwise),
+        cmocka_unit_test(keys_make_tokens_asked_for_and_open_other_addresses),
+        cmocka_unit_test(a_cookie_needs_pages_that_may_bring_it),
         cmocka_unit_test(what_is_missing_or_wrong_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,69 @@ static void ack_stands_where_others_get_committed(void **state) {
     world_destroy(world);
 }
 
+static uint32_t open_bare(struct world *world, uint32_t conn, uint64_t *subscriber) {
+    Ordo__V1__Open open = client_open_of("c", "a");
+    open.bare = open.presence = true;
+    CLIENT_SAY(world, conn, 5, 0, open, OPEN, open);
+    world_turn(world);
+    Ordo__Cluster__V1__Attach *attach = shard_hear_attach(world);
+    assert_true(attach->bare);
+    *subscriber = attach->subscriber;
+    Ordo__Cluster__V1__Attached attached = ORDO__CLUSTER__V1__ATTACHED__INIT;
+    attached.subscriber = attach->subscriber;
+    attached.doc = 1;
+    attached.head = attached.content_seq = 1;
+    attached.has_content = true;
+    attached.created_seq = 1;
+    shard_attached(world, attached);
+    const Ordo__V1__ServerMessage *opened = CLIENT_HEAR(world, conn, OPENED);
+    assert_int_equal(opened->opened->created_seq, 1);
+    assert_false(opened->opened->more);
+    return opened->doc;
+}
+
+static void who_opened_bare_hears_of_its_own_ops_alone(void **state) {
+    (void)state;
+    struct world *world = world_create();
+    uint64_t author;
+    client_greet(world, 0);
+    uint32_t handle = open_bare(world, 0, &author);
+    client_submit(world, 0, handle, 40);
+    world_turn(world);
+    shard_hear_submit(world);
+    shard_commit(world, 1, 2, 0, 0, 10);
+    shard_commit(world, 1, 3, author, 40, 10);
+    shard_commit(world, 1, 4, 0, 0, 10); /* behind an ack that waits */
+    assert_int_equal(CLIENT_HEAR(world, 0, ACK)->ack->server_seq, 3);
+    client_hears_nothing(world, 0);
+    shard_commit(world, 1, 5, 0, 0, 10);
+    client_hears_nothing(world, 0);
+
+    world_link(world, ORDO_GATEWAY_LINK_DOWN); /* it goes on bare, from all that it did not have to hear */
+    world_pass(world, 1000);
+    world_link_ready(world);
+    world_turn(world);
+    Ordo__Cluster__V1__Attach *attach = shard_hear_attach(world);
+    assert_true(attach->bare && attach->resync);
+    assert_int_equal(attach->have_seq, 5);
+    world_destroy(world);
+}
+
+static void an_ack_that_a_bare_reader_missed_is_made_up_for(void **state) {
+    (void)state;
+    struct world *world = world_create();
+    uint64_t author;
+    client_greet(world, 0);
+    uint32_t handle = open_bare(world, 0, &author);
+    client_submit(world, 0, handle, 40);
+    world_turn(world);
+    shard_hear_submit(world);
+    shard_commit(world, 1, 3, 0, 0, 10); /* 2, its own, got lost */
+    world_turn(world);
+    assert_true(shard_hear_attach(world)->resync);
+    world_destroy(world);
+}
+
 static void messages_of_a_turn_are_joined_in_one_frame(void **state) {
     (void)state;
     struct world *world = world_create();
@@ -359,6 +422,8 @@ static void subscriber_that_the_shard_ends_is_told_and_closed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ack_stands_where_others_get_committed),
+        cmocka_unit_test(who_opened_bare_hears_of_its_own_ops_alone),
+        cmocka_unit_test(an_ack_that_a_bare_reader_missed_is_made_up_for),
         cmocka_unit_test(messages_of_a_turn_are_joined_in_one_frame),
         cmocka_unit_test(joined_frame_stays_below_the_limit),
         cmocka_unit_test(commits_that_opened_contains_are_not_sent_again),

@@ -97,6 +97,22 @@ static void what_is_written_is_read_back(void **state) {
     ordo_moment_print(UINT64_MAX, text);
 }
 
+static void spans_of_time_have_a_unit(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t ms;
+    } spans[] = {{"90s", 90000}, {"15m", 15 * 60000}, {"2h", 2 * HOUR_MS}, {"3d", 72 * HOUR_MS}, {"1w", 168 * HOUR_MS},
+                 {"0s", 0}, {"9007199254740991w", ORDO_NUMBER_MAX}};
+    uint64_t ms;
+    for (size_t i = 0; i < sizeof spans / sizeof *spans; i++) {
+        assert_true(ordo_duration_parse(spans[i].text, &ms));
+        assert_int_equal(ms, spans[i].ms);
+    }
+    static const char *const wrong[] = {"", "5", "m", "-5m", "+5m", "5x", "5mm", "5 m", "1h30m", "1.5h", "99999999999999999999d"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_false(ordo_duration_parse(wrong[i], &ms));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dates_are_utc_unless_an_offset_is_given),
@@ -105,6 +121,7 @@ int main(void) {
         cmocka_unit_test(digits_are_milliseconds),
         cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(spans_of_time_have_a_unit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

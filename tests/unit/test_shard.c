@@ -13,6 +13,10 @@ static int teardown(void **state) {
     return 0;
 }
 
+static uint64_t nacks_of(struct world *w, Ordo__V1__NackCode code) {
+    return ordo_shard_stats(w->shard).nacks[ordo_nack_code_index((uint32_t)code)];
+}
+
 static void opening_with_a_type_creates_the_document(void **state) {
     struct world *w = *state;
     Ordo__Cluster__V1__Attached *attached = open_doc(w, 0, 1, "a", "client-a");
@@ -61,6 +65,11 @@ static void opens_that_cannot_be_are_refused_with_their_code(void **state) {
     attach.create_content = ordo_binary_of_slice(ordo_slice("\x0a\x01\x03", 3)); /* kind 3 */
     expect_refused(w, attach, 400);
     attach = open_of(1, "", "client-a", "text");
+    expect_refused(w, attach, 400);
+    attach = open_of(1, "missing", "client-a", "text");
+    attach.permission = ORDO_ACCESS_NONE;
+    expect_refused(w, attach, 400);
+    attach.permission = ORDO_ACCESS_ADMIN + 1;
     expect_refused(w, attach, 400);
     attach = open_of(1, "missing", "client-a", "text");
     attach.has_have = true; /* who has something does not create */
@@ -183,7 +192,40 @@ static void reused_client_seq_with_another_op_is_replayed(void **state) {
     assert_int_equal(nack_code(w, 0), ORDO__V1__NACK_CODE__REPLAYED);
     say_insert(w, 0, 1, 2, 2, 0, "z"); /* below the last, never seen */
     assert_int_equal(nack_code(w, 0), ORDO__V1__NACK_CODE__REPLAYED);
+    assert_int_equal(nacks_of(w, ORDO__V1__NACK_CODE__REPLAYED), 3);
     assert_text(w, 0, 9, "a", "x");
+}
+
+static void refusals_are_counted_by_code_and_ops_are_noted_at_level_debug(void **state) {
+    struct world *w = *state;
+    w->config.has_debug_notes = true;
+    world_stop(w);
+    world_start(w);
+    gateway_connect(w, 0);
+    open_doc(w, 0, 1, "a b", "client-a");
+    say_insert(w, 0, 1, 3, 1, 0, "x");
+    world_turn(w);
+    next_commit(w, 0);
+    assert_int_equal(ordo_shard_ops_committed(w->shard), 2);
+    assert_non_null(strstr(w->last_note, "event=op_sequenced doc="));
+    assert_non_null(strstr(w->last_note, "/a%20b client=636c69656e742d61 user="));
+    assert_non_null(strstr(w->last_note, "client_seq=3 server_seq=2"));
+    say_insert(w, 0, 1, 2, 2, 0, "z");
+    assert_int_equal(nack_code(w, 0), ORDO__V1__NACK_CODE__REPLAYED);
+    assert_non_null(strstr(w->last_note, "event=op_refused doc="));
+    assert_non_null(strstr(w->last_note, "client_seq=2 code=REPLAYED"));
+    say_insert(w, 0, 1, 4, 9, 0, "z");
+    assert_int_equal(nack_code(w, 0), ORDO__V1__NACK_CODE__FUTURE_BASE);
+    Ordo__Cluster__V1__Attach attach = open_of(2, "none", "client-a", "");
+    say_attach(w, 0, &attach);
+    world_turn(w);
+    uint32_t code = next_refused(w, 0)->code;
+    struct ordo_shard_stats stats = ordo_shard_stats(w->shard);
+    assert_int_equal(stats.nacks[ordo_nack_code_index(ORDO__V1__NACK_CODE__REPLAYED)], 1);
+    assert_int_equal(stats.nacks[ordo_nack_code_index(ORDO__V1__NACK_CODE__FUTURE_BASE)], 1);
+    assert_int_equal(stats.ops_refused, 2);
+    assert_int_equal(stats.refusals[ordo_error_code_index(code)], 1);
+    assert_int_not_equal(ordo_error_code_index(code), ORDO_ERROR_CODE_COUNT - 1);
 }
 
 static void retry_is_recognised_after_restarts_and_snapshots(void **state) {
@@ -297,6 +339,7 @@ static void readers_may_not_write(void **state) {
     next_attached(w, 0);
     say_insert(w, 0, 2, 1, 1, 0, "x");
     assert_int_equal(nack_code(w, 0), ORDO__V1__NACK_CODE__FORBIDDEN);
+    assert_int_equal(nacks_of(w, ORDO__V1__NACK_CODE__FORBIDDEN), 1);
     say_insert(w, 0, 77, 1, 1, 0, "x"); /* a subscriber that never opened */
     assert_int_equal(nack_code(w, 0), ORDO__V1__NACK_CODE__NOT_OPEN);
 }
@@ -345,6 +388,7 @@ static void a_client_id_belongs_to_who_first_wrote_with_it(void **state) {
     assert_int_equal(nack_code(w, 1), ORDO__V1__NACK_CODE__CLIENT_ID_TAKEN);
     say_insert(w, 1, 1, 1, 1, 0, "x"); /* not even told that it is there */
     assert_int_equal(nack_code(w, 1), ORDO__V1__NACK_CODE__CLIENT_ID_TAKEN);
+    assert_int_equal(nacks_of(w, ORDO__V1__NACK_CODE__CLIENT_ID_TAKEN), 2);
     say_insert(w, 0, 1, 2, 2, 0, "z"); /* and ann writes on */
     world_turn(w);
     assert_int_equal(next_commit(w, 0)->seq, 3);
@@ -585,6 +629,7 @@ int main(void) {
         T(what_was_not_synced_never_happened),
         T(resent_op_is_acked_with_its_original_seq),
         T(reused_client_seq_with_another_op_is_replayed),
+        T(refusals_are_counted_by_code_and_ops_are_noted_at_level_debug),
         T(retry_is_recognised_after_restarts_and_snapshots),
         T(bases_that_cannot_be_are_named),
         T(ops_that_are_none_are_invalid),

@@ -39,13 +39,13 @@ static const char notes[] =
 static bool parse(struct load_config *config, int argc, char **argv, int *status) {
     bool wants_help = false;
     uint64_t no_writers_given = UINT64_MAX;
-    *config = (struct load_config){.url = "ws://127.0.0.1:8080/v1/ws", .docs = 1, .clients = 1, .duration_s = 10,
+    *config = (struct load_config){.url = "ws://127.0.0.1:8080/v1/ws", .token = getenv("ORDO_TOKEN"), .docs = 1, .clients = 1, .duration_s = 10,
                                    .warmup_s = 1, .settle_s = 60, .length = 2000, .slot = LOAD_ANY_SLOT,
                                    .writers = no_writers_given};
     const struct ordo_option options[] = {
         {"--url", "URL", "of the gateway (ws://127.0.0.1:8080/v1/ws), or several behind commas:\n"
                          "clients are spread over them, and go to the next when one is gone", ORDO_OPTION_TEXT, &config->url},
-        {"--token", "TOKEN", "to show at the door", ORDO_OPTION_TEXT, &config->token},
+        {"--token", "TOKEN", "to show at the door ($ORDO_TOKEN)", ORDO_OPTION_TEXT, &config->token},
         {"--docs", "N", "documents (1)", ORDO_OPTION_COUNT, &config->docs, 1, 1000000},
         {"--clients", "N", "clients per document that may write (1)", ORDO_OPTION_COUNT, &config->clients, 1, 100000},
         {"--writers", "N", "how many of them do (all)", ORDO_OPTION_COUNT, &config->writers, 0, 100000},

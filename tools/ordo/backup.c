@@ -65,7 +65,7 @@ static int open_dir(struct backup *backup, const char *dir) {
     return lock;
 }
 
-/* What interrupted ones left. One that a shard is still giving up is left for the next time. */
+/* What interrupted ones left. One that a shard is still giving up stays for now. */
 static void remove_partials(const char *dir) {
     DIR *folder = opendir(dir);
     for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
@@ -302,7 +302,7 @@ static int make(struct backup *backup) {
         return ordo_command_fail("the folder %s cannot be made: %s", backup->partial, strerror(errno));
     int status = take_shards(backup);
     if (status == EXIT_SUCCESS) status = complete(backup);
-    if (status != EXIT_SUCCESS) remove_partials(backup->dir);
+    remove_partials(backup->dir); /* by now every shard has given up what was interrupted before */
     return status;
 }
 

@@ -34,6 +34,9 @@ ordo_command_run ordo_restore_run;
 ordo_command_run ordo_repair_run;
 ordo_command_run ordo_export_run;
 ordo_command_run ordo_import_run;
+ordo_command_run ordo_token_make_run;
+ordo_command_run ordo_token_show_run;
+ordo_command_run ordo_revoke_run;
 
 /* Parses; on `--help` prints `usage` and the options, on a usage error one line to stderr. True: go on. False: return
  * `*status`. */

@@ -7,7 +7,7 @@
 #include "tools/ordo/command.h"
 #include "tools/ordo/export_doc.h"
 #include "tools/ordo/export_wire.h"
-#include "tools/ordo/json.h"
+#include "common/json.h"
 #include "tools/ordo/stores.h"
 
 enum { NAMES_MAX = 4096, STDOUT_BUFFER_SIZE = 1 << 18 };
@@ -204,13 +204,14 @@ int ordo_export_run(int argc, char **argv) {
     static struct exporting exporting;
     static char buffer[STDOUT_BUFFER_SIZE];
     exporting.out.write = write_line;
+    exporting.token = getenv("ORDO_TOKEN");
     exporting.words = (struct ordo_words){.items = exporting.names, .capacity = NAMES_MAX, .optional_count = NAMES_MAX};
     const struct ordo_option options[] = {
         {"--data", "DIR", "of `ordo up`, which must not run, or one store (./ordo-data)", ORDO_OPTION_TEXT, &exporting.data},
         {"--collection", "NAME", "all documents of it", ORDO_OPTION_TEXT, &exporting.collection},
         {"--all", NULL, "all documents", ORDO_OPTION_FLAG, &exporting.wants_all},
         {"--url", "URL", "of a gateway: reads from a running cluster", ORDO_OPTION_TEXT, &exporting.url},
-        {"--token", "TOKEN", "to show at its door", ORDO_OPTION_TEXT, &exporting.token},
+        {"--token", "TOKEN", "to show at its door ($ORDO_TOKEN)", ORDO_OPTION_TEXT, &exporting.token},
     };
     int status;
     static const char usage[] = "ordo export [--data DIR] COLLECTION/ID … | --collection NAME | --all > FILE\n"

@@ -4,7 +4,7 @@
 #include "common/limits.h"
 #include "common/ot/text_codec.h"
 #include "common/utf8.h"
-#include "tools/ordo/json.h"
+#include "common/json.h"
 #include "tools/ordo/op_json.h"
 
 uint64_t export_sum(uint64_t sum, struct ordo_slice line) { return ordo_hash_with(sum, line); }

@@ -5,7 +5,7 @@
 
 #include "common/hash.h"
 #include "shard/core/key.h"
-#include "tools/ordo/json.h"
+#include "common/json.h"
 
 __attribute__((format(printf, 2, 3))) static enum import_step fail(struct import_file *file, const char *format, ...) {
     va_list args;

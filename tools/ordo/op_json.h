@@ -1,11 +1,4 @@
-/* tools/ordo/op_json.h: a committed op as JSON, for people and scripts.
- *
- *     {"server_seq": 7, "client_id": "00112233…", "client_seq": 3, "base_seq": 6, "timestamp_ms": …, "user": "ada",
- *      "op": [5, "abc", {"d": 2}]}
- *
- * The op is in the form of `ot-text-unicode`: retain so many, insert this, delete so many. A delete of the document is
- * {"delete": true}, a create {"create": [its content], "type": "text"}. Where inserts carry tie hints, "hints" names them, one string
- * for each insert: "", "follows", "precedes" or "both". */
+/* tools/ordo/op_json.h: what a client got as a committed op, as JSON (common/ot/commit_json.h). */
 #ifndef ORDO_TOOLS_OP_JSON_H
 #define ORDO_TOOLS_OP_JSON_H
 

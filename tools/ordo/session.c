@@ -5,7 +5,7 @@
 #include "common/limits.h"
 
 void session_init(struct session *session) {
-    *session = (struct session){.url = "ws://127.0.0.1:8080/v1/ws", .timeout_ms = 10000};
+    *session = (struct session){.url = "ws://127.0.0.1:8080/v1/ws", .token = getenv("ORDO_TOKEN"), .timeout_ms = 10000};
 }
 
 void session_forget_answers(struct session *session) {
@@ -16,7 +16,7 @@ void session_forget_answers(struct session *session) {
 static void refused(void *user, struct ordo_client *client, uint32_t code, struct ordo_slice message) {
     struct session *session = user;
     (void)client;
-    (void)code;
+    session->is_turned_away = code == 401;
     snprintf(session->refusal, sizeof session->refusal, "%.*s", (int)message.size, (const char *)message.data);
 }
 
@@ -47,8 +47,22 @@ void session_close(struct session *session) {
     ordo_client_loop_destroy(session->loop);
 }
 
+/* In short waits, to see whether the token was refused. */
+static ordo_err wait_open(struct session *session) {
+    enum { SLICE_MS = 50 };
+    uint64_t left_ms = session->timeout_ms;
+    for (;;) {
+        uint32_t wait_ms = left_ms < SLICE_MS ? (uint32_t)left_ms : SLICE_MS;
+        ordo_err err = ordo_client_wait_open(session->doc, wait_ms);
+        left_ms -= wait_ms;
+        if (err != ORDO_ERR_TIMEOUT || left_ms == 0 || session->is_turned_away) return err;
+    }
+}
+
 static void print_why_not_open(const struct session *session, ordo_err err) {
-    if (err == ORDO_ERR_NOT_FOUND) {
+    if (err == ORDO_ERR_TIMEOUT && session->is_turned_away) {
+        ordo_command_fail("%s: %s", session->url, session->refusal);
+    } else if (err == ORDO_ERR_NOT_FOUND) {
         ordo_command_fail("there is no document %s", session->name);
     } else if (err == ORDO_ERR_TIMEOUT) {
         ordo_command_fail("no answer from %s%s%s", session->url, session->refusal[0] ? ": " : "", session->refusal);
@@ -78,7 +92,7 @@ int session_open(struct session *session, const char *name, const char *create_t
     struct ordo_client_open_options open = {.create_type = create_type, .light = light, .user = session,
                                             .listener = {.acked = acked, .given_back = given_back}};
     session->doc = ordo_client_open(session->client, collection, id, &open);
-    ordo_err err = ordo_client_wait_open(session->doc, (uint32_t)session->timeout_ms);
+    ordo_err err = wait_open(session);
     if (err == ORDO_OK) return EXIT_SUCCESS;
     print_why_not_open(session, err);
     session_close(session);

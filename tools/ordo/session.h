@@ -14,6 +14,7 @@ struct session {
     struct ordo_client *client;
     struct ordo_client_doc *doc;
     char refusal[256];              /* the newest from the connection; "" if none */
+    bool is_turned_away;            /* 401: trying on with the same token would change nothing */
     uint64_t ack_count, acked_seq;  /* ops of ours that are durable, and the newest's server_seq */
     bool was_given_back;            /* edits of ours; why: */
     enum ordo_client_give_back_reason given_reason;
@@ -26,7 +27,7 @@ void session_init(struct session *session);
 /* The first rows of a command's options. */
 #define SESSION_OPTIONS(session)                                                                                       \
     {"--url", "URL", "of a gateway (ws://127.0.0.1:8080/v1/ws)", ORDO_OPTION_TEXT, &(session).url},                    \
-        {"--token", "TOKEN", "to show at the door", ORDO_OPTION_TEXT, &(session).token},                               \
+        {"--token", "TOKEN", "to show at the door ($ORDO_TOKEN)", ORDO_OPTION_TEXT, &(session).token},                               \
         {"--timeout", "MS", "to wait for the document to open (10000)", ORDO_OPTION_COUNT, &(session).timeout_ms, 1, 86400000}
 enum { SESSION_OPTION_COUNT = 3 };
 

@@ -175,7 +175,7 @@ static void judge_slots(struct status *status) {
 static void judge_gateway(struct status *status, const struct status_gateway *gateway) {
     if (!gateway->is_there) {
         trouble(status, 0, "The gateway %s does not answer at %s.", gateway->name, gateway->url);
-    } else if (gateway->links_ready < gateway->links) {
+    } else if (gateway->has_figures && gateway->links_ready < gateway->links) {
         trouble(status, 0, "The gateway %s has no link to %llu of %llu shards.", gateway->name,
                 (unsigned long long)(gateway->links - gateway->links_ready), (unsigned long long)gateway->links);
     }
@@ -202,6 +202,8 @@ void status_collect(struct status *status, const struct ordo_cluster *cluster, c
     for (size_t i = 0; i < cluster->gateway_count; i++) {
         snprintf(status->gateways[i].name, sizeof status->gateways[i].name, "%s", cluster->gateways[i].name);
         snprintf(status->gateways[i].url, sizeof status->gateways[i].url, "%s", cluster->gateways[i].url);
+        snprintf(status->gateways[i].metrics_url, sizeof status->gateways[i].metrics_url, "%s",
+                 cluster->gateways[i].metrics_url);
     }
     ask_shards(status);
     status_ask_gateways(status->gateways, status->gateway_count);

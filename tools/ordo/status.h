@@ -49,7 +49,9 @@ struct status_shard {
 struct status_gateway {
     char name[ORDO_CLUSTER_NAME_SIZE_MAX + 1];
     char url[ORDO_CLUSTER_TEXT_SIZE_MAX + 1];
-    bool is_there;
+    char metrics_url[ORDO_CLUSTER_TEXT_SIZE_MAX + 1]; /* "": it tells no figures */
+    bool is_there;                                    /* it answers where its clients reach it */
+    bool has_figures;                                 /* these are known: */
     uint64_t connections, documents, subscribers, links, links_ready, resyncs;
 };
 
@@ -81,13 +83,14 @@ const char *status_store_name(const struct ordo_cluster *cluster, const struct o
  * the kind. */
 struct ordo_cluster *status_ask_last_known(const char *gateway_url);
 
-/* status_request.c: GET of a path at a gateway that clients reach as ws://HOST:PORT/…; false: no such URL. Otherwise the
+/* status_request.c: GET of a URL, or of a path at a gateway that clients reach as ws://HOST:PORT/…; false: no such URL. Otherwise the
  * request is in the handle, to be performed; `answer` takes what comes. */
 struct status_request {
     void *handle; /* a CURL *; NULL: none */
     struct ordo_buffer answer;
 };
 bool status_request_begin(struct status_request *request, const char *gateway_url, const char *path);
+bool status_request_begin_at(struct status_request *request, const char *url);
 long status_request_end(struct status_request *request); /* the code, 0: no answer; keeps `answer`, ended by a NUL */
 
 /* status_gateways.c: fills in what the gateways say over HTTP. */

@@ -57,11 +57,11 @@ static void print_gateways(const struct status *status) {
     for (size_t i = 0; i < status->gateway_count; i++) {
         const struct status_gateway *gateway = &status->gateways[i];
         printf("%-24s %-40s ", gateway->name, gateway->url);
-        if (gateway->is_there) {
+        if (gateway->has_figures) {
             printf("%11" PRIu64 " %8" PRIu64 " %4" PRIu64 "/%" PRIu64 "\n", gateway->connections, gateway->documents,
                    gateway->links_ready, gateway->links);
         } else {
-            printf("no answer\n");
+            printf(gateway->is_there ? "answers; its figures are not told here\n" : "no answer\n");
         }
     }
 }
@@ -132,7 +132,7 @@ static json_t *shard_json(const struct status_shard *shard) {
 
 static json_t *gateway_json(const struct status_gateway *gateway) {
     json_t *object = json_pack("{s:s, s:s, s:b}", "name", gateway->name, "url", gateway->url, "answers", gateway->is_there);
-    if (!gateway->is_there) return object;
+    if (!gateway->has_figures) return object;
     json_object_update_new(object, json_pack("{s:I, s:I, s:I, s:I, s:I}", "connections", (json_int_t)gateway->connections,
                                              "documents", (json_int_t)gateway->documents, "subscribers",
                                              (json_int_t)gateway->subscribers, "links", (json_int_t)gateway->links,

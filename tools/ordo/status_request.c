@@ -24,7 +24,12 @@ static bool http_url(const char *url, const char *path, char *out, size_t size) 
 bool status_request_begin(struct status_request *request, const char *gateway_url, const char *path) {
     char url[600];
     *request = (struct status_request){0};
-    if (!http_url(gateway_url, path, url, sizeof url)) return false;
+    return http_url(gateway_url, path, url, sizeof url) && status_request_begin_at(request, url);
+}
+
+bool status_request_begin_at(struct status_request *request, const char *url) {
+    *request = (struct status_request){0};
+    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) return false; /* what curl knows besides */
     request->handle = curl_easy_init();
     if (request->handle == NULL) return false;
     curl_easy_setopt(request->handle, CURLOPT_URL, url);

@@ -31,12 +31,17 @@ enum {
 
 struct up {
     const char *data_dir, *log_level, *log_ops, *log_age_ms, *history;
+    struct ordo_option_texts token_jwks, token_keys, token_secrets, origins;
+    const char *token_issuer, *token_audience, *token_cookie;
     bool listens_anywhere;          /* the gateways may listen beyond loopback, without keys */
     bool is_balance_off;
+    const char *webhook, *webhook_secret, *webhook_collection; /* NULL: not given */
     const char *site_folder;        /* NULL: the gateways serve no files */
     char directory[PATH_MAX];       /* URL */
     char host[ENDPOINT_SIZE];       /* of --listen; IPv6 with its brackets */
     uint64_t port;                  /* of the first gateway; 0: any free one */
+    char metrics_host[ENDPOINT_SIZE]; /* likewise; "": --listen-metrics was not said */
+    uint64_t metrics_port;          /* of the first shard; the others' follow, then the gateways' */
     uint64_t shard_count, gateway_count;
     struct ordo_rundir rundir;
     struct role roles[ROLE_COUNT_MAX]; /* shards, then gateways */
@@ -73,6 +78,25 @@ static void begin_stop(struct up *up, uint64_t now_ms) {
 
 /* ---- starting */
 
+static size_t add_option(const char **argv, size_t count, const char *name, const char *value) {
+    if (value == NULL) return count;
+    argv[count++] = name;
+    argv[count++] = value;
+    return count;
+}
+
+/* Adds the option to `argv`; `room` holds its value until the role is started. */
+static size_t add_metrics(const struct up *up, const struct role *role, const char **argv, size_t count,
+                          char room[ENDPOINT_SIZE + 8]) {
+    if (up->metrics_host[0] == '\0') return count;
+    uint64_t index = (uint64_t)(role - up->roles);
+    uint64_t port = up->metrics_port == 0 ? 0 : up->metrics_port + index;
+    snprintf(room, ENDPOINT_SIZE + 8, "%s:%llu", up->metrics_host, port <= UINT16_MAX ? (unsigned long long)port : 0);
+    argv[count++] = "--listen-metrics";
+    argv[count++] = room;
+    return count;
+}
+
 static void start_shard(struct up *up, struct role *role, uint64_t now_ms) {
     char store[PATH_MAX + 40];
     snprintf(store, sizeof store, "%s/%s", up->data_dir, role->name);
@@ -81,6 +105,11 @@ static void start_shard(struct up *up, struct role *role, uint64_t now_ms) {
                             "--log-age-ms", up->log_age_ms, "--history", up->history};
     size_t count = 16;
     if (up->is_balance_off) argv[count++] = "--no-balance";
+    count = add_option(argv, count, "--webhook", up->webhook);
+    count = add_option(argv, count, "--webhook-secret-file", up->webhook_secret);
+    count = add_option(argv, count, "--webhook-collection", up->webhook_collection);
+    char metrics[ENDPOINT_SIZE + 8];
+    count = add_metrics(up, role, argv, count, metrics);
     argv[count] = NULL;
     role_start(role, &up->rundir, argv, now_ms);
 }
@@ -96,17 +125,47 @@ static void choose_address(const struct up *up, struct role *role, char out[ENDP
     }
 }
 
+static size_t add_texts(const char **argv, size_t count, const char *name, const struct ordo_option_texts *texts) {
+    for (size_t i = 0; i < texts->count; i++) {
+        argv[count++] = name;
+        argv[count++] = texts->items[i];
+    }
+    return count;
+}
+
+static size_t add_text(const char **argv, size_t count, const char *name, const char *text) {
+    if (text == NULL) return count;
+    argv[count++] = name;
+    argv[count++] = text;
+    return count;
+}
+
+/* Who may come in. */
+static size_t add_door(const struct up *up, const char **argv, size_t count) {
+    count = add_texts(argv, count, "--token-jwks", &up->token_jwks);
+    count = add_texts(argv, count, "--token-key", &up->token_keys);
+    count = add_texts(argv, count, "--token-secret", &up->token_secrets);
+    count = add_texts(argv, count, "--allow-origin", &up->origins);
+    count = add_text(argv, count, "--token-issuer", up->token_issuer);
+    count = add_text(argv, count, "--token-audience", up->token_audience);
+    count = add_text(argv, count, "--token-cookie", up->token_cookie);
+    if (up->listens_anywhere) argv[count++] = "--insecure-listen-anywhere";
+    return count;
+}
+
 static void start_gateway(struct up *up, struct role *role, uint64_t now_ms) {
     char address[ENDPOINT_SIZE + 8];
     choose_address(up, role, address);
-    const char *argv[16] = {NULL, "--listen", address, "--directory", up->directory, "--name", role->name,
+    enum { ARGS_MAX = 34 + 4 * 2 * ORDO_OPTION_TEXTS_MAX };
+    const char *argv[ARGS_MAX] = {NULL, "--listen", address, "--directory", up->directory, "--name", role->name,
                             "--log-level", up->log_level};
-    size_t count = 9;
-    if (up->listens_anywhere) argv[count++] = "--insecure-listen-anywhere";
+    size_t count = add_door(up, argv, 9);
     if (up->site_folder != NULL) {
         argv[count++] = "--static";
         argv[count++] = up->site_folder;
     }
+    char metrics[ENDPOINT_SIZE + 8];
+    count = add_metrics(up, role, argv, count, metrics);
     argv[count] = NULL;
     role_start(role, &up->rundir, argv, now_ms);
 }
@@ -244,17 +303,19 @@ static void open_signals(struct up *up) {
 /* ---- the command line */
 
 /* HOST:PORT. */
-static bool parse_listen(struct up *up, const char *text) {
+static bool parse_listen(const char *text, char host[ENDPOINT_SIZE], uint64_t *port) {
     const char *colon = strrchr(text, ':');
     char *end;
     if (colon == NULL || colon == text || colon[1] < '0' || colon[1] > '9') return false;
-    up->port = strtoull(colon + 1, &end, 10);
-    return *end == '\0' && up->port <= UINT16_MAX &&
-           snprintf(up->host, sizeof up->host, "%.*s", (int)(colon - text), text) < (int)sizeof up->host;
+    *port = strtoull(colon + 1, &end, 10);
+    return *end == '\0' && *port <= UINT16_MAX &&
+           snprintf(host, ENDPOINT_SIZE, "%.*s", (int)(colon - text), text) < ENDPOINT_SIZE;
 }
 
-static const char *find_fault(struct up *up, const char *listen) {
-    if (!parse_listen(up, listen)) return "--listen wants HOST:PORT";
+static const char *find_fault(struct up *up, const char *listen, const char *listen_metrics) {
+    if (!parse_listen(listen, up->host, &up->port)) return "--listen wants HOST:PORT";
+    if (listen_metrics != NULL && !parse_listen(listen_metrics, up->metrics_host, &up->metrics_port))
+        return "--listen-metrics wants HOST:PORT";
     if (ordo_log_level_of(up->log_level) < 0) return "--log-level wants error, warn, info or debug";
     if (strlen(up->data_dir) + 32 >= PATH_MAX) return "--data is too long";
     return NULL;
@@ -262,7 +323,7 @@ static const char *find_fault(struct up *up, const char *listen) {
 
 /* False: return `*status`. */
 static bool parse(struct up *up, int argc, char **argv, int *status) {
-    const char *listen = "127.0.0.1:8080";
+    const char *listen = "127.0.0.1:8080", *listen_metrics = NULL;
     up->data_dir = "./ordo-data";
     up->log_level = "info";
     up->log_ops = up->history = "10000";
@@ -272,6 +333,9 @@ static bool parse(struct up *up, int argc, char **argv, int *status) {
         {"--data", "DIR", "where documents are kept (./ordo-data); made if missing", ORDO_OPTION_TEXT, &up->data_dir},
         {"--listen", "HOST:PORT", "where clients connect (127.0.0.1:8080); port 0: any free one", ORDO_OPTION_TEXT,
          &listen},
+        {"--listen-metrics", "HOST:PORT",
+         "figures for Prometheus: the shards' from PORT on, then the gateways'; port 0: any free ones", ORDO_OPTION_TEXT,
+         &listen_metrics},
         {"--static", "DIR", "serve the files of DIR, too: DIR/index.html is the page http://HOST:PORT/", ORDO_OPTION_TEXT,
          &up->site_folder},
         {"--shards", "N", "processes that keep documents (1)", ORDO_OPTION_COUNT, &up->shard_count, 1, KIND_COUNT_MAX},
@@ -282,8 +346,19 @@ static bool parse(struct up *up, int argc, char **argv, int *status) {
         {"--log-age-ms", "MS", "... and all younger than this (60000)", ORDO_OPTION_TEXT, &up->log_age_ms},
         {"--history", "KEEP", "history to keep: N ops (10000), 30d, N+30d or full; COLLECTION=KEEP,… for some", ORDO_OPTION_TEXT,
          &up->history},
+        {"--webhook", "URL", "tell this address which documents changed (docs/http.md)", ORDO_OPTION_TEXT, &up->webhook},
+        {"--webhook-secret-file", "FILE", "... signed with what this file holds", ORDO_OPTION_TEXT, &up->webhook_secret},
+        {"--webhook-collection", "NAME", "... of this collection alone", ORDO_OPTION_TEXT, &up->webhook_collection},
         {"--log-level", "LEVEL", "error, warn, info (default) or debug; logs go to stderr", ORDO_OPTION_TEXT,
          &up->log_level},
+        {"--token-jwks", "FILE", "public keys of tokens, as a JSON Web Key Set; with any key clients need a token.\n"
+                                 "This and the next two may be repeated", ORDO_OPTION_TEXTS, &up->token_jwks},
+        {"--token-key", "FILE", "a public key in PEM", ORDO_OPTION_TEXTS, &up->token_keys},
+        {"--token-secret", "FILE", "a shared secret, 32 bytes at least", ORDO_OPTION_TEXTS, &up->token_secrets},
+        {"--token-issuer", "ISS", "tokens must be by ISS", ORDO_OPTION_TEXT, &up->token_issuer},
+        {"--token-audience", "AUD", "tokens must be for AUD", ORDO_OPTION_TEXT, &up->token_audience},
+        {"--token-cookie", "NAME", "take tokens out of this cookie, too", ORDO_OPTION_TEXT, &up->token_cookie},
+        {"--allow-origin", "ORIGIN", "pages that may connect; may be repeated", ORDO_OPTION_TEXTS, &up->origins},
         {"--insecure-listen-anywhere", NULL, "let whoever reaches HOST read and write everything", ORDO_OPTION_FLAG,
          &up->listens_anywhere},
     };
@@ -292,7 +367,7 @@ static bool parse(struct up *up, int argc, char **argv, int *status) {
                             status)) {
         return false;
     }
-    const char *fault = find_fault(up, listen);
+    const char *fault = find_fault(up, listen, listen_metrics);
     if (fault == NULL) return true;
     *status = ordo_command_misuse("up", fault);
     return false;

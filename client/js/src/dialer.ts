@@ -9,6 +9,7 @@ const SUBPROTOCOL = "ordo.v1";
 const SLICE_MS = 8; // so that a page stays at 60 frames a second
 const STEPS_PER_LOOK = 8; // at the clock
 const RENEW_BEFORE_MS = 60_000; // a token's end
+const RENEW_AGAIN_MS = 5_000; // after a try that brought none
 
 export interface DialerOptions {
   readonly url: string;
@@ -114,8 +115,8 @@ export class Dialer {
       return;
     }
     this.connection.setToken(token);
-    this.#renewInTime(token);
     this.#connect();
+    this.#renewInTime(token);
   }
 
   #connect(): void {
@@ -189,16 +190,24 @@ export class Dialer {
     clearTimeout(this.#renewal);
     const leftMs = lifeOf(token);
     if (leftMs === undefined) return;
-    const delayMs = Math.min(Math.max(leftMs - RENEW_BEFORE_MS, leftMs / 2, 1000), 2 ** 31 - 1);
+    this.#renewAfter(Math.max(leftMs - RENEW_BEFORE_MS, leftMs / 2, 1000), token);
+  }
+
+  #renewAfter(delayMs: number, old: string): void {
+    clearTimeout(this.#renewal);
+    const socket = this.#socket;
     this.#renewal = setTimeout(async () => {
+      let fresh: string | undefined;
       try {
-        const fresh = await this.options.token();
-        this.connection.setToken(fresh);
-        this.#renewInTime(fresh);
+        fresh = await this.options.token();
       } catch (error) {
         this.options.error(401, `no token: ${String(error)}`);
       }
-    }, delayMs);
+      if (socket !== this.#socket) return; // that connection is over, and the next one has its own
+      if (fresh === undefined || fresh === old) return this.#renewAfter(RENEW_AGAIN_MS, old);
+      this.connection.setToken(fresh);
+      this.#renewInTime(fresh);
+    }, Math.min(delayMs, 2 ** 31 - 1));
   }
 }
 

@@ -88,6 +88,41 @@ test("a token is got for each connection, and again before it ends", async () =>
   await client.close();
 });
 
+test("a renewal that brings no fresh token is tried again, and one that never changes is not sent", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
+  const world = new World(), errors = [];
+  const old = jwt({ exp: Date.now() / 1000 + 100 }), fresh = jwt({ exp: Date.now() / 1000 + 1000 });
+  const answers = [old, new Error("signed out"), old, fresh];
+  let asked = 0;
+  const client = world.client({ token: () => {
+    const answer = answers[Math.min(asked++, answers.length - 1)];
+    if (answer instanceof Error) throw answer;
+    return answer;
+  } });
+  client.on("error", (error) => errors.push(error));
+  client.open("c", "d", { create: true });
+  await settle();
+  await world.serve();
+  const sent = () => heard(world.socket).filter((message) => message.body === "authenticate").length;
+  const pass = async (ms) => { t.mock.timers.tick(ms); await settle(); };
+  await pass(49_000);
+  assert.equal(asked, 1);
+  await pass(1000); // half of its life
+  assert.equal(asked, 2);
+  assert.match(errors[0].message, /signed out/);
+  await pass(5000);
+  assert.deepEqual([asked, sent()], [3, 0], "the same again is no news");
+  await pass(5000);
+  assert.deepEqual([asked, sent()], [4, 1]);
+  world.lose();
+  await settle();
+  world.nowMs += 1000;
+  world.listener.awake();
+  await pass(20_000);
+  assert.equal(asked, 5, "the next connection asks for its own, and the renewal of the last one is over");
+  await client.close();
+});
+
 test("where no token is to be had, it is said, and tried again later", async () => {
   const world = new World(), errors = [];
   const client = world.client({ token: () => { throw new Error("signed out"); } });

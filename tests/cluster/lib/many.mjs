@@ -15,7 +15,7 @@ import { Program, eventually, run } from "./process.mjs";
 export const etcdPath = ["/usr/bin/etcd", "/usr/local/bin/etcd"].find(existsSync);
 
 /** Ports that nobody has now. */
-async function freePorts(count) {
+export async function freePorts(count) {
   const servers = [];
   for (let i = 0; i < count; i++) {
     const server = net.createServer().listen(0, "127.0.0.1");
@@ -57,9 +57,11 @@ export class Etcd {
 }
 
 export class Many extends Base {
-  constructor({ shards = 4, gateways = 3, etcd = false, volume = false, shardArgs = [], inMemory = false } = {}) {
+  /** `shardArgs`: for all, or a function of the number. `gatewayArgs(i)` likewise. */
+  constructor({ shards = 4, gateways = 3, etcd = false, volume = false, shardArgs = [], gatewayArgs = () => [], inMemory = false } = {}) {
     super();
-    Object.assign(this, { usesEtcd: etcd, volume, shardArgs, inMemory });
+    Object.assign(this, { usesEtcd: etcd, volume, gatewayArgs, inMemory });
+    this.shardArgs = typeof shardArgs === "function" ? shardArgs : () => shardArgs;
     this.version = ""; // of what is started from now on; or FORMER
     this.shards = [];
     this.gateways = [];
@@ -90,7 +92,7 @@ export class Many extends Base {
     this.shards[i] ??= this.#program("ordo-shard");
     this.shards[i].name = `${this.version}ordo-shard`;
     const where = this.volume ? ["--volume", this.data] : ["--data", this.store(i), "--name", `shard-${i}`];
-    return this.shards[i].start([...where, "--directory", this.directory, "--create-cluster", ...this.shardArgs, ...args]);
+    return this.shards[i].start([...where, "--directory", this.directory, "--create-cluster", ...this.shardArgs(i), ...args]);
   }
   async startShard(i, args, timeoutMs) { await this.beginShard(i, args).line(/^ready/, timeoutMs); }
 
@@ -98,7 +100,8 @@ export class Many extends Base {
     this.gateways[i] ??= this.#program("ordo-gateway");
     this.gateways[i].name = `${this.version}ordo-gateway`;
     const listen = this.gateways[i].listen ?? "127.0.0.1:0";
-    return this.gateways[i].start(["--directory", this.directory, "--listen", listen, "--name", `gateway-${i}`]);
+    return this.gateways[i].start(["--directory", this.directory, "--listen", listen, "--name", `gateway-${i}`,
+                                   ...this.gatewayArgs(i)]);
   }
   /** It keeps the address that it got first. */
   async gatewayReady(i) {

@@ -7,13 +7,13 @@ import WebSocket from "ws";
 import { SUBPROTOCOL, decodeServer, encodeClient } from "./wire.mjs";
 
 export class RawConnection {
-  /** Resolves when the WebSocket stands; rejects with the HTTP status where the server refuses it. */
-  static async connect(url, { clientId = randomBytes(16), hello = true, types = ["text"] } = {}) {
+  /** `http`: options of the request, as `ws` has them: origin, headers. Resolves when the WebSocket stands; rejects with the HTTP status where the server refuses it. */
+  static async connect(url, { clientId = randomBytes(16), hello = true, types = ["text"], token = "", ...http } = {}) {
     const raw = new RawConnection();
     raw.clientId = clientId;
     raw.messages = [];
     raw.waiting = [];
-    raw.socket = new WebSocket(url, SUBPROTOCOL, { perMessageDeflate: false });
+    raw.socket = new WebSocket(url, SUBPROTOCOL, { perMessageDeflate: false, ...http });
     raw.socket.on("message", (bytes) => raw.#receive(bytes));
     raw.closed = new Promise((done) => raw.socket.on("close", (code, reason) => done({ code, reason: String(reason) })));
     raw.closed.then((close) => raw.waiting.splice(0).forEach((waiter) => waiter.ended(close)));
@@ -23,7 +23,7 @@ export class RawConnection {
       raw.socket.on("error", reject);
     });
     if (hello) {
-      raw.send({ hello: { protocol: 1, client_id: clientId, types } });
+      raw.send({ hello: { protocol: 1, client_id: clientId, types, token } });
       raw.welcome = (await raw.next((message) => message.welcome)).welcome;
     }
     return raw;

@@ -1,11 +1,11 @@
-/* tools/ordo/json.h: JSON written and read straight to and from bytes, for files of many million lines.
+/* common/json.h: JSON written and read straight to and from bytes, for files of many million lines.
  *
  * The writer appends to a buffer. The reader walks over one line as the caller's schema says (the next is an object, a
  * key, a number), builds no tree, and allocates nothing but the strings that it is asked for; so whatever a line holds,
  * it costs no more memory than the line. It understands all of JSON's syntax for what it is asked for, except that
  * numbers are whole ones from 0 to 2^53 - 1, and that no string holds U+0000. */
-#ifndef ORDO_TOOLS_JSON_H
-#define ORDO_TOOLS_JSON_H
+#ifndef ORDO_COMMON_JSON_H
+#define ORDO_COMMON_JSON_H
 
 #include "common/buffer.h"
 
@@ -13,6 +13,8 @@
 
 void json_put_text(struct ordo_buffer *out, const char *literal); /* punctuation, as it is */
 void json_put_number(struct ordo_buffer *out, uint64_t value);
+/* What stands between the quotes of a string, or a piece of it cut between code points; `text` is trusted to be UTF-8. */
+void json_put_characters(struct ordo_buffer *out, struct ordo_slice text);
 /* With its quotes. False: it is not UTF-8, and nothing was appended. */
 bool json_put_string(struct ordo_buffer *out, struct ordo_slice text);
 void json_put_hex(struct ordo_buffer *out, struct ordo_slice bytes); /* a string of two digits for each byte */

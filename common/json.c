@@ -1,4 +1,4 @@
-#include "tools/ordo/json.h"
+#include "common/json.h"
 
 #include <stdio.h>
 
@@ -30,14 +30,18 @@ static void put_escape(struct ordo_buffer *out, uint8_t byte) {
     json_put_text(out, text);
 }
 
-bool json_put_string(struct ordo_buffer *out, struct ordo_slice text) {
-    if (!ordo_utf8_validate(text, NULL)) return false;
-    ordo_buffer_append_u8(out, '"');
+void json_put_characters(struct ordo_buffer *out, struct ordo_slice text) {
     for (size_t start = 0, at = 0; start < text.size; start = at) {
         while (at < text.size && is_plain(text.data[at])) at++;
         ordo_buffer_append(out, text.data + start, at - start);
         if (at < text.size) put_escape(out, text.data[at++]);
     }
+}
+
+bool json_put_string(struct ordo_buffer *out, struct ordo_slice text) {
+    if (!ordo_utf8_validate(text, NULL)) return false;
+    ordo_buffer_append_u8(out, '"');
+    json_put_characters(out, text);
     ordo_buffer_append_u8(out, '"');
     return true;
 }
