@@ -22,7 +22,9 @@ struct ordo_follower {
     ev_timer rest;                     /* while slots move there are news hundreds of times a second: not each is read */
     const struct ordo_directory_view *view; /* the one that `cluster` is of; held */
     void (*changed)(void *user);
+    void (*refused)(void *user, const char *sentence);
     void *user;
+    struct ordo_problem refusal;       /* "": none */
     struct ordo_directory *directory;
     struct ordo_cluster *cluster;      /* the newest that was understood, with a table; NULL before the first */
     bool is_away, is_odd;              /* logged */
@@ -43,6 +45,15 @@ static bool is_ours(struct ordo_follower *follower, const struct ordo_cluster *c
         log_error("event=directory_of_another_cluster action=\"going on with what was known; restart to follow it\"");
     follower->is_odd = is_other;
     return cluster->has_table && !is_other;
+}
+
+/* It would not understand what is written at that level. */
+static void check_format(struct ordo_follower *follower, const struct ordo_cluster *cluster) {
+    uint32_t level = cluster->table.format_level;
+    if (!cluster->has_table || ordo_format_is_known(level)) return;
+    ordo_problem_set(&follower->refusal, "The cluster's format level is %u, and this program reads %u to %u: use the version "
+                                         "that the others are of.",
+                     level, (unsigned)ORDO_FORMAT_MIN, (unsigned)ordo_format_max());
 }
 
 static void tell_revocations(struct ordo_follower *follower, const struct ordo_cluster *cluster) {
@@ -73,14 +84,15 @@ static void read_news(struct ordo_follower *follower) {
     follower->is_away = is_away;
     follower->away_since_ms = view->away_since_ms;
     if (ordo_cluster_decode(view, &cluster, &problem) != ORDO_OK) {
-        log_error("event=table_not_understood reason=\"%s\"",
-                  log_quoted(problem.text));
-    } else if (is_ours(follower, cluster)) {
-        take(follower, view, cluster);
+        log_error("event=table_not_understood reason=\"%s\"", log_quoted(problem.text));
     } else {
-        ordo_cluster_destroy(cluster);
+        check_format(follower, cluster);
+        if (is_ours(follower, cluster) && follower->refusal.text[0] == '\0') take(follower, view, cluster);
+        else ordo_cluster_destroy(cluster);
     }
     ordo_directory_view_release(view);
+    if (follower->refusal.text[0] != '\0' && follower->refused != NULL)
+        follower->refused(follower->user, follower->refusal.text);
 }
 
 static void on_news(struct ev_loop *loop, ev_io *watcher, int events) {
@@ -142,26 +154,39 @@ static bool is_entered(const struct ordo_follower *follower, const struct ordo_d
            ordo_process_id_equal(&shown.process, &follower->entry.process);
 }
 
+static ordo_err enter(struct ordo_follower *follower, bool is_first, struct ordo_problem *problem) {
+    return is_first ? ordo_cluster_enter_gateway(follower->directory, &follower->entry, problem)
+                    : ordo_cluster_register_gateway(follower->directory, &follower->entry, problem);
+}
+
 static void *keep_entry(void *context) {
     struct ordo_follower *follower = context;
-    bool is_told = false;
+    bool is_told = false, is_first = true;
     while (!atomic_load(&follower->stops)) {
         const struct ordo_directory_view *view = ordo_directory_view(follower->directory);
         uint64_t generation = view->generation;
         bool may_enter = generation > 0 && view->away_since_ms == 0 && !is_entered(follower, view);
         ordo_directory_view_release(view);
         struct ordo_problem problem = {{0}};
-        if (may_enter && ordo_cluster_register_gateway(follower->directory, &follower->entry, &problem) != ORDO_OK) {
-            if (!is_told)
-                log_info("event=not_registered reason=\"%s\"", log_quoted(problem.text));
-            is_told = true;
-        }
+        ordo_err err = may_enter ? enter(follower, is_first, &problem) : ORDO_OK;
+        if (may_enter && !err) is_first = false;
+        if (err && !is_told) log_info("event=not_registered reason=\"%s\"", log_quoted(problem.text));
+        is_told = is_told || err;
         ordo_directory_wait(follower->directory, generation, REGISTER_MS);
     }
     return NULL;
 }
 
 /* ---- start and stop */
+
+static void destroy(struct ordo_follower *follower) {
+    ev_io_stop(follower->loop, &follower->news);
+    ev_timer_stop(follower->loop, &follower->rest);
+    ordo_directory_close(follower->directory);
+    ordo_directory_view_release(follower->view);
+    ordo_cluster_destroy(follower->cluster);
+    free(follower);
+}
 
 ordo_err ordo_follower_start(const struct ordo_follower_config *config, struct ordo_problem *problem,
                              struct ordo_follower **follower_out) {
@@ -176,6 +201,8 @@ ordo_err ordo_follower_start(const struct ordo_follower_config *config, struct o
     snprintf(follower->entry.name, sizeof follower->entry.name, "%s", config->name);
     snprintf(follower->entry.url, sizeof follower->entry.url, "%s", config->url);
     snprintf(follower->entry.metrics_url, sizeof follower->entry.metrics_url, "%s", config->metrics_url);
+    follower->entry.reads_format_min = ORDO_FORMAT_MIN;
+    follower->entry.reads_format_max = ordo_format_max();
     ordo_random_bytes(follower->entry.process.bytes, sizeof follower->entry.process.bytes);
     ev_io_init(&follower->news, on_news, ordo_directory_event_fd(follower->directory), EV_READ);
     ev_init(&follower->rest, on_rested);
@@ -183,7 +210,13 @@ ordo_err ordo_follower_start(const struct ordo_follower_config *config, struct o
     follower->news.data = follower->rest.data = follower;
     ev_io_start(follower->loop, &follower->news);
     read_news(follower);
+    if (follower->refusal.text[0] != '\0') {
+        *problem = follower->refusal;
+        destroy(follower);
+        return ORDO_ERR_VERSION;
+    }
     follower->changed = config->changed; /* from now on: the caller has no follower yet */
+    follower->refused = config->refused;
     follower->user = config->user;
     int error = pthread_create(&follower->thread, NULL, keep_entry, follower);
     ORDO_ASSERT(error == 0);
@@ -195,10 +228,5 @@ void ordo_follower_stop(struct ordo_follower *follower) {
     if (follower == NULL) return;
     atomic_store(&follower->stops, true);
     pthread_join(follower->thread, NULL);
-    ev_io_stop(follower->loop, &follower->news);
-    ev_timer_stop(follower->loop, &follower->rest);
-    ordo_directory_close(follower->directory);
-    ordo_directory_view_release(follower->view);
-    ordo_cluster_destroy(follower->cluster);
-    free(follower);
+    destroy(follower);
 }

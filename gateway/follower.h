@@ -22,10 +22,12 @@ struct ordo_follower_config {
     struct ordo_turn *turn; /* borrowed until stop, as is the loop */
     struct ev_loop *loop;
     void (*changed)(void *user); /* after the core heard of a new table: addresses may have changed, too */
+    void (*refused)(void *user, const char *sentence); /* this program is not of a version that may serve the cluster: stop */
     void *user;
 };
 
-/* INVALID: the URL is none. The directory need not be there yet. */
+/* INVALID: the URL is none. VERSION: the cluster's format level is not one that this program knows. The directory need not be
+ * there yet. */
 ORDO_MUST_USE ordo_err ordo_follower_start(const struct ordo_follower_config *config, struct ordo_problem *problem,
                                            struct ordo_follower **follower_out);
 /* Takes the gateway's entry back. NULL is fine. */

@@ -261,6 +261,14 @@ static void addresses_changed(void *user) {
     ordo_links_check(&process->links, find_store, process->follower);
 }
 
+static void refused(void *user, const char *sentence) {
+    struct process *process = user;
+    if (process->has_failed) return;
+    log_error("event=stopped reason=\"%s\"", log_quoted(sentence));
+    process->has_failed = true;
+    ev_break(process->loop, EVBREAK_ALL);
+}
+
 /* By which host others reach what listens on `host`. */
 static void choose_host(const struct process *process, const char *host, const char *address, char out[HOST_SIZE]) {
     bool is_every_address = strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
@@ -283,7 +291,7 @@ static bool follow(struct process *process) {
     struct ordo_problem problem;
     const struct ordo_follower_config config = {.directory = process->options.directory, .name = process->name, .url = url,
                                                 .metrics_url = metrics_url, .turn = &process->turn, .loop = process->loop,
-                                                .changed = addresses_changed, .user = process};
+                                                .changed = addresses_changed, .refused = refused, .user = process};
     if (ordo_follower_start(&config, &problem, &process->follower) == ORDO_OK) {
         process->turn.follower = process->follower;
         return true;

@@ -1,5 +1,5 @@
 /* Slots of a store that an operator has given up (`ordo forget-shard`): who was ordered to have them owns them from now on, and
- * begins them without documents. Rows about slots are written by the shard's core, so its shard is stopped for that
+ * begins them without documents, unless he is who gave them to that store and still has all of them. Rows about slots are written by the shard's core, so its shard is stopped for that
  * moment, and the store opened anew. */
 #include <stdio.h>
 #include <time.h>
@@ -16,15 +16,16 @@ static bool is_forgotten(const struct ordo_cluster *cluster, const struct ordo_s
 }
 
 /* The epochs with which the member is to own what was ordered to it; how many there are. */
-static size_t find_heritage(const struct ordo_cluster *cluster, const struct member *member, uint64_t epochs[ORDO_SLOT_COUNT]) {
+static size_t find_heritage(const struct ordo_cluster *cluster, const struct member *member, struct ordo_heritage *heritage) {
     size_t count = 0;
-    memset(epochs, 0, ORDO_SLOT_COUNT * sizeof *epochs);
+    *heritage = (struct ordo_heritage){0};
     for (size_t i = 0; i < cluster->move_count; i++) {
         const struct ordo_cluster_move *move = &cluster->moves[i];
         const struct ordo_slot_place *place = &cluster->table.placement.slots[move->slot];
         if (move->failure[0] != '\0' || !ordo_store_id_equal(&move->target, &member->id)) continue;
         if (member->slots[move->slot].state == ORDO_SLOT_OWNED || !is_forgotten(cluster, &place->store)) continue;
-        epochs[move->slot] = place->epoch + 1;
+        heritage->epochs[move->slot] = place->epoch + 1;
+        heritage->from[move->slot] = place->store;
         count++;
     }
     return count;
@@ -42,10 +43,11 @@ static ordo_err reopen(struct ordo_registrar *registrar, const char *path, bool 
 
 bool member_inherit(struct ordo_registrar *registrar, size_t index, struct ordo_problem *problem) {
     struct member *member = registrar->members[index];
-    uint64_t epochs[ORDO_SLOT_COUNT];
+    struct ordo_heritage heritage;
+    size_t kept_count;
     char path[PATH_MAX];
     if (member->state != MEMBER_SERVING || !registrar_can_ask(registrar) || !registrar->cluster->has_table) return true;
-    size_t count = find_heritage(registrar->cluster, member, epochs);
+    size_t count = find_heritage(registrar->cluster, member, &heritage);
     if (count == 0) return true;
     bool is_own = member->is_own;
     log_warn("event=slots_inherited name=%s count=%zu", member->live.name, count);
@@ -53,7 +55,8 @@ bool member_inherit(struct ordo_registrar *registrar, size_t index, struct ordo_
     member_close(registrar, index);
     if (reopen(registrar, path, is_own, problem)) return false;
     struct member *anew = registrar->members[registrar->member_count - 1];
-    if (ordo_host_seize(anew->host, epochs, problem)) return false;
+    if (ordo_host_seize(anew->host, &heritage, &kept_count, problem)) return false;
+    log_warn("event=slots_begin name=%s anew=%zu as_they_were_given=%zu", anew->live.name, count - kept_count, kept_count);
     memcpy(anew->slots, ordo_host_folder(anew->host)->identity.slots, sizeof anew->slots);
     /* It stays where it was, because the first one is the process's own. */
     registrar->members[registrar->member_count - 1] = registrar->members[index];

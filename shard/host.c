@@ -195,6 +195,7 @@ static void start_core(struct ordo_host *host) {
     memcpy(core.store_id, identity->store_id, sizeof core.store_id);
     core.slots = identity->slots;
     core.incarnation = identity->incarnation;
+    core.format = identity->format;
     core.turn = identity->turn;
     core.term = identity->term;
     core.seed = ordo_random_u64();
@@ -226,9 +227,10 @@ ordo_err ordo_host_found(struct ordo_host *host, struct ordo_problem *problem) {
     return err;
 }
 
-ordo_err ordo_host_seize(struct ordo_host *host, const uint64_t epochs[ORDO_SLOT_COUNT], struct ordo_problem *problem) {
+ordo_err ordo_host_seize(struct ordo_host *host, const struct ordo_heritage *heritage, size_t *kept_out,
+                         struct ordo_problem *problem) {
     ORDO_ASSERT(!host->is_serving);
-    ordo_err err = ordo_identity_seize(host->folder.store, &host->folder.identity, epochs, problem);
+    ordo_err err = ordo_identity_seize(host->folder.store, &host->folder.identity, heritage, kept_out, problem);
     if (err) fail_at_once(host, problem);
     return err;
 }

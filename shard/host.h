@@ -37,7 +37,7 @@ ORDO_MUST_USE ordo_err ordo_host_open(const char *path, const struct ordo_host_c
 /* Before it serves: makes it the first store of its cluster, owner of all slots, durably. */
 ORDO_MUST_USE ordo_err ordo_host_found(struct ordo_host *host, struct ordo_problem *problem);
 /* Before it serves: see ordo_identity_seize. */
-ORDO_MUST_USE ordo_err ordo_host_seize(struct ordo_host *host, const uint64_t epochs[ORDO_SLOT_COUNT],
+ORDO_MUST_USE ordo_err ordo_host_seize(struct ordo_host *host, const struct ordo_heritage *heritage, size_t *kept_out,
                                        struct ordo_problem *problem);
 void ordo_host_serve(struct ordo_host *host);
 void ordo_host_stop(struct ordo_host *host); /* NULL is fine, as is one that never served */

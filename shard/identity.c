@@ -1,13 +1,14 @@
 #include "shard/identity.h"
 
+#include "common/format.h"
 #include "common/random.h"
 #include "shard/core/key.h"
+#include "shard/core/relineage.h"
 #include "shard/core/rows.h"
 #include "shard/core/slot_rows.h"
 #include "shard/core/value.h"
 
-enum { ROW_VERSION = 1 };
-#define KEY_FORMAT "format"
+enum { ROW_VERSION = 1, RELINEAGE_BATCH_SIZE = 1024 * 1024 };
 #define KEY_CLUSTER "cluster"
 #define KEY_STORE "store"
 #define KEY_INCARNATION "incarnation"
@@ -56,14 +57,14 @@ static ordo_err write_rows(struct ordo_store *store, struct ordo_batch *batch, s
 }
 
 static void put_ids(struct ordo_batch *batch, const struct ordo_identity *identity) {
-    put_number(batch, ordo_slice_of(KEY_FORMAT), ORDO_STORE_FORMAT);
+    put_number(batch, ordo_key_format, identity->format);
     put_bytes(batch, ordo_slice_of(KEY_CLUSTER), ordo_slice(identity->cluster_id, sizeof identity->cluster_id));
     put_bytes(batch, ordo_slice_of(KEY_STORE), ordo_slice(identity->store_id, sizeof identity->store_id));
     put_number(batch, ordo_slice_of(KEY_INCARNATION), identity->incarnation);
 }
 
 ordo_err ordo_identity_create(struct ordo_store *store, const uint8_t *cluster_id, struct ordo_problem *problem) {
-    struct ordo_identity identity = {0};
+    struct ordo_identity identity = {.format = cluster_id == NULL ? ordo_format_max() : ORDO_FORMAT_MIN};
     struct ordo_batch batch = {0};
     ordo_random_bytes(identity.store_id, sizeof identity.store_id);
     if (cluster_id != NULL) memcpy(identity.cluster_id, cluster_id, sizeof identity.cluster_id);
@@ -120,6 +121,20 @@ static ordo_err get_number(struct ordo_view *view, const char *name, uint64_t *o
     return err;
 }
 
+static ordo_err get_format(struct ordo_view *view, uint64_t *out) {
+    struct ordo_buffer value = {0};
+    ordo_err err = view->ops->get(view, ORDO_CF_META, ordo_key_format, &value);
+    if (!err) err = ordo_format_row_decode(ordo_buffer_slice(&value), out);
+    ordo_buffer_finish(&value);
+    return err;
+}
+
+static ordo_err refuse_format(uint64_t format, struct ordo_problem *problem) {
+    ordo_problem_set(problem, "The store has the format level %llu, and this program reads %u to %u: use the version that wrote it.",
+                     (unsigned long long)format, (unsigned)ORDO_FORMAT_MIN, (unsigned)ordo_format_max());
+    return ORDO_ERR_VERSION;
+}
+
 static ordo_err get_turn(struct ordo_view *view, struct ordo_identity *out) {
     struct ordo_buffer value = {0};
     struct ordo_turn_row row = {0};
@@ -142,13 +157,12 @@ ordo_err ordo_identity_read(struct ordo_store *store, struct ordo_identity *out,
     struct ordo_view *view = store->ops->view_open(store);
     uint64_t format = 0;
     *out = (struct ordo_identity){0};
-    ordo_err err = get_number(view, KEY_FORMAT, &format);
-    if (!err && format != ORDO_STORE_FORMAT) {
-        ordo_problem_set(problem, "The store has format %llu, this program reads format %d: use the version that wrote it.",
-                         (unsigned long long)format, ORDO_STORE_FORMAT);
+    ordo_err err = get_format(view, &format);
+    if (!err && !ordo_format_is_known(format)) {
         store->ops->view_close(view);
-        return ORDO_ERR_VERSION;
+        return refuse_format(format, problem);
     }
+    out->format = (uint32_t)format;
     if (!err) err = get_bytes(view, KEY_CLUSTER, out->cluster_id, sizeof out->cluster_id);
     if (!err) err = get_bytes(view, KEY_STORE, out->store_id, sizeof out->store_id);
     if (!err) err = get_number(view, KEY_INCARNATION, &out->incarnation);
@@ -202,7 +216,14 @@ ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *ha
     ordo_random_bytes(identity.store_id, sizeof identity.store_id);
     if (get_number(view, KEY_INCARNATION, &identity.incarnation)) identity.incarnation = 0;
     if (get_turn(view, &identity)) identity.term = 0;
+    uint64_t format;
+    if (get_format(view, &format)) format = ordo_format_max(); /* one that does not read may have been any */
+    identity.format = (uint32_t)format;
     if (turn > identity.turn) identity.turn = turn;
+    if (!ordo_format_is_known(format)) { /* much of what there is would be taken for damaged */
+        store->ops->view_close(view);
+        return refuse_format(format, problem);
+    }
     identity.incarnation++;
     struct ordo_batch batch = {0};
     put_ids(&batch, &identity);
@@ -230,13 +251,55 @@ ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *ha
 
 /* ---- by force */
 
-ordo_err ordo_identity_seize(struct ordo_store *store, struct ordo_identity *identity,
-                             const uint64_t epochs[ORDO_SLOT_COUNT], struct ordo_problem *problem) {
+static uint64_t draw_lineage(void) {
+    uint64_t lineage;
+    do lineage = ordo_random_u64() & ORDO_NUMBER_MAX;
+    while (lineage == 0);
+    return lineage;
+}
+
+/* A document that cannot be read stays as it is: it answers an error to whoever opens it. */
+static ordo_err relineage_slot(struct ordo_store *store, uint16_t slot, struct ordo_problem *problem) {
+    struct ordo_view *view = store->ops->view_open(store);
     struct ordo_batch batch = {0};
+    struct ordo_buffer from = {0}, upper = {0}, doc_key = {0};
+    ordo_err err;
+    ordo_key_slot_range(&from, &upper, slot);
+    while (!(err = ordo_relineage_next(view, ordo_buffer_slice(&from), &doc_key)) &&
+           ordo_slice_compare(ordo_buffer_slice(&doc_key), ordo_buffer_slice(&upper)) < 0) {
+        ordo_err document_err = ordo_relineage_document(view, ordo_buffer_slice(&doc_key), draw_lineage(), &batch);
+        if (document_err == ORDO_ERR_IO) err = document_err;
+        if (!err && batch.records.size > RELINEAGE_BATCH_SIZE) err = write_rows(store, &batch, problem);
+        if (err) break;
+        ordo_key_doc_end(&from, ordo_buffer_slice(&doc_key));
+    }
+    if (err == ORDO_ERR_NOT_FOUND) err = ORDO_OK;
+    if (!err) err = write_rows(store, &batch, problem);
+    if (err && problem->text[0] == '\0') ordo_problem_set(problem, "Slot %u cannot be read: %s.", slot, ordo_err_text(err));
+    store->ops->view_close(view);
+    ordo_batch_finish(&batch);
+    ordo_buffer_finish(&from);
+    ordo_buffer_finish(&upper);
+    ordo_buffer_finish(&doc_key);
+    return err;
+}
+
+ordo_err ordo_identity_seize(struct ordo_store *store, struct ordo_identity *identity, const struct ordo_heritage *heritage,
+                             size_t *kept_out, struct ordo_problem *problem) {
+    struct ordo_batch batch = {0};
+    *kept_out = 0;
     for (unsigned slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
-        if (epochs[slot] == 0 || identity->slots[slot].state == ORDO_SLOT_OWNED) continue;
-        ordo_slot_delete_rows(&batch, (uint16_t)slot);
-        own(&batch, identity, slot, epochs[slot]);
+        const struct ordo_slot_row *row = &identity->slots[slot];
+        if (heritage->epochs[slot] == 0 || row->state == ORDO_SLOT_OWNED) continue;
+        bool is_here = row->state == ORDO_SLOT_GIVEN && !row->is_cleared && ordo_store_id_equal(&row->other, &heritage->from[slot]);
+        ordo_err err = is_here ? relineage_slot(store, (uint16_t)slot, problem) : ORDO_OK;
+        if (err) {
+            ordo_batch_finish(&batch);
+            return err;
+        }
+        *kept_out += is_here;
+        if (!is_here) ordo_slot_delete_rows(&batch, (uint16_t)slot);
+        own(&batch, identity, slot, heritage->epochs[slot]);
     }
     return write_rows(store, &batch, problem);
 }

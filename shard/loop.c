@@ -48,7 +48,7 @@ static bool step_mail(struct ordo_loop *loop) {
     if (news != NULL) {
         ordo_news_destroy(loop->news);
         loop->news = news;
-        step(loop, (struct ordo_shard_event){.kind = ORDO_SHARD_PLACEMENT, .placement.placement = &news->placement});
+        step(loop, (struct ordo_shard_event){.kind = ORDO_SHARD_PLACEMENT, .placement = {&news->placement, news->format, news->lost, news->lost_count}});
     }
     for (size_t i = 0; i < order_count; i++) {
         struct ordo_shard_event event = {.kind = ORDO_SHARD_MOVE, .move = {orders[i].slot, orders[i].target}};

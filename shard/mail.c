@@ -20,6 +20,7 @@ void ordo_mail_finish(struct ordo_mail *mail) {
 void ordo_news_destroy(struct ordo_news *news) {
     if (news == NULL) return;
     free(news->addresses);
+    free(news->lost);
     free(news);
 }
 

@@ -21,6 +21,9 @@ struct ordo_address {
 
 struct ordo_news {
     struct ordo_placement placement;
+    uint32_t format; /* level */
+    struct ordo_store_id *lost; /* stores that were given up; owned */
+    size_t lost_count;
     struct ordo_address *addresses; /* owned */
     size_t address_count;
 };

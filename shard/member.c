@@ -67,6 +67,7 @@ static void describe(const struct ordo_registrar *registrar, struct member *memb
     memcpy(member->id.bytes, identity->store_id, sizeof member->id.bytes);
     memcpy(member->cluster.bytes, identity->cluster_id, sizeof member->cluster.bytes);
     memcpy(member->slots, identity->slots, sizeof member->slots);
+    member->format = identity->format;
     member->live =
         (struct ordo_cluster_live){.id = member->id, .incarnation = identity->incarnation, .process = registrar->process};
     snprintf(member->live.name, sizeof member->live.name, "%s", name);
@@ -149,8 +150,8 @@ static bool claim(struct ordo_registrar *registrar, struct member *member, bool 
         .id = member->id,
         .incarnation = member->live.incarnation,
         .process = registrar->process,
-        .reads_format_min = 1,
-        .reads_format_max = ORDO_CLUSTER_FORMAT_LEVEL,
+        .reads_format_min = ORDO_FORMAT_MIN,
+        .reads_format_max = ordo_format_max(),
     };
     snprintf(store.name, sizeof store.name, "%s", member->live.name);
     ordo_err err = ordo_cluster_claim_store(registrar->directory, &member->cluster, &store, &member->live, problem);
@@ -190,8 +191,10 @@ static bool keep_table(struct ordo_registrar *registrar, struct member *member) 
     struct ordo_placement rows;
     struct ordo_problem problem = {{0}};
     rows_as_placement(member, &rows);
-    if (!is_behind(registrar->cluster, &rows)) return true;
-    ordo_err err = ordo_cluster_raise(registrar->directory, &member->cluster, &member->id, &rows, NULL, &problem);
+    bool is_low = registrar->cluster->table.format_level < member->format;
+    if (!is_behind(registrar->cluster, &rows) && !is_low) return true;
+    ordo_err err =
+        ordo_cluster_raise(registrar->directory, &member->cluster, &member->id, &rows, member->format, NULL, &problem);
     wait_with(registrar, member, err ? problem.text : NULL);
     return !err;
 }
@@ -279,6 +282,11 @@ static void tell_news(struct ordo_registrar *registrar, struct member *member) {
     member->news_generation = cluster->generation;
     struct ordo_news *news = ordo_alloc(sizeof *news);
     news->placement = cluster->table.placement;
+    news->format = cluster->table.format_level;
+    if (member->format < news->format) member->format = news->format; /* the shard does as much when it hears of it */
+    news->lost = ordo_alloc((cluster->store_count + 1) * sizeof *news->lost);
+    for (size_t i = 0; i < cluster->store_count; i++)
+        if (cluster->stores[i].is_forgotten) news->lost[news->lost_count++] = cluster->stores[i].id;
     news->addresses = ordo_alloc((cluster->live_count + 1) * sizeof *news->addresses);
     for (size_t i = 0; i < cluster->live_count; i++) {
         const struct ordo_cluster_live *live = &cluster->live[i];
@@ -315,8 +323,17 @@ static void take_report(struct ordo_registrar *registrar, struct member *member)
     free(report.ends);
 }
 
+/* The level was raised although this process does not know it: it was not there, or not heard of, at that moment. */
+static bool knows_format(const struct ordo_cluster *cluster, struct ordo_problem *problem) {
+    if (!cluster->has_table || ordo_format_is_known(cluster->table.format_level)) return true;
+    ordo_problem_set(problem, "The cluster's format level is %u now, and this program reads %u to %u.",
+                     cluster->table.format_level, (unsigned)ORDO_FORMAT_MIN, (unsigned)ordo_format_max());
+    return false;
+}
+
 static bool step_serving(struct ordo_registrar *registrar, struct member *member, struct ordo_problem *problem) {
     take_report(registrar, member);
+    if (!knows_format(registrar->cluster, problem)) return false;
     tell_news(registrar, member);
     if (!registrar_can_ask(registrar)) return true;
     if (!keep_live(registrar, member, problem)) return false;

@@ -45,6 +45,7 @@ struct member {
     struct ordo_cluster_live live;               /* as it is to stand in the directory */
     uint64_t opened_ms, served_ms;               /* monotonic */
     struct ordo_slot_row slots[ORDO_SLOT_COUNT]; /* as last reported */
+    uint32_t format;                             /* level of the store */
     struct order orders[ORDO_ORDERS_MAX];
     size_t order_count;
     uint64_t news_generation; /* of the view that it was told last */

@@ -91,11 +91,12 @@ ordo_err ordo_attempt_need_store(struct ordo_attempt *attempt, const struct ordo
     return ordo_attempt_fails(attempt, ORDO_ERR_NOT_FOUND, "The directory knows no such store.");
 }
 
-ordo_err ordo_attempt_check_format(struct ordo_attempt *attempt, const struct ordo_cluster_store *store) {
+ordo_err ordo_attempt_check_format(struct ordo_attempt *attempt, uint32_t reads_min, uint32_t reads_max) {
     uint32_t level = attempt->cluster->table.format_level;
-    if (!attempt->cluster->has_table || ordo_cluster_reads_format(store, level)) return ORDO_OK;
+    if (!attempt->cluster->has_table || (reads_min <= level && level <= reads_max)) return ORDO_OK;
     ordo_problem_set(attempt->problem,
-                     "The cluster's format level is %" PRIu32 ", and this program reads %" PRIu32 " to %" PRIu32 ".",
-                     level, store->reads_format_min, store->reads_format_max);
+                     "The cluster's format level is %" PRIu32 ", and this program reads %" PRIu32 " to %" PRIu32
+                     ": use the version that the others are of.",
+                     level, reads_min, reads_max);
     return ORDO_ERR_INVALID;
 }

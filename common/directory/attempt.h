@@ -34,6 +34,6 @@ ORDO_MUST_USE ordo_err ordo_attempt_find_store(struct ordo_attempt *attempt, con
 ORDO_MUST_USE ordo_err ordo_attempt_need_store(struct ordo_attempt *attempt, const struct ordo_store_id *id,
                                                const struct ordo_cluster_store **out);
 /* INVALID: the store does not read the format of the table that there is. */
-ORDO_MUST_USE ordo_err ordo_attempt_check_format(struct ordo_attempt *attempt, const struct ordo_cluster_store *store);
+ORDO_MUST_USE ordo_err ordo_attempt_check_format(struct ordo_attempt *attempt, uint32_t reads_min, uint32_t reads_max);
 
 #endif

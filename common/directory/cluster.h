@@ -16,11 +16,11 @@
 #define ORDO_DIRECTORY_CLUSTER_H
 
 #include "common/directory/content.h"
+#include "common/format.h"
 #include "common/placement.h"
 #include "common/problem.h"
 #include "common/revocation.h"
 
-#define ORDO_CLUSTER_FORMAT_LEVEL 1 /* what this version writes into a new table */
 #define ORDO_CLUSTER_NAME_SIZE_MAX 63
 #define ORDO_CLUSTER_TEXT_SIZE_MAX 255 /* endpoints, places, reasons */
 
@@ -73,6 +73,7 @@ struct ordo_cluster_gateway {
     struct ordo_process_id process;
     char url[ORDO_CLUSTER_TEXT_SIZE_MAX + 1];         /* of its clients */
     char metrics_url[ORDO_CLUSTER_TEXT_SIZE_MAX + 1]; /* of its figures; "": it tells none */
+    uint32_t reads_format_min, reads_format_max;
 };
 
 struct ordo_cluster_move {

@@ -48,7 +48,7 @@ static ordo_err decide_create(struct ordo_attempt *attempt) {
     if (attempt->cluster->has_table)
         return ordo_attempt_fails(attempt, ORDO_ERR_EXISTS, "The directory holds a cluster already.");
     struct ordo_cluster_table table = {.cluster = *(const struct ordo_cluster_id *)attempt->wish,
-                                       .format_level = ORDO_CLUSTER_FORMAT_LEVEL};
+                                       .format_level = ordo_format_max()};
     put_table(attempt, &table);
     return ORDO_OK;
 }
@@ -101,6 +101,7 @@ struct raise_wish {
     const struct ordo_cluster_id *cluster;
     const struct ordo_store_id *store;
     const struct ordo_placement *slots;
+    uint32_t format_level;
     bool is_changed;
 };
 
@@ -132,9 +133,13 @@ static ordo_err decide_raise(struct ordo_attempt *attempt) {
     struct ordo_cluster_table table = attempt->cluster->table;
     if (!attempt->cluster->has_table) {
         table = (struct ordo_cluster_table){
-            .cluster = *wish->cluster, .format_level = ORDO_CLUSTER_FORMAT_LEVEL, .founder = *wish->store};
+            .cluster = *wish->cluster, .format_level = wish->format_level, .founder = *wish->store};
     }
     wish->is_changed = raise(&table.placement, wish->slots);
+    if (table.format_level < wish->format_level) { /* the table was lost, and another store wrote it anew */
+        table.format_level = wish->format_level;
+        wish->is_changed = true;
+    }
     /* A table that was created anew over a cluster that exists: nobody may found it over what this store has. */
     if (wish->is_changed && ordo_store_id_is_none(&table.founder)) table.founder = *wish->store;
     if (wish->is_changed) put_table(attempt, &table);
@@ -142,9 +147,9 @@ static ordo_err decide_raise(struct ordo_attempt *attempt) {
 }
 
 ordo_err ordo_cluster_raise(struct ordo_directory *directory, const struct ordo_cluster_id *cluster,
-                            const struct ordo_store_id *store, const struct ordo_placement *slots, bool *changed_out,
-                            struct ordo_problem *problem) {
-    struct raise_wish wish = {.cluster = cluster, .store = store, .slots = slots};
+                            const struct ordo_store_id *store, const struct ordo_placement *slots, uint32_t format_level,
+                            bool *changed_out, struct ordo_problem *problem) {
+    struct raise_wish wish = {.cluster = cluster, .store = store, .slots = slots, .format_level = format_level};
     ordo_err err = ordo_attempt(directory, decide_raise, &wish, problem);
     if (!err && changed_out != NULL) *changed_out = wish.is_changed;
     return err;
@@ -178,6 +183,12 @@ static ordo_err decide_format(struct ordo_attempt *attempt) {
         /* So that none is claimed by an older program meanwhile; beyond some 60 stores that is not asked of all of
          * them. */
         if (attempt->changes->count + 1 < ORDO_DIRECTORY_CHANGES_MAX) ordo_directory_check(attempt->changes, key);
+    }
+    for (size_t i = 0; i < attempt->cluster->gateway_count; i++) {
+        const struct ordo_cluster_gateway *gateway = &attempt->cluster->gateways[i];
+        if (gateway->reads_format_min <= level && level <= gateway->reads_format_max) continue;
+        ordo_problem_set(attempt->problem, "The gateway %s cannot read the format level %" PRIu32 ".", gateway->name, level);
+        return ORDO_ERR_INVALID;
     }
     table.format_level = level;
     put_table(attempt, &table);
@@ -229,7 +240,7 @@ static ordo_err decide_claim(struct ordo_attempt *attempt) {
     const struct ordo_cluster_store *known;
     ordo_err err = ordo_attempt_find_store(attempt, &store.id, &known);
     if (!err && wish->cluster != NULL) err = check_cluster(attempt, wish->cluster);
-    if (!err) err = ordo_attempt_check_format(attempt, &store);
+    if (!err) err = ordo_attempt_check_format(attempt, store.reads_format_min, store.reads_format_max);
     if (!err) err = check_not_elsewhere(attempt, wish);
     if (!err && known != NULL) err = check_incarnation(attempt, wish, known);
     if (err) return err;

@@ -25,12 +25,12 @@ ORDO_MUST_USE ordo_err ordo_cluster_found(struct ordo_directory *directory, cons
 /* Makes the table show at least what a store's own rows say: `slots` with an epoch above the table's take their place
  * in it; no epoch is ever lowered. Where there is no table, one is written from these slots alone, with `store` as its
  * founder: it was lost, and others add theirs. INVALID: the table is of another cluster. `changed_out` (may be NULL):
- * whether it had to be written. */
+ * whether it had to be written. The same goes for the format level: `format_level` is that of the store. */
 ORDO_MUST_USE ordo_err ordo_cluster_raise(struct ordo_directory *directory, const struct ordo_cluster_id *cluster,
                                           const struct ordo_store_id *store, const struct ordo_placement *slots,
-                                          bool *changed_out, struct ordo_problem *problem);
-/* What shards may write from now on. INVALID: lower than it is, or a store that is not forgotten cannot read it (it is
- * named). */
+                                          uint32_t format_level, bool *changed_out, struct ordo_problem *problem);
+/* What shards may write from now on. INVALID: lower than it is, or a store that is not forgotten, or a gateway that runs, cannot
+ * read it (it is named). */
 ORDO_MUST_USE ordo_err ordo_cluster_set_format(struct ordo_directory *directory, uint32_t format_level,
                                                struct ordo_problem *problem);
 
@@ -54,10 +54,14 @@ ORDO_MUST_USE ordo_err ordo_cluster_register_live(struct ordo_directory *directo
 /* Before closing the handle this is not needed; for a process that goes on without one of its stores. */
 ORDO_MUST_USE ordo_err ordo_cluster_withdraw_live(struct ordo_directory *directory,
                                                   const struct ordo_cluster_live *live, struct ordo_problem *problem);
-/* LOCKED: another gateway has the name. */
+/* LOCKED: another gateway has the name. INVALID: it does not read the table's format. */
 ORDO_MUST_USE ordo_err ordo_cluster_register_gateway(struct ordo_directory *directory,
                                                      const struct ordo_cluster_gateway *gateway,
                                                      struct ordo_problem *problem);
+/* The same for the first time in a process's life: an entry of this name with the same URL is of a life that was killed, and is
+ * replaced at once, not only when its lease is over. */
+ORDO_MUST_USE ordo_err ordo_cluster_enter_gateway(struct ordo_directory *directory,
+                                                  const struct ordo_cluster_gateway *gateway, struct ordo_problem *problem);
 /* NOT_FOUND: no such store. */
 ORDO_MUST_USE ordo_err ordo_cluster_set_draining(struct ordo_directory *directory, const struct ordo_store_id *store,
                                                  bool is_draining, struct ordo_problem *problem);

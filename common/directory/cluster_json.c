@@ -76,6 +76,11 @@ static bool take_level(const json_t *object, const char *name, uint32_t *out) {
     return true;
 }
 
+static const char *take_levels(const json_t *object, uint32_t *min_out, uint32_t *max_out) {
+    bool is_read = take_level(object, "reads_format_min", min_out) && take_level(object, "reads_format_max", max_out);
+    return is_read && *min_out <= *max_out ? NULL : "does not say which formats it reads";
+}
+
 bool ordo_cluster_text_is_valid(const char *text) {
     for (const char *c = text; *c != '\0'; c++) {
         if ((unsigned char)*c < ' ' || *c == 0x7f) return false;
@@ -236,11 +241,8 @@ static const char *take_store(const json_t *object, struct ordo_cluster_store *o
     if (!take_number(object, "incarnation", &out->incarnation)) return "has no incarnation";
     if (!take_id(object, "process", out->process.bytes)) return "has no process";
     if (!take_name(object, out->name)) return "has no valid name";
-    if (!take_level(object, "reads_format_min", &out->reads_format_min) ||
-        !take_level(object, "reads_format_max", &out->reads_format_max) ||
-        out->reads_format_min > out->reads_format_max) {
-        return "does not say which formats it reads";
-    }
+    const char *wrong = take_levels(object, &out->reads_format_min, &out->reads_format_max);
+    if (wrong != NULL) return wrong;
     if (!take_flag(object, "draining", &out->is_draining)) return "has a \"draining\" that is neither true nor false";
     if (!take_flag(object, "forgotten", &out->is_forgotten))
         return "has a \"forgotten\" that is neither true nor false";
@@ -294,7 +296,9 @@ static bool key_name(const char *key, const char *prefix, char out[ORDO_CLUSTER_
 }
 
 void ordo_cluster_gateway_encode(struct ordo_buffer *out, const struct ordo_cluster_gateway *gateway) {
-    json_t *object = json_pack("{s:o, s:s}", "process", id_json(gateway->process.bytes), "url", gateway->url);
+    json_t *object = json_pack("{s:o, s:s, s:I, s:I}", "process", id_json(gateway->process.bytes), "url", gateway->url,
+                               "reads_format_min", (json_int_t)gateway->reads_format_min, "reads_format_max",
+                               (json_int_t)gateway->reads_format_max);
     if (gateway->metrics_url[0] != '\0') json_object_set_new(object, "metrics", json_string(gateway->metrics_url));
     append(out, object);
 }
@@ -305,7 +309,7 @@ static const char *take_gateway(const json_t *object, struct ordo_cluster_gatewa
     bool has_metrics = json_object_get(object, "metrics") != NULL;
     if (has_metrics && !take_text(object, "metrics", out->metrics_url, sizeof out->metrics_url))
         return "has a metrics URL that is none";
-    return NULL;
+    return take_levels(object, &out->reads_format_min, &out->reads_format_max);
 }
 
 const char *ordo_cluster_gateway_decode(const struct ordo_directory_item *item, struct ordo_cluster_gateway *out) {

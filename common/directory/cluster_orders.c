@@ -2,6 +2,7 @@
 #include "common/directory/cluster_change.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/directory/attempt.h"
 
@@ -11,6 +12,8 @@ struct own_wish {
     char key[ORDO_CLUSTER_KEY_SIZE];
     struct ordo_process_id process; /* whose key it is */
     struct ordo_buffer value;
+    const struct ordo_cluster_gateway *gateway; /* NULL: the key is of something else */
+    bool replaces;                              /* an entry of the same gateway in an earlier life */
     /* Who has the key now. */
     const char *(*decode)(const struct ordo_directory_item *item, struct ordo_process_id *process_out);
 };
@@ -49,12 +52,25 @@ static ordo_err find_own(struct ordo_attempt *attempt, const struct own_wish *wi
     return ORDO_ERR_LOCKED;
 }
 
+/* Only one process listens at an address, and this one does: whoever entered it was killed. */
+static bool is_predecessor(const struct own_wish *wish, const struct ordo_directory_item *item) {
+    struct ordo_cluster_gateway known;
+    return wish->replaces && wish->gateway->url[0] != '\0' && ordo_cluster_gateway_decode(item, &known) == NULL &&
+           strcmp(known.url, wish->gateway->url) == 0;
+}
+
 static ordo_err decide_put_own(struct ordo_attempt *attempt) {
     const struct own_wish *wish = attempt->wish;
     const struct ordo_directory_item *known;
+    const struct ordo_cluster_gateway *gateway = wish->gateway;
     ordo_err err = find_own(attempt, wish, &known);
-    if (!err) ordo_directory_put_leased(attempt->changes, wish->key, ordo_buffer_slice(&wish->value));
-    return err;
+    if (err == ORDO_ERR_LOCKED && is_predecessor(wish, known)) err = ORDO_OK;
+    if (!err && gateway != NULL)
+        err = ordo_attempt_check_format(attempt, gateway->reads_format_min, gateway->reads_format_max);
+    if (err) return err;
+    ordo_directory_put_leased(attempt->changes, wish->key, ordo_buffer_slice(&wish->value));
+    if (gateway != NULL) ordo_directory_check(attempt->changes, ORDO_KEY_TABLE); /* its level stays what was looked at */
+    return ORDO_OK;
 }
 
 static ordo_err decide_delete_own(struct ordo_attempt *attempt) {
@@ -72,15 +88,25 @@ static ordo_err put_own(struct ordo_directory *directory, struct own_wish *wish,
     return err;
 }
 
-ordo_err ordo_cluster_register_gateway(struct ordo_directory *directory, const struct ordo_cluster_gateway *gateway,
-                                       struct ordo_problem *problem) {
+static ordo_err register_gateway(struct ordo_directory *directory, const struct ordo_cluster_gateway *gateway, bool replaces,
+                                 struct ordo_problem *problem) {
     ordo_err err = ordo_attempt_check_name(gateway->name, problem);
     if (!err) err = ordo_attempt_check_text("URL of the gateway", gateway->url, problem);
     if (err) return err;
-    struct own_wish wish = {.process = gateway->process, .decode = gateway_process};
+    struct own_wish wish = {.process = gateway->process, .decode = gateway_process, .gateway = gateway, .replaces = replaces};
     ordo_cluster_key_gateway(wish.key, gateway->name);
     ordo_cluster_gateway_encode(&wish.value, gateway);
     return put_own(directory, &wish, problem);
+}
+
+ordo_err ordo_cluster_register_gateway(struct ordo_directory *directory, const struct ordo_cluster_gateway *gateway,
+                                       struct ordo_problem *problem) {
+    return register_gateway(directory, gateway, false, problem);
+}
+
+ordo_err ordo_cluster_enter_gateway(struct ordo_directory *directory, const struct ordo_cluster_gateway *gateway,
+                                    struct ordo_problem *problem) {
+    return register_gateway(directory, gateway, true, problem);
 }
 
 ordo_err ordo_cluster_hold_moves(struct ordo_directory *directory, const struct ordo_cluster_hold *hold,
@@ -152,7 +178,7 @@ static ordo_err decide_order(struct ordo_attempt *attempt) {
     const struct ordo_cluster_store *target;
     char key[ORDO_CLUSTER_KEY_SIZE];
     ordo_err err = ordo_attempt_need_store(attempt, wish->target, &target);
-    if (!err) err = ordo_attempt_check_format(attempt, target);
+    if (!err) err = ordo_attempt_check_format(attempt, target->reads_format_min, target->reads_format_max);
     if (err) return err;
     if (target->is_forgotten)
         return ordo_attempt_fails(attempt, ORDO_ERR_INVALID, "That store was forgotten: nothing can go to it.");

@@ -58,6 +58,14 @@ void ordo_authors_note(struct ordo_authors *authors, struct ordo_author *author,
     author->is_dirty = true;
 }
 
+void ordo_authors_note_op(struct ordo_authors *authors, const struct ordo_run_op *op) {
+    if (op->op.client_seq == 0) return; /* the create that an Open made has no op_id */
+    ordo_authors_note(authors, ordo_authors_get(authors, op->op.client_id),
+                      &(struct ordo_client_row){.client_seq = op->op.client_seq, .server_seq = op->op.server_seq,
+                                                .hash = op->hash, .timestamp_ms = op->op.timestamp_ms,
+                                                .user = op->op.user});
+}
+
 void ordo_authors_learn(struct ordo_author *author, const struct ordo_client_row *row) {
     if (row->client_seq > author->client_seq) set(author, row);
 }

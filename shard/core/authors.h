@@ -8,6 +8,7 @@
 
 #include "common/slice.h"
 #include "shard/core/rows.h"
+#include "shard/core/run.h"
 #include "shard/core/table.h"
 
 struct ordo_author {
@@ -34,6 +35,8 @@ struct ordo_author *ordo_authors_find(const struct ordo_authors *authors, struct
 struct ordo_author *ordo_authors_get(struct ordo_authors *authors, struct ordo_slice client_id);
 /* Takes note of a committed op, if it is the newest of its client. */
 void ordo_authors_note(struct ordo_authors *authors, struct ordo_author *author, const struct ordo_client_row *op);
+/* The same for an op as it stands in the log, by whoever wrote it. */
+void ordo_authors_note_op(struct ordo_authors *authors, const struct ordo_run_op *op);
 /* Takes in what the disk says of this client, unless something newer is known. */
 void ordo_authors_learn(struct ordo_author *author, const struct ordo_client_row *row);
 void ordo_authors_clean(struct ordo_authors *authors, struct ordo_author *author);

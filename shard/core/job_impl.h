@@ -10,6 +10,7 @@
 #include "shard/core/job.h"
 #include "shard/core/recent.h"
 #include "shard/core/replay.h"
+#include "shard/core/slot_count.h"
 
 enum ordo_job_kind {
     ORDO_JOB_LOAD,    /* what sequencing needs of a document: state, recent ops, dedupe entries behind the snapshot */
@@ -79,6 +80,7 @@ struct ordo_read_content {
     uint64_t seq; /* in */
     struct ordo_doc_state state;
     struct ordo_buffer bytes;
+    uint64_t hash; /* of a snapshot: of its pieces */
 };
 struct ordo_read_ops {
     uint64_t from_seq, to_seq; /* in */
@@ -136,14 +138,12 @@ struct ordo_copy {
     bool is_end;                /* out: there are no more */
 };
 
-struct ordo_slot_count {
-    uint64_t documents, heads; /* as MoveFrozen has them */
-};
 struct ordo_count {
     uint64_t move; /* in */
     uint16_t slot; /* in */
     bool is_import; /* in: for the target */
     struct ordo_slot_count count; /* out */
+    uint64_t turn; /* out: the newest whose commits are counted */
 };
 
 /* Whom the result is for, by name: it may be gone by then. */

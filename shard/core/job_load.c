@@ -113,14 +113,6 @@ static ordo_err read_doc_row(struct ordo_job *job, struct ordo_view *view, uint6
     return err == ORDO_ERR_NOT_FOUND ? ORDO_OK : err;
 }
 
-static void note_author(struct ordo_authors *authors, const struct ordo_run_op *op) {
-    if (op->op.client_seq == 0) return; /* the create that an Open made has no op_id */
-    ordo_authors_note(authors, ordo_authors_get(authors, op->op.client_id),
-                      &(struct ordo_client_row){.client_seq = op->op.client_seq, .server_seq = op->op.server_seq,
-                                                .hash = op->hash, .timestamp_ms = op->op.timestamp_ms,
-                                                .user = op->op.user});
-}
-
 static ordo_err read_tail(struct ordo_job *job, struct ordo_view *view, uint64_t *seq) {
     struct ordo_load *load = &job->load;
     struct ordo_op_log log;
@@ -129,7 +121,7 @@ static ordo_err read_tail(struct ordo_job *job, struct ordo_view *view, uint64_t
     ordo_op_log_open(&log, view, ordo_buffer_slice(&job->doc_key), load->state.seq + 1);
     ordo_err err;
     while (!(err = ordo_op_log_next(&log, &op)) && !(err = ordo_doc_state_step(&load->state, &op.op))) {
-        note_author(&load->authors, &op);
+        ordo_authors_note_op(&load->authors, &op);
         ordo_recent_append(&load->recent, op.hash, op.flags, op.committed, &op.op, load->state.length);
         if (ordo_recent_size(&load->recent) > 2 * load->recent_size_max)
             ordo_recent_trim(&load->recent, load->recent_size_max, UINT64_MAX, false);

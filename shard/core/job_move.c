@@ -1,5 +1,4 @@
 /* Reading a slot that moves, chunk by chunk, and counting what there is of it. */
-#include "common/hash.h"
 #include "shard/core/damage.h"
 #include "shard/core/job_impl.h"
 #include "shard/core/key.h"
@@ -69,7 +68,7 @@ void ordo_job_run_copy(struct ordo_job *job, struct ordo_view *view) {
 
 struct counting {
     struct ordo_iterator *docs, *ops;
-    struct ordo_buffer doc_key, end, hashed;
+    struct ordo_buffer doc_key, end;
 };
 
 /* What is damaged counts as something that only the same damage equals. */
@@ -117,16 +116,23 @@ static ordo_err count_documents(struct counting *counting, struct ordo_slice low
         ordo_buffer_append_slice(&counting->doc_key, order <= 0 ? row_key : run_key);
         ordo_key_doc_end(&counting->end, ordo_buffer_slice(&counting->doc_key));
         uint64_t head = order <= 0 ? head_of_row(counting) : 0, log_head = head_of_log(counting);
-        ordo_buffer_clear(&counting->hashed);
-        ordo_buffer_append_slice(&counting->hashed, ordo_buffer_slice(&counting->doc_key));
-        ordo_buffer_append_u64_le(&counting->hashed, log_head > head ? log_head : head);
-        count->documents++;
-        count->heads += ordo_hash(ordo_buffer_slice(&counting->hashed));
+        ordo_slot_count_document(count, ordo_buffer_slice(&counting->doc_key), log_head > head ? log_head : head);
         if (has_row) has_row = counting->docs->ops->seek(counting->docs, ordo_buffer_slice(&counting->end));
         if (has_run) has_run = counting->ops->ops->seek(counting->ops, ordo_buffer_slice(&counting->end));
     }
     ordo_err err = counting->docs->ops->status(counting->docs);
     return err ? err : counting->ops->ops->status(counting->ops);
+}
+
+/* Each turn's batch has its number, so the view itself says what is in it. */
+static ordo_err read_turn(struct ordo_view *view, uint64_t *turn) {
+    struct ordo_buffer value = {0};
+    struct ordo_turn_row row = {0};
+    ordo_err err = view->ops->get(view, ORDO_CF_META, ordo_key_turn, &value);
+    if (!err) err = ordo_turn_row_decode(ordo_buffer_slice(&value), &row);
+    *turn = row.turn;
+    ordo_buffer_finish(&value);
+    return err == ORDO_ERR_NOT_FOUND ? ORDO_OK : err;
 }
 
 void ordo_job_run_count(struct ordo_job *job, struct ordo_view *view) {
@@ -135,13 +141,13 @@ void ordo_job_run_count(struct ordo_job *job, struct ordo_view *view) {
     ordo_key_slot_range(&lower, &upper, job->count.slot);
     counting.docs = view->ops->iterate(view, ORDO_CF_DOCS, ordo_buffer_slice(&lower), ordo_buffer_slice(&upper));
     counting.ops = view->ops->iterate(view, ORDO_CF_OPS, ordo_buffer_slice(&lower), ordo_buffer_slice(&upper));
-    ordo_err err = count_documents(&counting, ordo_buffer_slice(&lower), &job->count.count);
+    ordo_err err = read_turn(view, &job->count.turn);
+    if (!err) err = count_documents(&counting, ordo_buffer_slice(&lower), &job->count.count);
     if (err) ordo_job_fail(job, err, "the documents of the slot cannot be counted", 0);
     counting.docs->ops->close(counting.docs);
     counting.ops->ops->close(counting.ops);
     ordo_buffer_finish(&counting.doc_key);
     ordo_buffer_finish(&counting.end);
-    ordo_buffer_finish(&counting.hashed);
     ordo_buffer_finish(&lower);
     ordo_buffer_finish(&upper);
 }

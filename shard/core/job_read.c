@@ -73,7 +73,10 @@ static void read_content(struct ordo_job *job, struct ordo_view *view, struct or
     ordo_materialised_finish(&materialised);
 }
 
-void ordo_job_run_content(struct ordo_job *job, struct ordo_view *view) { read_content(job, view, &job->content); }
+void ordo_job_run_content(struct ordo_job *job, struct ordo_view *view) {
+    read_content(job, view, &job->content);
+    if (job->kind == ORDO_JOB_SNAPSHOT) job->content.hash = ordo_snapshot_content_hash(ordo_buffer_slice(&job->content.bytes));
+}
 
 /* The newest op at or before a time: timestamps never go backwards, so halving works on runs, then one is read
  * through. 0: the document did not exist yet. */

@@ -2,6 +2,7 @@
 
 #include "common/hash.h"
 
+const struct ordo_slice ordo_key_format = {.data = (const uint8_t *)"format", .size = 6};
 const struct ordo_slice ordo_key_turn = {.data = (const uint8_t *)"turn", .size = 4};
 const struct ordo_slice ordo_key_quarantine = {.data = (const uint8_t *)"quarantine", .size = 10};
 const struct ordo_slice ordo_key_slots = {.data = (const uint8_t *)"owner", .size = 5};

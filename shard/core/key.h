@@ -47,6 +47,7 @@ void ordo_key_slot(struct ordo_buffer *out, uint16_t slot); /* rows.h, slot row 
 extern const struct ordo_slice ordo_key_slots;              /* the prefix of all of these */
 bool ordo_key_parse_slot(struct ordo_slice key, uint16_t *slot);
 extern const struct ordo_slice ordo_key_turn;
+extern const struct ordo_slice ordo_key_format; /* rows.h, format row */
 extern const struct ordo_slice ordo_key_quarantine; /* rows.h, quarantine row */
 
 #endif

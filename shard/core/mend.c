@@ -101,7 +101,7 @@ static ordo_err list_stretches(struct mend *mend, uint64_t limit) {
 }
 
 static bool pieces_read(struct mend *mend, const struct ordo_snapshot_row *row) {
-    uint64_t size = 0;
+    uint64_t size = 0, hash = 0;
     for (uint32_t piece = 0; piece < row->piece_count; piece++) {
         struct ordo_slice bytes;
         ordo_key_snapshot(&mend->key, mend->doc_key, row->seq, piece);
@@ -111,8 +111,9 @@ static bool pieces_read(struct mend *mend, const struct ordo_snapshot_row *row) 
             return false;
         }
         size += bytes.size;
+        hash = ordo_snapshot_hash(hash, bytes);
     }
-    return size == row->size;
+    return size == row->size && (!row->has_hash || hash == row->content_hash);
 }
 
 static void add_snapshot(struct mend *mend, const struct ordo_snapshot_row *row, const struct ordo_type *type) {

@@ -66,6 +66,20 @@ void ordo_orders_give(struct ordo_shard *shard, uint16_t slot, const struct ordo
     else push_waiting(source, &order);
 }
 
+void ordo_orders_drop(struct ordo_shard *shard, const struct ordo_store_id *target, const char *reason) {
+    struct ordo_source *source = &shard->source;
+    for (size_t i = 0; i < source->waiting_count;) {
+        struct ordo_move_order *order = &source->waiting[i];
+        uint16_t slot = order->slot;
+        if (!ordo_store_id_equal(&order->target, target)) {
+            i++;
+            continue;
+        }
+        remove_waiting(source, order);
+        ordo_move_end(shard, slot, false, reason);
+    }
+}
+
 void ordo_orders_cancel(struct ordo_shard *shard, uint16_t slot) {
     struct ordo_source *source = &shard->source;
     struct ordo_move_order *order = find_waiting(source, slot);

@@ -3,7 +3,10 @@
  * What is sent is durable here: rows as the store has them, and what turns commit meanwhile once those are. While documents
  * of the slot have no maintenance, rows only ever come to be, under new keys; so it does not matter that each chunk is read
  * from a view of its own, nor in which order chunks and commits arrive. Up to the row that gives the slot away any trouble
- * just ends the move: nothing has changed here but that the slot rested for a while. */
+ * just ends the move: nothing has changed here but that the slot rested for a while.
+ *
+ * What takes time is done while commits go on: copying, and then (PREPARING) the target's sync of what came, a count of the
+ * slot on either side, which each keeps up from then on, and loading what is open. Only then is the slot frozen. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +17,7 @@
 #include "shard/core/state.h"
 
 enum {
-    QUIET_STEPS = 6, /* maintenance of a large document may take that many times as long as any other step */
+    LONG_STEPS = 6,  /* maintenance of a large document, or counting a large slot, may take that many times as long as any other step */
     MOVES_BITS = 24, /* moves that one life of a store can begin, as a power of two */
 };
 
@@ -23,7 +26,8 @@ static const uint32_t source_moves[] = {
     [ORDO_SOURCE_LINKING] = 1u << ORDO_SOURCE_QUIETING | 1u << ORDO_SOURCE_NONE,
     [ORDO_SOURCE_QUIETING] = 1u << ORDO_SOURCE_BEGINNING | 1u << ORDO_SOURCE_NONE,
     [ORDO_SOURCE_BEGINNING] = 1u << ORDO_SOURCE_COPYING | 1u << ORDO_SOURCE_NONE,
-    [ORDO_SOURCE_COPYING] = 1u << ORDO_SOURCE_FREEZING | 1u << ORDO_SOURCE_NONE,
+    [ORDO_SOURCE_COPYING] = 1u << ORDO_SOURCE_PREPARING | 1u << ORDO_SOURCE_NONE,
+    [ORDO_SOURCE_PREPARING] = 1u << ORDO_SOURCE_FREEZING | 1u << ORDO_SOURCE_NONE,
     [ORDO_SOURCE_FREEZING] = 1u << ORDO_SOURCE_FROZEN | 1u << ORDO_SOURCE_NONE,
     [ORDO_SOURCE_FROZEN] = 1u << ORDO_SOURCE_GIVING | 1u << ORDO_SOURCE_NONE,
     [ORDO_SOURCE_GIVING] = 1u << ORDO_SOURCE_NONE,
@@ -87,6 +91,7 @@ void ordo_source_drop(struct ordo_shard *shard, const char *reason) {
 
 void ordo_source_finish(struct ordo_shard *shard) {
     forget_chunks(&shard->source);
+    free(shard->source.uncounted);
     ordo_buffer_finish(&shard->source.next_key);
 }
 
@@ -96,7 +101,8 @@ void ordo_source_begin(struct ordo_shard *shard, const struct ordo_move_order *o
     struct ordo_source *source = &shard->source;
     source->order = *order;
     source->move = shard->config.incarnation << MOVES_BITS | ++shard->move_number;
-    source->is_reading = source->is_read_whole = source->has_ours = source->has_theirs = false;
+    source->is_reading = source->is_read_whole = source->is_prepared = source->has_ours = false;
+    source->uncounted_count = 0;
     source->next_cf = ORDO_CF_META + 1;
     ordo_buffer_clear(&source->next_key);
     source->sent_size = 0;
@@ -136,6 +142,7 @@ static void begin(struct ordo_shard *shard) {
     body.cluster = ordo_binary_of_slice(ordo_slice(shard->config.cluster_id, sizeof shard->config.cluster_id));
     body.source = ordo_binary_of_slice(ordo_slice(shard->config.store_id, sizeof shard->config.store_id));
     body.source_incarnation = shard->config.incarnation;
+    body.format = shard->format;
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN;
     message.move_begin = &body;
     source_move(shard, ORDO_SOURCE_BEGINNING);
@@ -182,6 +189,7 @@ static void copy_done(struct ordo_shard *shard, struct ordo_job *job) {
     }
     source->next_cf = (uint8_t)job->copy.cf;
     source->is_read_whole = job->copy.is_end;
+    source->read_turn = shard->turn;
     ordo_buffer_clear(&source->next_key);
     ordo_buffer_append_slice(&source->next_key, ordo_buffer_slice(&job->copy.next_key));
     if (job->copy.rows.size > 0) push_chunk(source, 0, &job->copy.rows);
@@ -209,7 +217,7 @@ static void send_chunks(struct ordo_shard *shard) {
         message.move_rows = &body;
         ordo_target_say(shard, source->target, &message);
         source->sent_size += chunk->rows.size;
-        source->progress_ms = shard->now_ms;
+        if (source->phase == ORDO_SOURCE_COPYING) source->progress_ms = shard->now_ms; /* later ones wait for something else */
         if (chunk->turn != 0) source->tail_size -= chunk->rows.size;
         source->first = chunk->next;
         if (source->first == NULL) source->last = &source->first;
@@ -218,11 +226,27 @@ static void send_chunks(struct ordo_shard *shard) {
     }
 }
 
+/* The change of a turn: to the count, if that is there; else it is kept until the count says whether it has it. */
+static void keep_count(struct ordo_shard *shard, const struct ordo_slot_count *change) {
+    struct ordo_source *source = &shard->source;
+    if (source->has_ours) {
+        ordo_slot_count_add(&source->ours, change);
+        return;
+    }
+    if (source->uncounted_count == source->uncounted_capacity) {
+        source->uncounted_capacity = source->uncounted_capacity ? 2 * source->uncounted_capacity : 64;
+        source->uncounted = ordo_realloc(source->uncounted, source->uncounted_capacity * sizeof *source->uncounted);
+    }
+    source->uncounted[source->uncounted_count++] = (struct ordo_turn_count){.turn = shard->turn, .change = *change};
+}
+
 /* What the turn that was just put together commits to documents of the slot. */
 static void keep_tail(struct ordo_shard *shard) {
     struct ordo_source *source = &shard->source;
     struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&shard->effects->batch.records));
     struct ordo_buffer rows = {0};
+    struct ordo_slot_count change = {0};
+    bool counts = source->phase != ORDO_SOURCE_COPYING; /* the count that will begin has what was committed before */
     for (struct ordo_batch_item item; ordo_batch_next(&reader, &item);) {
         struct ordo_reader key = ordo_reader(item.key);
         uint16_t slot;
@@ -231,9 +255,21 @@ static void keep_tail(struct ordo_shard *shard) {
         ordo_buffer_append_u8(&rows, (uint8_t)item.cf);
         ordo_buffer_append_sized(&rows, item.key);
         ordo_buffer_append_sized(&rows, item.value);
+        bool is_sound = !counts || item.cf != ORDO_CF_OPS || !ordo_slot_count_run(&change, item.key, item.value);
+        ORDO_ASSERT(is_sound); /* our own encoding */
     }
+    if (rows.size > 0 && counts) keep_count(shard, &change);
     if (rows.size > 0) push_chunk(source, shard->turn, &rows);
     ordo_buffer_finish(&rows);
+}
+
+static void count_done(struct ordo_shard *shard, const struct ordo_count *count) {
+    struct ordo_source *source = &shard->source;
+    source->ours = count->count;
+    source->has_ours = true;
+    for (size_t i = 0; i < source->uncounted_count; i++)
+        if (source->uncounted[i].turn > count->turn) ordo_slot_count_add(&source->ours, &source->uncounted[i].change);
+    source->uncounted_count = 0;
 }
 
 /* ---- handing over */
@@ -248,29 +284,41 @@ static void freeze(struct ordo_shard *shard) {
     source_move(shard, ORDO_SOURCE_FREEZING);
 }
 
-/* With what the target may load while it counts, so that editors do not wait for that too. */
+/* What the target is to load ahead: borrowed. */
+static size_t list_open(struct ordo_shard *shard, ProtobufCBinaryData open[ORDO_MOVE_OPEN_MAX]) {
+    size_t count = 0;
+    for (const struct ordo_doc *doc = slot_of(shard)->docs; doc != NULL; doc = doc->next_in_slot)
+        if (doc->audiences != NULL && count < ORDO_MOVE_OPEN_MAX) open[count++] = ordo_binary_of_slice(ordo_doc_key(doc));
+    return count;
+}
+
+static void prepare(struct ordo_shard *shard) {
+    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
+    Ordo__Cluster__V1__MovePrepare body = ORDO__CLUSTER__V1__MOVE_PREPARE__INIT;
+    ProtobufCBinaryData open[ORDO_MOVE_OPEN_MAX];
+    body.move = shard->source.move;
+    body.open = open;
+    body.n_open = list_open(shard, open);
+    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_PREPARE;
+    message.move_prepare = &body;
+    ordo_target_say(shard, shard->source.target, &message);
+    source_move(shard, ORDO_SOURCE_PREPARING);
+    struct ordo_job *job = ordo_job_create(ORDO_JOB_COUNT, ordo_slice(NULL, 0));
+    job->count.move = shard->source.move;
+    job->count.slot = shard->source.order.slot;
+    ordo_shard_start_slot_job(shard, job);
+}
+
 static void say_freeze(struct ordo_shard *shard) {
     Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
     Ordo__Cluster__V1__MoveFreeze body = ORDO__CLUSTER__V1__MOVE_FREEZE__INIT;
     ProtobufCBinaryData open[ORDO_MOVE_OPEN_MAX];
     body.move = shard->source.move;
     body.open = open;
-    for (const struct ordo_doc *doc = slot_of(shard)->docs; doc != NULL; doc = doc->next_in_slot)
-        if (doc->audiences != NULL && body.n_open < ORDO_MOVE_OPEN_MAX)
-            open[body.n_open++] = ordo_binary_of_slice(ordo_doc_key(doc));
+    body.n_open = list_open(shard, open);
     message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE;
     message.move_freeze = &body;
     ordo_target_say(shard, shard->source.target, &message);
-}
-
-static void ask_for_count(struct ordo_shard *shard) {
-    struct ordo_job *job = ordo_job_create(ORDO_JOB_COUNT, ordo_slice(NULL, 0));
-    job->count.move = shard->source.move;
-    job->count.slot = shard->source.order.slot;
-    job->is_urgent = true; /* editors wait */
-    say_freeze(shard);
-    source_move(shard, ORDO_SOURCE_FROZEN);
-    ordo_shard_start_slot_job(shard, job);
 }
 
 static void give(struct ordo_shard *shard) {
@@ -279,42 +327,52 @@ static void give(struct ordo_shard *shard) {
     const struct ordo_slot_row row = {.state = ORDO_SLOT_GIVEN, .epoch = here->row.epoch + 1,
                                       .other = source->order.target, .move = source->move};
     source_move(shard, ORDO_SOURCE_GIVING);
-    here->is_taken = false;
+    here->is_taken = here->is_taker_lost = false;
     here->has_order = true;
+    here->unserved_ms = source->frozen_ms;
     here->told_session = 0;
     ordo_slot_change(shard, source->order.slot, &row, false);
     ordo_slot_evict(shard, source->order.slot); /* said once the row is durable, like all that a turn says */
 }
 
-static void compare(struct ordo_shard *shard) {
-    const struct ordo_source *source = &shard->source;
-    if (source->phase != ORDO_SOURCE_FROZEN || !source->has_ours || !source->has_theirs) return;
-    bool is_equal = source->ours.documents == source->theirs.documents && source->ours.heads == source->theirs.heads;
-    if (is_equal) give(shard);
-    else ordo_source_drop(shard, "the target does not have the same documents and heads");
-}
-
 void ordo_source_given(struct ordo_shard *shard, uint16_t slot) {
     struct ordo_source *source = &shard->source;
     if (source->phase != ORDO_SOURCE_GIVING || source->order.slot != slot) return;
-    ordo_shard_note(shard, ORDO_NOTE_INFO, "event=slot_given slot=%u epoch=%" PRIu64 " move=%" PRIx64 " frozen_ms=%" PRIu64,
-                    slot, shard->slots[slot].row.epoch, source->move, shard->now_ms - source->frozen_ms);
+    /* In that time: until our last commits were on disk, until the target had its on disk, until our row was. */
+    ordo_shard_note(shard, ORDO_NOTE_INFO,
+                    "event=slot_given slot=%u epoch=%" PRIu64 " move=%" PRIx64 " frozen_ms=%" PRIu64 " last_commits_ms=%" PRIu64
+                    " target_ms=%" PRIu64 " giving_ms=%" PRIu64,
+                    slot, shard->slots[slot].row.epoch, source->move, shard->now_ms - source->frozen_ms,
+                    source->asked_ms - source->frozen_ms, source->progress_ms - source->asked_ms,
+                    shard->now_ms - source->progress_ms);
     struct ordo_target *target = source->target;
     source_move(shard, ORDO_SOURCE_NONE);
     forget_chunks(source);
     ordo_given_tell(shard, target);
 }
 
+static bool takes_tail(const struct ordo_source *source) {
+    return source->phase >= ORDO_SOURCE_COPYING && source->phase <= ORDO_SOURCE_FREEZING;
+}
+
 void ordo_source_pump(struct ordo_shard *shard) {
     struct ordo_source *source = &shard->source;
-    if (source->phase != ORDO_SOURCE_COPYING && source->phase != ORDO_SOURCE_FREEZING) return;
+    if (!takes_tail(source)) return;
     send_chunks(shard);
     if (source->phase == ORDO_SOURCE_COPYING) read_on(shard);
     bool waits_for_disk = source->first != NULL && source->first->turn > shard->durable_turn;
-    bool is_level = source->is_read_whole && (source->first == NULL || waits_for_disk);
-    if (source->phase == ORDO_SOURCE_COPYING && is_level) freeze(shard);
+    bool is_level = source->first == NULL || waits_for_disk;
+    /* A row that was read may be of a turn that is sent as a commit too. From what the target counts on it takes each but once:
+     * so all of those turns have to be with it. */
+    bool is_copied = source->is_read_whole && shard->durable_turn >= source->read_turn;
+    if (source->phase == ORDO_SOURCE_COPYING && is_copied && is_level) prepare(shard);
+    bool is_ready = source->is_prepared && source->has_ours;
+    if (source->phase == ORDO_SOURCE_PREPARING && is_ready && is_level) freeze(shard);
     bool is_all_sent = source->phase == ORDO_SOURCE_FREEZING && source->first == NULL;
-    if (is_all_sent && source->freeze_turn <= shard->durable_turn) ask_for_count(shard);
+    if (!is_all_sent || source->freeze_turn > shard->durable_turn) return;
+    say_freeze(shard);
+    source->asked_ms = shard->now_ms;
+    source_move(shard, ORDO_SOURCE_FROZEN);
 }
 
 /* ---- events */
@@ -322,7 +380,11 @@ void ordo_source_pump(struct ordo_shard *shard) {
 void ordo_source_unlinked(struct ordo_shard *shard, const struct ordo_target *target, const char *reason) {
     const struct ordo_source *source = &shard->source;
     bool is_dropped = source->phase != ORDO_SOURCE_NONE && source->phase != ORDO_SOURCE_GIVING;
-    if (is_dropped && source->target == target) ordo_source_drop(shard, reason);
+    if (!is_dropped || source->target != target) return;
+    bool was_never_there = source->phase == ORDO_SOURCE_LINKING;
+    ordo_source_drop(shard, reason);
+    /* All that was ordered to it would wait for it in turn, each as long as this one. */
+    if (was_never_there) ordo_orders_drop(shard, &target->store, reason);
 }
 
 static void refused(struct ordo_shard *shard, const Ordo__Cluster__V1__MoveRefused *refused) {
@@ -338,9 +400,9 @@ static void refused(struct ordo_shard *shard, const Ordo__Cluster__V1__MoveRefus
 static void frozen(struct ordo_shard *shard, const Ordo__Cluster__V1__MoveFrozen *frozen) {
     struct ordo_source *source = &shard->source;
     if (source->phase != ORDO_SOURCE_FROZEN || frozen->move != source->move) return;
-    source->theirs = (struct ordo_slot_count){.documents = frozen->documents, .heads = frozen->heads};
-    source->has_theirs = true;
-    compare(shard);
+    const struct ordo_slot_count theirs = {.documents = frozen->documents, .heads = frozen->heads};
+    if (ordo_slot_count_equal(&source->ours, &theirs)) give(shard);
+    else ordo_source_drop(shard, "the target does not have the same documents and heads");
 }
 
 void ordo_source_told(struct ordo_shard *shard, struct ordo_target *target,
@@ -354,6 +416,11 @@ void ordo_source_told(struct ordo_shard *shard, struct ordo_target *target,
         source->credit_ms = shard->now_ms;
         source_move(shard, ORDO_SOURCE_COPYING);
         break;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_PREPARED:
+        if (source->phase != ORDO_SOURCE_PREPARING || message->move_prepared->move != source->move) break;
+        source->is_prepared = true;
+        ordo_source_pump(shard);
+        break;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_FROZEN: frozen(shard, message->move_frozen); break;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_REFUSED: refused(shard, message->move_refused); break;
     default: break; /* not for us */
@@ -365,16 +432,10 @@ void ordo_source_job_done(struct ordo_shard *shard, struct ordo_job *job) {
     bool is_copy = job->kind == ORDO_JOB_COPY;
     uint64_t move = is_copy ? job->copy.move : job->count.move;
     bool is_ours = source->phase != ORDO_SOURCE_NONE && source->phase != ORDO_SOURCE_GIVING && move == source->move;
-    if (is_ours && is_copy) {
-        copy_done(shard, job);
-        ordo_source_pump(shard);
-    } else if (is_ours && job->err) {
-        ordo_source_drop(shard, job->message);
-    } else if (is_ours) {
-        source->ours = job->count.count;
-        source->has_ours = true;
-        compare(shard);
-    }
+    if (is_ours && is_copy) copy_done(shard, job);
+    else if (is_ours && job->err) ordo_source_drop(shard, job->message);
+    else if (is_ours) count_done(shard, &job->count);
+    if (is_ours) ordo_source_pump(shard);
     ordo_job_destroy(job);
 }
 
@@ -386,7 +447,7 @@ void ordo_source_turn_end(struct ordo_shard *shard) {
 
 void ordo_source_turn_written(struct ordo_shard *shard) {
     struct ordo_source *source = &shard->source;
-    if (source->phase != ORDO_SOURCE_COPYING && source->phase != ORDO_SOURCE_FREEZING) return;
+    if (!takes_tail(source)) return;
     if (shard->effects->turn != 0) keep_tail(shard);
     if (source->freeze_turn == UINT64_MAX) source->freeze_turn = shard->turn;
     if (source->tail_size > shard->config.move_tail_size_max) ordo_source_drop(shard, "the target is too slow for what is being committed");
@@ -399,7 +460,7 @@ void ordo_source_tick(struct ordo_shard *shard) {
     const struct ordo_source *source = &shard->source;
     if (source->phase == ORDO_SOURCE_NONE || source->phase == ORDO_SOURCE_GIVING) return;
     uint64_t step_ms = shard->config.move_step_ms;
-    if (source->phase == ORDO_SOURCE_QUIETING) step_ms *= QUIET_STEPS;
+    if (source->phase == ORDO_SOURCE_QUIETING || source->phase == ORDO_SOURCE_PREPARING) step_ms *= LONG_STEPS;
     bool is_frozen = source->phase == ORDO_SOURCE_FREEZING || source->phase == ORDO_SOURCE_FROZEN;
     if (is_frozen && shard->now_ms >= source->frozen_ms + shard->config.move_freeze_ms)
         ordo_source_drop(shard, "the handover took longer than editors should wait");

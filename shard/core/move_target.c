@@ -1,8 +1,12 @@
 /* Taking slots over: each by the session of the shard that gives it.
  *
  *   CLEARING (the row IMPORTING, and everything else of the slot deleted, on their way to the disk) -> TAKING (rows come, and
- *   go to disk in the background) -> SYNCING (the row IMPORTED in a turn's synced batch, with the last rows) -> COUNTING (a
- *   job counts what is on disk) -> READY (the other shard decides) -> OWNING (the row OWNED on its way) -> ours
+ *   go to disk in the background) -> FLUSHING (what came so far in a turn's synced batch) -> PREPARING (a job counts that, others
+ *   load what is open; what comes waits) -> FOLLOWING (what comes goes to disk, into the count, and into what was loaded) ->
+ *   SYNCING (the row IMPORTED in a turn's synced batch, with the last rows) -> READY (the other shard decides) -> OWNING (the
+ *   row OWNED on its way) -> ours
+ *
+ * From SYNCING on editors wait, so nothing there takes longer the more there is of the slot.
  *
  * Until the row IMPORTED is written, the end of the session ends the import. From then on only the other shard can say what
  * became of it: this one keeps what it has, over restarts too, until it is told (or sees in the table) whose the slot is. */
@@ -11,6 +15,7 @@
 #include <stdlib.h>
 
 #include "common/assert.h"
+#include "common/format.h"
 #include "common/memory.h"
 #include "shard/core/key.h"
 #include "shard/core/state.h"
@@ -18,17 +23,21 @@
 enum import_phase {
     IMPORT_CLEARING,
     IMPORT_TAKING,
+    IMPORT_FLUSHING,
+    IMPORT_PREPARING,
+    IMPORT_FOLLOWING,
     IMPORT_SYNCING,
-    IMPORT_COUNTING,
     IMPORT_READY,
     IMPORT_OWNING,
 };
 
 static const uint32_t import_moves[] = {
     [IMPORT_CLEARING] = 1u << IMPORT_TAKING,
-    [IMPORT_TAKING] = 1u << IMPORT_SYNCING,
-    [IMPORT_SYNCING] = 1u << IMPORT_COUNTING,
-    [IMPORT_COUNTING] = 1u << IMPORT_READY,
+    [IMPORT_TAKING] = 1u << IMPORT_FLUSHING,
+    [IMPORT_FLUSHING] = 1u << IMPORT_PREPARING,
+    [IMPORT_PREPARING] = 1u << IMPORT_FOLLOWING,
+    [IMPORT_FOLLOWING] = 1u << IMPORT_SYNCING,
+    [IMPORT_SYNCING] = 1u << IMPORT_READY,
     [IMPORT_READY] = 1u << IMPORT_OWNING,
     [IMPORT_OWNING] = 0,
 };
@@ -40,7 +49,10 @@ struct ordo_import {
     struct ordo_peer *peer;  /* the other shard; NULL: its session is over */
     enum import_phase phase;
     struct ordo_batch rows;  /* that came in the open turn */
+    struct ordo_batch late;  /* that came while FLUSHING and PREPARING: not to be counted twice, nor half loaded */
     struct ordo_buffer open; /* sized keys of documents that are to be loaded */
+    bool is_counted;
+    struct ordo_slot_count count; /* of what is on disk; then of what came, too */
 };
 
 static void import_move(struct ordo_import *import, enum import_phase next) {
@@ -67,6 +79,7 @@ static void import_destroy(struct ordo_shard *shard, struct ordo_import *import)
     shard->slots[import->slot].import = NULL;
     shard->import_count--;
     ordo_batch_finish(&import->rows);
+    ordo_batch_finish(&import->late);
     ordo_buffer_finish(&import->open);
     free(import);
 }
@@ -103,13 +116,21 @@ static void answer_ready(struct ordo_shard *shard, const struct ordo_import *imp
     ordo_answer(shard, import->peer, &message);
 }
 
-static void answer_frozen(struct ordo_shard *shard, const struct ordo_import *import,
-                          const struct ordo_slot_count *count) {
+static void answer_prepared(struct ordo_shard *shard, const struct ordo_import *import) {
+    Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
+    Ordo__Cluster__V1__MovePrepared body = ORDO__CLUSTER__V1__MOVE_PREPARED__INIT;
+    body.move = import->move;
+    message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_PREPARED;
+    message.move_prepared = &body;
+    ordo_answer(shard, import->peer, &message);
+}
+
+static void answer_frozen(struct ordo_shard *shard, const struct ordo_import *import) {
     Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
     Ordo__Cluster__V1__MoveFrozen body = ORDO__CLUSTER__V1__MOVE_FROZEN__INIT;
     body.move = import->move;
-    body.documents = count->documents;
-    body.heads = count->heads;
+    body.documents = import->count.documents;
+    body.heads = import->count.heads;
     message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_FROZEN;
     message.move_frozen = &body;
     ordo_answer(shard, import->peer, &message);
@@ -185,6 +206,7 @@ static const char *what_is_wrong(const struct ordo_shard *shard, const Ordo__Clu
         memcmp(begin->cluster.data, shard->config.cluster_id, ORDO_CLUSTER_ID_SIZE) != 0)
         return "this shard is of another cluster";
     if (memcmp(begin->source.data, shard->config.store_id, ORDO_STORE_ID_SIZE) == 0) return "it is this shard's own";
+    if (begin->format > ordo_format_max()) return "this shard does not read what the other one writes: it is of an older version";
     return what_forbids(shard, &shard->slots[begin->slot], begin);
 }
 
@@ -199,6 +221,7 @@ static void begin(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__
     struct ordo_slot_row row = {.state = ORDO_SLOT_IMPORTING, .epoch = begin->epoch, .move = begin->move,
                                 .incarnation = begin->source_incarnation};
     memcpy(row.other.bytes, begin->source.data, sizeof row.other.bytes);
+    ordo_shard_raise_format(shard, begin->format); /* the other may have heard of it first */
     if (here->has_order) ordo_move_end(shard, slot, true, ""); /* who gives it back had it */
     here->has_order = false;
     import_destroy(shard, here->import);
@@ -225,31 +248,67 @@ static bool take_row(struct ordo_reader *reader, uint16_t slot, struct ordo_batc
     return true;
 }
 
-static void take_rows(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MoveRows *message) {
-    struct ordo_import *import = find(shard, peer, message->move);
-    if (import == NULL || import->phase != IMPORT_TAKING) return; /* it has ended here; the other shard knows or will */
-    struct ordo_reader reader = ordo_reader(ordo_slice_of_binary(message->rows));
-    while (ordo_reader_left(&reader) > 0) {
-        if (take_row(&reader, import->slot, &import->rows)) continue;
-        fail(shard, import, "what came is not a row of the slot");
-        return;
-    }
-}
-
 static void append_rows(struct ordo_batch *to, struct ordo_batch *rows) {
     ordo_buffer_append_slice(&to->records, ordo_buffer_slice(&rows->records));
     to->count += rows->count;
     ordo_batch_clear(rows);
 }
 
+/* What the other shard commits, from the count on: each run comes once, and follows what is counted and loaded. */
+static void follow(struct ordo_shard *shard, struct ordo_import *import) {
+    struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&import->late.records));
+    for (struct ordo_batch_item item; ordo_batch_next(&reader, &item);) {
+        if (item.cf != ORDO_CF_OPS) continue;
+        if (ordo_slot_count_run(&import->count, item.key, item.value)) {
+            fail(shard, import, "what came is not a run");
+            return;
+        }
+        ordo_doc_follow(shard, item.key, item.value);
+    }
+    append_rows(&import->rows, &import->late);
+}
+
+static void take_rows(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MoveRows *message) {
+    struct ordo_import *import = find(shard, peer, message->move);
+    bool is_taken = import != NULL && import->phase >= IMPORT_TAKING && import->phase <= IMPORT_FOLLOWING;
+    if (!is_taken) return; /* it has ended here; the other shard knows or will */
+    struct ordo_reader reader = ordo_reader(ordo_slice_of_binary(message->rows));
+    struct ordo_batch *rows = import->phase == IMPORT_TAKING ? &import->rows : &import->late;
+    while (ordo_reader_left(&reader) > 0) {
+        if (take_row(&reader, import->slot, rows)) continue;
+        fail(shard, import, "what came is not a row of the slot");
+        return;
+    }
+    if (import->phase == IMPORT_FOLLOWING) follow(shard, import);
+    else if (import->late.records.size > shard->config.move_tail_size_max)
+        fail(shard, import, "more is committed to the slot than can be kept while it is counted");
+}
+
+static bool is_loading(const struct ordo_shard *shard, uint16_t slot) {
+    for (const struct ordo_doc *doc = shard->slots[slot].docs; doc != NULL; doc = doc->next_in_slot)
+        if (doc->is_loading) return true;
+    return false;
+}
+
+static void prepared(struct ordo_shard *shard, struct ordo_import *import) {
+    import_move(import, IMPORT_FOLLOWING);
+    answer_prepared(shard, import);
+    follow(shard, import);
+}
+
 void ordo_imports_turn_end(struct ordo_shard *shard) {
-    for (struct ordo_import *import = shard->imports; import != NULL; import = import->next) {
+    for (struct ordo_import *import = shard->imports, *next; import != NULL; import = next) {
+        next = import->next;
+        if (import->phase == IMPORT_PREPARING && import->is_counted && !is_loading(shard, import->slot)) {
+            prepared(shard, import);
+            if (shard->slots[import->slot].import == NULL) continue;
+        }
         /* The last rows go with the row that says that all are there: a turn's background is written behind its batch. */
+        bool is_synced = import->phase == IMPORT_FLUSHING || import->phase == IMPORT_SYNCING;
 #ifdef ORDO_BREAK_MOVE_SYNC
-        append_rows(&shard->effects->background, &import->rows);
-#else
-        append_rows(import->phase == IMPORT_SYNCING ? &shard->effects->batch : &shard->effects->background, &import->rows);
+        is_synced = false;
 #endif
+        append_rows(is_synced ? &shard->effects->batch : &shard->effects->background, &import->rows);
         bool has_news = import->peer != NULL && import->peer->link.credit_given != import->peer->link.credit_told;
         if (has_news) ordo_outbox_send_now(shard, import->peer, ordo_slice(NULL, 0)); /* so that the next rows come soon */
     }
@@ -257,13 +316,11 @@ void ordo_imports_turn_end(struct ordo_shard *shard) {
 
 /* ---- handing over */
 
-static void count(struct ordo_shard *shard, struct ordo_import *import) {
+static void count(struct ordo_shard *shard, const struct ordo_import *import) {
     struct ordo_job *job = ordo_job_create(ORDO_JOB_COUNT, ordo_slice(NULL, 0));
     job->count.is_import = true;
     job->count.move = import->move;
     job->count.slot = import->slot;
-    job->is_urgent = true; /* editors wait */
-    import_move(import, IMPORT_COUNTING);
     ordo_shard_start_slot_job(shard, job);
 }
 
@@ -278,25 +335,39 @@ static void load_ahead(struct ordo_shard *shard, struct ordo_import *import) {
     ordo_buffer_finish(&import->open);
 }
 
-static void freeze(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MoveFreeze *message) {
+static void keep_open(struct ordo_import *import, const ProtobufCBinaryData *open, size_t count) {
+    for (size_t i = 0; i < count && i < ORDO_MOVE_OPEN_MAX; i++)
+        ordo_buffer_append_sized(&import->open, ordo_slice_of_binary(open[i]));
+}
+
+/* The same row once more: a turn that is synced, and with it all that was written in the background before. */
+static void prepare(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MovePrepare *message) {
     struct ordo_import *import = find(shard, peer, message->move);
     if (import == NULL || import->phase != IMPORT_TAKING) return;
+    const struct ordo_slot_row row = shard->slots[import->slot].row;
+    keep_open(import, message->open, message->n_open);
+    import_move(import, IMPORT_FLUSHING);
+    ordo_slot_change(shard, import->slot, &row, false);
+}
+
+static void freeze(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MoveFreeze *message) {
+    struct ordo_import *import = find(shard, peer, message->move);
+    if (import == NULL || import->phase != IMPORT_FOLLOWING) return;
     struct ordo_slot_row row = shard->slots[import->slot].row;
     row.state = ORDO_SLOT_IMPORTED;
-    for (size_t i = 0; i < message->n_open && i < ORDO_MOVE_OPEN_MAX; i++)
-        ordo_buffer_append_sized(&import->open, ordo_slice_of_binary(message->open[i]));
+    keep_open(import, message->open, message->n_open);
     import_move(import, IMPORT_SYNCING);
     ordo_slot_change(shard, import->slot, &row, false);
 }
 
 void ordo_import_job_done(struct ordo_shard *shard, struct ordo_job *job) {
     struct ordo_import *import = shard->slots[job->count.slot].import;
-    bool is_ours = import != NULL && import->move == job->count.move && import->phase == IMPORT_COUNTING;
+    bool is_ours = import != NULL && import->move == job->count.move && import->phase == IMPORT_PREPARING;
     if (is_ours && job->err) {
         fail(shard, import, job->message);
     } else if (is_ours) {
-        import_move(import, IMPORT_READY);
-        if (import->peer != NULL) answer_frozen(shard, import, &job->count.count);
+        import->count = job->count.count;
+        import->is_counted = true;
     }
     ordo_job_destroy(job);
 }
@@ -339,8 +410,14 @@ void ordo_import_row_durable(struct ordo_shard *shard, uint16_t slot) {
         import_move(import, IMPORT_TAKING);
         answer_ready(shard, import);
         break;
-    case IMPORT_SYNCING:
+    case IMPORT_FLUSHING:
+        import_move(import, IMPORT_PREPARING);
         count(shard, import);
+        load_ahead(shard, import);
+        break;
+    case IMPORT_SYNCING:
+        import_move(import, IMPORT_READY);
+        if (import->peer != NULL) answer_frozen(shard, import);
         load_ahead(shard, import);
         break;
     case IMPORT_OWNING:
@@ -351,7 +428,8 @@ void ordo_import_row_durable(struct ordo_shard *shard, uint16_t slot) {
         ordo_slot_resume(shard, slot);
         break;
     case IMPORT_TAKING:
-    case IMPORT_COUNTING:
+    case IMPORT_PREPARING:
+    case IMPORT_FOLLOWING:
     case IMPORT_READY: break;
     }
 }
@@ -367,6 +445,7 @@ void ordo_import_handle(struct ordo_shard *shard, struct ordo_peer *peer, const 
     switch (message->body_case) {
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN: begin(shard, peer, message->move_begin); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ROWS: take_rows(shard, peer, message->move_rows); break;
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_PREPARE: prepare(shard, peer, message->move_prepare); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE: freeze(shard, peer, message->move_freeze); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_GIVEN: given(shard, peer, message->move_given); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP: drop(shard, peer, message->move_drop); break;

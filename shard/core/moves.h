@@ -2,7 +2,8 @@
  *
  * Files: slots.c (what this store is to each slot, who may attach), move_orders.c, move_source.c (gives a slot away), move_given.c (sees to
  * it that what was given is taken, then clears up), target_link.c (links to stores that take slots), move_target.c (takes
- * slots over), move_adrift.c (asks what became of one), job_move.c (reading a slot, counting it). */
+ * slots over), move_follow.c (documents that are loaded ahead), move_adrift.c (asks what became of one), slot_count.c, job_move.c
+ * (reading a slot, counting it). */
 #ifndef ORDO_SHARD_CORE_MOVES_H
 #define ORDO_SHARD_CORE_MOVES_H
 
@@ -35,6 +36,8 @@ struct ordo_slot {
     bool is_frozen;            /* inputs of its documents wait */
     bool is_taken;             /* GIVEN: the other store has said that it owns it */
     bool has_order;            /* GIVEN: somebody waits for `move_ends` */
+    bool is_taker_lost;        /* GIVEN: the other store was given up, so what stands here may be the best that is left */
+    uint64_t unserved_ms;      /* GIVEN: since when edits wait; 0: not known */
     uint64_t told_session, told_ms; /* GIVEN, IMPORTED: when MoveGiven, MoveAsk was said last, and over which session */
     struct ordo_import *import;     /* IMPORTING, IMPORTED, or OWNED in an undurable turn; NULL: no move is under way */
     struct ordo_held *held, **held_last;
@@ -53,9 +56,16 @@ enum ordo_source_phase {
     ORDO_SOURCE_QUIETING,  /* … for maintenance of the slot to come to rest */
     ORDO_SOURCE_BEGINNING, /* … for MoveReady */
     ORDO_SOURCE_COPYING,   /* rows are read and sent, and commits once they are durable */
+    ORDO_SOURCE_PREPARING, /* MovePrepare is said, commits go on; waits for MovePrepared and for our own count */
     ORDO_SOURCE_FREEZING,  /* inputs wait; so does it, until the last commits are durable and sent */
-    ORDO_SOURCE_FROZEN,    /* MoveFreeze is said; waits for MoveFrozen and for our own count */
+    ORDO_SOURCE_FROZEN,    /* MoveFreeze is said; waits for MoveFrozen */
     ORDO_SOURCE_GIVING,    /* the row that gives it away is on its way to the disk: no way back */
+};
+
+/* What one turn committed to documents of the slot, as it changes the count. */
+struct ordo_turn_count {
+    uint64_t turn;
+    struct ordo_slot_count change;
 };
 
 /* Rows that wait to be sent. */
@@ -76,16 +86,20 @@ struct ordo_source {
     struct ordo_move_order order;
     struct ordo_target *target;
     uint64_t move;
-    uint64_t progress_ms, frozen_ms; /* when something moved on last; when the slot was frozen */
+    uint64_t progress_ms;            /* when something moved on last */
+    uint64_t frozen_ms, asked_ms;    /* when the slot was frozen; when the target heard of that */
     struct ordo_move_chunk *first, **last;
     size_t tail_size;                /* bytes of commits among these */
     bool is_reading, is_read_whole;
+    uint64_t read_turn;              /* no row that was read is of a later turn */
     uint8_t next_cf;                 /* where reading goes on … */
     struct ordo_buffer next_key;     /* … empty: at the first key of the slot */
     uint64_t credit, credit_ms;      /* bytes that may be read now */
     uint64_t freeze_turn;            /* has the last commits; UINT64_MAX: the open turn has them */
-    bool has_ours, has_theirs;
-    struct ordo_slot_count ours, theirs;
+    bool is_prepared, has_ours;
+    struct ordo_slot_count ours;     /* kept up once it is there; what is committed before that … */
+    struct ordo_turn_count *uncounted; /* … waits here: the count says up to which turn it reaches */
+    size_t uncounted_count, uncounted_capacity;
     uint64_t sent_size;
     struct ordo_move_order *waiting; /* further orders, the oldest first */
     size_t waiting_count, waiting_capacity;
@@ -136,6 +150,8 @@ void ordo_slots_placement(struct ordo_shard *shard, const struct ordo_placement 
 /* ---- move_orders.c */
 void ordo_orders_give(struct ordo_shard *shard, uint16_t slot, const struct ordo_store_id *target);
 void ordo_orders_cancel(struct ordo_shard *shard, uint16_t slot);
+/* Those that wait, for this store. */
+void ordo_orders_drop(struct ordo_shard *shard, const struct ordo_store_id *target, const char *reason);
 void ordo_orders_begin_next(struct ordo_shard *shard);
 void ordo_orders_finish(struct ordo_shard *shard);
 /* What became of an order. */
@@ -163,6 +179,8 @@ bool ordo_source_is_busy(const struct ordo_shard *shard);
 bool ordo_source_may_give(const struct ordo_shard *shard, uint16_t slot, uint64_t move);
 
 /* ---- move_given.c */
+/* These stores will not come back. */
+void ordo_given_lost(struct ordo_shard *shard, const struct ordo_store_id *stores, size_t count);
 void ordo_given_taken(struct ordo_shard *shard, const struct ordo_target *target, uint16_t slot, uint64_t epoch);
 void ordo_given_tick(struct ordo_shard *shard);
 void ordo_given_tell(struct ordo_shard *shard, struct ordo_target *target);
@@ -195,6 +213,10 @@ bool ordo_import_is_adrift(const struct ordo_slot *here);
 /* The slot stays the other shard's, and what came of it goes. */
 void ordo_import_give_back(struct ordo_shard *shard, uint16_t slot, const char *reason);
 void ordo_imports_finish(struct ordo_shard *shard);
+
+/* ---- move_follow.c */
+/* A run comes to a document that may have been loaded ahead: what is in memory goes on with it. */
+void ordo_doc_follow(struct ordo_shard *shard, struct ordo_slice key, struct ordo_slice value);
 
 /* ---- move_adrift.c */
 void ordo_adrift_tick(struct ordo_shard *shard);

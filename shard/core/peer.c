@@ -149,6 +149,7 @@ static void handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo_
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_FORGET: ordo_doc_handle(shard, peer, message); break;
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ROWS:
+    case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_PREPARE:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_GIVEN:
     case ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP:

@@ -82,6 +82,7 @@ ordo_err ordo_doc_state_of_snapshot(const struct ordo_snapshot_row *row, struct 
 static ordo_err read_pieces(struct ordo_view *view, struct ordo_slice doc_key, const struct ordo_snapshot_row *row,
                             const struct ordo_type *type, struct ordo_content *content) {
     struct ordo_buffer key = {0}, value = {0};
+    uint64_t hash = 0;
     ordo_err err = ORDO_OK;
     for (uint32_t piece = 0; piece < row->piece_count && !err; piece++) {
         ordo_key_snapshot(&key, doc_key, row->seq, piece);
@@ -91,11 +92,13 @@ static ordo_err read_pieces(struct ordo_view *view, struct ordo_slice doc_key, c
         struct ordo_slice bytes;
         if (!err) err = ordo_snapshot_piece_decode(ordo_buffer_slice(&key), ordo_buffer_slice(&value), &bytes);
         if (!err && type->content_append(content, bytes)) err = ORDO_ERR_CORRUPT;
+        if (!err && row->has_hash) hash = ordo_snapshot_hash(hash, bytes);
     }
     ordo_buffer_finish(&key);
     ordo_buffer_finish(&value);
     if (!err && (type->content_size(content) != row->size || type->content_length(content) != row->length))
         err = ORDO_ERR_CORRUPT;
+    if (!err && row->has_hash && hash != row->content_hash) err = ORDO_ERR_CORRUPT;
     return err;
 }
 

@@ -1,10 +1,12 @@
 #include "shard/core/rows.h"
 
 #include "common/assert.h"
+#include "common/format.h"
+#include "common/hash.h"
 #include "shard/core/key.h"
 #include "shard/core/value.h"
 
-enum { ROW_VERSION = 1 };
+enum { ROW_VERSION = 1, SNAPSHOT_WITH_HASH = 2 };
 
 /* What is left of a body after decoding would be fields that we do not know: another version's, or damage. */
 static ordo_err body_end(bool is_read, const struct ordo_reader *body) {
@@ -67,8 +69,20 @@ ordo_err ordo_client_row_decode(struct ordo_slice key, struct ordo_slice value, 
                     &body);
 }
 
+uint64_t ordo_snapshot_hash(uint64_t before, struct ordo_slice piece) { return ordo_hash_with(before, piece); }
+
+uint64_t ordo_snapshot_content_hash(struct ordo_slice content) {
+    uint64_t hash = 0;
+    for (size_t offset = 0; offset < content.size; offset += ORDO_SNAPSHOT_PIECE_SIZE_MAX) {
+        size_t size = content.size - offset;
+        if (size > ORDO_SNAPSHOT_PIECE_SIZE_MAX) size = ORDO_SNAPSHOT_PIECE_SIZE_MAX;
+        hash = ordo_snapshot_hash(hash, ordo_slice(content.data + offset, size));
+    }
+    return hash;
+}
+
 void ordo_snapshot_row_encode(struct ordo_buffer *out, struct ordo_slice key, const struct ordo_snapshot_row *row) {
-    ordo_value_begin(out, ROW_VERSION);
+    ordo_value_begin(out, row->has_hash ? SNAPSHOT_WITH_HASH : ROW_VERSION);
     ordo_buffer_append_varint(out, row->seq);
     ordo_buffer_append_sized(out, row->type);
     ordo_buffer_append_u64_le(out, row->lineage);
@@ -78,12 +92,16 @@ void ordo_snapshot_row_encode(struct ordo_buffer *out, struct ordo_slice key, co
     ordo_buffer_append_varint(out, row->length);
     ordo_buffer_append_varint(out, row->size);
     ordo_buffer_append_varint(out, row->piece_count);
+    if (row->has_hash) ordo_buffer_append_u64_le(out, row->content_hash);
     ordo_value_seal(out, key);
 }
 
 ordo_err ordo_snapshot_row_decode(struct ordo_slice key, struct ordo_slice value, struct ordo_snapshot_row *row) {
     struct ordo_reader body;
-    ordo_err err = ordo_value_open(key, value, ROW_VERSION, &body);
+    bool may_have_hash = ordo_format_max() >= ORDO_FORMAT_CONTENT_HASH;
+    row->has_hash = may_have_hash && value.size > 0 && value.data[0] == SNAPSHOT_WITH_HASH;
+    row->content_hash = 0;
+    ordo_err err = ordo_value_open(key, value, row->has_hash ? SNAPSHOT_WITH_HASH : ROW_VERSION, &body);
     if (err) return err;
     uint64_t piece_count;
     bool is_read = ordo_take_varint(&body, &row->seq) && ordo_take_sized(&body, &row->type) &&
@@ -92,6 +110,7 @@ ordo_err ordo_snapshot_row_decode(struct ordo_slice key, struct ordo_slice value
                    ordo_take_varint(&body, &row->length) && ordo_take_varint(&body, &row->size) &&
                    ordo_take_varint(&body, &piece_count) && piece_count < ORDO_PIECE_VALID;
     if (is_read) row->piece_count = (uint32_t)piece_count;
+    if (is_read && row->has_hash) is_read = ordo_take_u64_le(&body, &row->content_hash);
     return body_end(is_read, &body);
 }
 
@@ -120,6 +139,18 @@ ordo_err ordo_turn_row_decode(struct ordo_slice value, struct ordo_turn_row *row
     ordo_err err = ordo_value_open(ordo_key_turn, value, ROW_VERSION, &body);
     if (err) return err;
     return body_end(ordo_take_varint(&body, &row->turn) && ordo_take_varint(&body, &row->term), &body);
+}
+
+void ordo_format_row_encode(struct ordo_buffer *out, uint64_t level) {
+    ordo_value_begin(out, ROW_VERSION);
+    ordo_buffer_append_u64_le(out, level);
+    ordo_value_seal(out, ordo_key_format);
+}
+
+ordo_err ordo_format_row_decode(struct ordo_slice value, uint64_t *level_out) {
+    struct ordo_reader body;
+    ordo_err err = ordo_value_open(ordo_key_format, value, ROW_VERSION, &body);
+    return err ? err : body_end(ordo_take_u64_le(&body, level_out), &body);
 }
 
 /* The epoch alone is OWNED. Behind it: the state, the turn, the other store, the move, and what only some states have. */

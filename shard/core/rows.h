@@ -46,6 +46,8 @@ struct ordo_snapshot_row {
     uint64_t length;                   /* the type's units */
     uint64_t size;                     /* bytes of all pieces */
     uint32_t piece_count;
+    bool has_hash;                     /* from ORDO_FORMAT_CONTENT_HASH on */
+    uint64_t content_hash;             /* ordo_snapshot_hash over all pieces, from 0 */
 };
 /* The record that a forgotten document starts from: with nothing, deleted where it stands. */
 static inline bool ordo_snapshot_row_is_erased(const struct ordo_snapshot_row *row) {
@@ -55,6 +57,10 @@ void ordo_snapshot_row_encode(struct ordo_buffer *out, struct ordo_slice key, co
 ORDO_MUST_USE ordo_err ordo_snapshot_row_decode(struct ordo_slice key, struct ordo_slice value,
                                                 struct ordo_snapshot_row *row);
 #define ORDO_SNAPSHOT_PIECE_SIZE_MAX (64u * 1024)
+/* Each piece has a checksum of its own; this one says that together they are what was written. */
+uint64_t ordo_snapshot_hash(uint64_t before, struct ordo_slice piece);
+/* Of content that is cut into pieces of that size. */
+uint64_t ordo_snapshot_content_hash(struct ordo_slice content);
 void ordo_snapshot_piece_encode(struct ordo_buffer *out, struct ordo_slice key, struct ordo_slice bytes);
 ORDO_MUST_USE ordo_err ordo_snapshot_piece_decode(struct ordo_slice key, struct ordo_slice value,
                                                   struct ordo_slice *bytes);
@@ -65,6 +71,10 @@ struct ordo_turn_row {
 };
 void ordo_turn_row_encode(struct ordo_buffer *out, const struct ordo_turn_row *row);
 ORDO_MUST_USE ordo_err ordo_turn_row_decode(struct ordo_slice value, struct ordo_turn_row *row);
+
+/* In `meta` under ordo_key_format: the highest level (common/format.h) of anything in the store. */
+void ordo_format_row_encode(struct ordo_buffer *out, uint64_t level);
+ORDO_MUST_USE ordo_err ordo_format_row_decode(struct ordo_slice value, uint64_t *level_out);
 
 /* In `meta` under ordo_key_slot: what this store is to one slot (docs/cluster.md). No row: nothing. */
 enum ordo_slot_state {

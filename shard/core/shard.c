@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/assert.h"
+#include "common/format.h"
 #include "common/hex.h"
 #include "common/log_value.h"
 #include "common/memory.h"
@@ -23,6 +24,7 @@ enum {
 
 void ordo_shard_config_init(struct ordo_shard_config *config) {
     *config = (struct ordo_shard_config){
+        .format = ORDO_FORMAT_MIN,
         .op_size_max = ORDO_OP_SIZE_MAX,
         .document_length_max = ORDO_DOCUMENT_SIZE_MAX,
         .presence_size_max = ORDO_PRESENCE_SIZE_MAX,
@@ -70,6 +72,7 @@ struct ordo_shard *ordo_shard_create(const struct ordo_shard_config *config, uin
     shard->now_ms = monotonic_ms;
     shard->turn = shard->durable_turn = shard->settled_slots_turn = config->turn;
     shard->source.last = &shard->source.first;
+    shard->format = config->format;
     ordo_slots_init(shard, config->slots);
     shard->snapshot_credit_ms = monotonic_ms;
     shard->open_last = &shard->open_first;
@@ -224,6 +227,25 @@ static void write_runs(struct ordo_shard *shard) {
     }
 }
 
+void ordo_shard_raise_format(struct ordo_shard *shard, uint32_t level) {
+    if (level <= shard->format) return;
+    if (level > ordo_format_max()) {
+        ordo_shard_note(shard, ORDO_NOTE_ERROR, "event=format_unknown level=%u known=%u", level, ordo_format_max());
+        return;
+    }
+    ordo_shard_note(shard, ORDO_NOTE_INFO, "event=format_raised from=%u to=%u", shard->format, level);
+    shard->format = level;
+    shard->format_is_dirty = true;
+}
+
+/* In the batch of the first turn that may write at that level: no crash leaves such rows without it. */
+static void write_format(struct ordo_shard *shard) {
+    if (!shard->format_is_dirty) return;
+    ordo_format_row_encode(&shard->value, shard->format);
+    ordo_batch_put(&shard->effects->batch, ORDO_CF_META, ordo_key_format, ordo_buffer_slice(&shard->value));
+    shard->format_is_dirty = false;
+}
+
 static void write_in_background(struct ordo_shard *shard) {
     ordo_snapshots_write(shard);
     ordo_truncations_write(shard);
@@ -240,11 +262,12 @@ static void turn_end(struct ordo_shard *shard) {
     ordo_source_turn_end(shard);
     ordo_imports_turn_end(shard);
     bool has_writes = shard->touched != NULL || ordo_snapshots_are_ready(shard) || ordo_truncations_are_ready(shard) ||
-                      ordo_slots_are_dirty(shard) || ordo_erasures_are_ready(shard);
+                      ordo_slots_are_dirty(shard) || ordo_erasures_are_ready(shard) || shard->format_is_dirty;
     if (has_writes) {
         ORDO_ASSERT(shard->effects->turn == 0); /* the last turn's effects were carried out */
         shard->turn++;
         shard->effects->turn = shard->turn;
+        write_format(shard);
         ordo_erasures_turn_end(shard, shard->turn);
         write_runs(shard);
         tell_changes(shard);
@@ -310,7 +333,11 @@ void ordo_shard_step(struct ordo_shard *shard, const struct ordo_shard_event *ev
     case ORDO_SHARD_HEARD: ordo_peers_heard(shard, event->heard.session); break;
     case ORDO_SHARD_DISK: disk(shard, event->disk.is_full); break;
     case ORDO_SHARD_TICK: tick(shard); break;
-    case ORDO_SHARD_PLACEMENT: ordo_slots_placement(shard, event->placement.placement); break;
+    case ORDO_SHARD_PLACEMENT:
+        ordo_shard_raise_format(shard, event->placement.format);
+        ordo_given_lost(shard, event->placement.lost, event->placement.lost_count);
+        ordo_slots_placement(shard, event->placement.placement);
+        break;
     case ORDO_SHARD_MOVE: ordo_orders_give(shard, event->move.slot, &event->move.target); break;
     case ORDO_SHARD_MOVE_CANCEL: ordo_orders_cancel(shard, event->move_cancel.slot); break;
     case ORDO_SHARD_TARGET_UP: ordo_targets_up(shard, event->target.session); break;

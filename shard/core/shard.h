@@ -62,6 +62,8 @@ struct ordo_shard_config {
     char name[64];                 /* told to gateways, for logs and status */
     bool has_debug_notes;          /* a note for every op, for a log at level debug */
 
+    uint32_t format;               /* the level that the store has (common/format.h) */
+
     size_t op_size_max;            /* bytes of one submitted op */
     uint64_t document_length_max;  /* in the type's units (text: code points) */
     size_t presence_size_max;      /* bytes of one presence update */
@@ -155,6 +157,9 @@ struct ordo_shard_event {
         } disk;
         struct {
             const struct ordo_placement *placement; /* borrowed */
+            uint32_t format;                        /* the cluster's level; 0: not known */
+            const struct ordo_store_id *lost;       /* stores that were given up for good; borrowed */
+            size_t lost_count;
         } placement;
         struct {
             uint16_t slot;

@@ -273,7 +273,8 @@ void ordo_slots_placement(struct ordo_shard *shard, const struct ordo_placement 
 struct ordo_move_status ordo_shard_move_status(const struct ordo_shard *shard) {
     static const char *const names[] = {
         [ORDO_SOURCE_NONE] = "none",           [ORDO_SOURCE_LINKING] = "linking", [ORDO_SOURCE_QUIETING] = "waiting",
-        [ORDO_SOURCE_BEGINNING] = "beginning", [ORDO_SOURCE_COPYING] = "copying", [ORDO_SOURCE_FREEZING] = "handing-over",
+        [ORDO_SOURCE_BEGINNING] = "beginning", [ORDO_SOURCE_COPYING] = "copying", [ORDO_SOURCE_PREPARING] = "preparing",
+        [ORDO_SOURCE_FREEZING] = "handing-over",
         [ORDO_SOURCE_FROZEN] = "handing-over", [ORDO_SOURCE_GIVING] = "handing-over",
     };
     const struct ordo_source *source = &shard->source;

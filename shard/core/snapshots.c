@@ -5,6 +5,7 @@
  *
  * The store writes in one order, so a valid record on disk has all its pieces before it. */
 #include "common/assert.h"
+#include "common/format.h"
 #include "shard/core/key.h"
 #include "shard/core/state.h"
 
@@ -172,6 +173,7 @@ static void write_validity(struct ordo_shard *shard, struct ordo_doc *doc) {
         .seq = content->seq, .type = type, .lineage = state->lineage, .created_seq = state->created_seq,
         .deleted_seq = state->deleted_seq, .timestamp_ms = state->timestamp_ms, .length = state->length,
         .size = content->bytes.size, .piece_count = piece_count(content),
+        .has_hash = shard->format >= ORDO_FORMAT_CONTENT_HASH, .content_hash = content->hash,
     };
     ordo_key_snapshot(&shard->key, ordo_doc_key(doc), content->seq, ORDO_PIECE_VALID);
     ordo_snapshot_row_encode(&shard->value, ordo_buffer_slice(&shard->key), &row);

@@ -198,6 +198,8 @@ struct ordo_shard {
     struct ordo_shard_effects *effects; /* of the present step */
     uint64_t wall_ms, now_ms;           /* of the present event */
     bool disk_is_full;
+    uint32_t format;                    /* what is written now has at most this level … */
+    bool format_is_dirty;               /* … which the open turn has to note */
 
     uint64_t turn, durable_turn;        /* newest closed with writes; newest known to be on disk */
     struct ordo_doc *touched;
@@ -268,6 +270,8 @@ void ordo_shard_note_op(struct ordo_shard *shard, const struct ordo_doc *doc, co
 const char *ordo_shard_doc_name(struct ordo_shard *shard, const struct ordo_doc *doc);
 /* Hands the job out as soon as the document's newest op is durable. Takes it. */
 void ordo_shard_start_job(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
+/* From now on rows of this level may come to the store, by our own hand or another's. */
+void ordo_shard_raise_format(struct ordo_shard *shard, uint32_t level);
 uint64_t ordo_shard_draw_lineage(struct ordo_shard *shard);
 /* The same for a job about a slot, as soon as all closed turns are durable. */
 void ordo_shard_start_slot_job(struct ordo_shard *shard, struct ordo_job *job);

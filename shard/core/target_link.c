@@ -12,6 +12,7 @@ enum {
     PROTOCOL = 1,
     PAUSE_MS = 500,          /* between the beginnings of two sessions */
     UNNEEDED_MS = 5000,      /* a link that nobody needs stays for so long */
+    CONNECT_MS = 1500,       /* whoever lives is connected long before: that does not wait for his loop, or his disk */
     ENVELOPE_TO_SHARD = 7,
 };
 
@@ -143,7 +144,7 @@ void ordo_targets_down(struct ordo_shard *shard, uint64_t session) {
 static bool is_late(const struct ordo_shard *shard, const struct ordo_target *target) {
     switch (target->state) {
     case ORDO_TARGET_RESTING: return false;
-    case ORDO_TARGET_OPENING: return shard->now_ms >= target->opened_ms + ORDO_LINK_TIMEOUT_MS;
+    case ORDO_TARGET_OPENING: return shard->now_ms >= target->opened_ms + CONNECT_MS;
     case ORDO_TARGET_GREETING:
     case ORDO_TARGET_READY: return ordo_link_is_silent(&target->link, shard->now_ms);
     }
@@ -159,7 +160,8 @@ static bool is_needed(const struct ordo_shard *shard, const struct ordo_target *
 void ordo_targets_tick(struct ordo_shard *shard) {
     for (struct ordo_target **link = &shard->targets; *link != NULL;) {
         struct ordo_target *target = *link;
-        if (is_late(shard, target)) session_lost(shard, target, "the target fell silent");
+        if (is_late(shard, target))
+            session_lost(shard, target, target->state == ORDO_TARGET_OPENING ? "the target cannot be reached" : "the target fell silent");
         if (is_needed(shard, target)) (void)ordo_target_get(shard, &target->store);
         bool is_greeted = target->state == ORDO_TARGET_READY || target->state == ORDO_TARGET_GREETING;
         if (is_greeted && ordo_link_is_due(&target->link, shard->now_ms)) send(shard, target, ordo_slice(NULL, 0));

@@ -14,6 +14,7 @@
 struct verify {
     struct ordo_view *view;
     ordo_verify_found found;
+    const struct ordo_hashing *hashing;  /* NULL: nobody wants to know */
     void *context;
     struct ordo_verify_counts counts;
     struct ordo_buffer doc_key, end_key; /* of the document being looked at */
@@ -117,6 +118,8 @@ static void check_snapshot(struct verify *verify, const struct replayed *replaye
     if (err) report(verify, row->seq, "a piece of a valid snapshot is missing or damaged");
     else if (!ordo_slice_equal(ordo_buffer_slice(&stored), ordo_buffer_slice(&replay)) || stored.size != row->size)
         report(verify, row->seq, "a snapshot's content is not what the log gives");
+    else if (row->has_hash && ordo_snapshot_content_hash(ordo_buffer_slice(&stored)) != row->content_hash)
+        report(verify, row->seq, "a snapshot's record has another hash than its content");
     ordo_buffer_finish(&replay);
     ordo_buffer_finish(&stored);
     ordo_buffer_finish(&key);
@@ -203,6 +206,18 @@ static uint64_t find_head(struct verify *verify, const struct replayed *replayed
     return head;
 }
 
+static void tell_hash(struct verify *verify, const struct replayed *replayed) {
+    const struct ordo_doc_state *state = &replayed->now.state;
+    struct ordo_content_hash hash = {.collection = verify->doc.collection, .id = verify->doc.id, .seq = state->seq};
+    struct ordo_buffer content = {0};
+    if (replayed->now.content != NULL) {
+        state->type->content_write(replayed->now.content, &content);
+        hash.hash = ordo_hash(ordo_buffer_slice(&content));
+    }
+    verify->hashing->hashed(verify->context, &hash);
+    ordo_buffer_finish(&content);
+}
+
 static void replay(struct verify *verify, struct replayed *replayed) {
     struct ordo_op_log log;
     struct ordo_run_op op;
@@ -233,7 +248,9 @@ static void replay(struct verify *verify, struct replayed *replayed) {
             check_snapshot(verify, replayed, &row);
             snapshot_seq = next_snapshot(verify, snapshot_seq + 1, &row, &row_memory);
         }
+        if (verify->hashing != NULL && op.op.server_seq % verify->hashing->every == 0) tell_hash(verify, replayed);
     }
+    if (verify->hashing != NULL && replayed->now.state.seq % verify->hashing->every != 0) tell_hash(verify, replayed);
     if (err != ORDO_ERR_NOT_FOUND) report(verify, log.next_seq, "the log is damaged or has a hole");
     ordo_op_log_close(&log);
     ordo_buffer_finish(&row_memory);
@@ -388,8 +405,13 @@ static void check_damage(struct verify *verify) {
 }
 
 struct ordo_verify_counts ordo_verify(struct ordo_view *view, ordo_verify_found found, void *context) {
+    return ordo_verify_hashing(view, found, NULL, context);
+}
+
+struct ordo_verify_counts ordo_verify_hashing(struct ordo_view *view, ordo_verify_found found, const struct ordo_hashing *hashing,
+                                              void *context) {
     static const enum ordo_cf families[] = {ORDO_CF_DOCS, ORDO_CF_OPS, ORDO_CF_SNAPSHOTS, ORDO_CF_CLIENTS, ORDO_CF_HISTORY};
-    struct verify verify = {.view = view, .found = found, .context = context};
+    struct verify verify = {.view = view, .found = found, .hashing = hashing, .context = context};
     struct ordo_buffer from = {0}, candidate = {0};
     ordo_buffer_append_u8(&from, 0);
     check_damage(&verify);

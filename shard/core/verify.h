@@ -24,7 +24,20 @@ struct ordo_verify_counts {
     uint64_t blocks, block_size; /* of packed history: how many, and their bytes in all */
 };
 
+/* A document's content as it was at a seq, of which it is said what it hashes to (XXH3, of the bytes of the text; 0: deleted). */
+struct ordo_content_hash {
+    struct ordo_slice collection, id;
+    uint64_t seq, hash;
+};
+struct ordo_hashing {
+    uint64_t every; /* at each multiple of this many ops, and at the head */
+    void (*hashed)(void *context, const struct ordo_content_hash *hash);
+};
+
 /* Calls `found` for each thing that is wrong and goes on with the next document. */
 struct ordo_verify_counts ordo_verify(struct ordo_view *view, ordo_verify_found found, void *context);
+/* The same, and tells hashes on the way. */
+struct ordo_verify_counts ordo_verify_hashing(struct ordo_view *view, ordo_verify_found found, const struct ordo_hashing *hashing,
+                                              void *context);
 
 #endif

@@ -87,13 +87,18 @@ export async function move() {
       worst.push(result.ack_us.max / 1000);
       p99.push(result.ack_us.p99 / 1000);
     }
-    const frozen = [...cluster.up.err.matchAll(/frozen_ms=(\d+)/g)].map((match) => Number(match[1]));
+    const logged = (key) => [...cluster.up.err.matchAll(new RegExp(`slot=${slot} .*${key}=(\\d+)`, "g"))].map((match) => Number(match[1])).slice(-moves);
     row("nothing moves: ack p99", calm.ack_us.p99 / 1000, "ms");
     row("nothing moves: ack max", calm.ack_us.max / 1000, "ms");
     row(`a slot moves (${moves} times): the longest wait of any editor, median`, median(worst), "ms");
     row(`a slot moves (${moves} times): the longest wait of any editor, worst move`, Math.max(...worst), "ms", 100, "most");
     row("a slot moves: ack p99 of the six seconds around it, median", median(p99), "ms");
-    row("a slot moves: frozen at the source, median", median(frozen), "ms");
+    row("a slot moves: frozen at the source, median", median(logged("frozen_ms")), "ms");
+    row("a slot moves: of that its last commits to disk, median", median(logged("last_commits_ms")), "ms");
+    row("a slot moves: of that the target's, median", median(logged("target_ms")), "ms");
+    row("a slot moves: of that the row that gives it away, median", median(logged("giving_ms")), "ms");
+    row("a slot moves: until the target serves it, median", median(logged("unserved_ms")), "ms");
+    row("a slot moves: until the target serves it, worst", Math.max(...logged("unserved_ms")), "ms");
   }, ["--shards", "2", "--no-balance"]);
 }
 

@@ -153,7 +153,12 @@ test("a shard whose store is lost is forgotten: its slots begin anew, and the re
     await rm(cluster.store(2), { recursive: true });
     const unsure = await cluster.ordo("forget-shard", "shard-2");
     assert.equal(unsure.code, 1, "not without --yes");
-    const forgotten = await cluster.ordo("forget-shard", "shard-2", "--yes");
+    for (const heir of ["shard-9", "shard-2"]) {
+      const nobody = await cluster.ordo("forget-shard", "shard-2", "--yes", "--heir", heir);
+      assert.equal(nobody.code, 1, `${heir} cannot inherit`);
+      assert.equal(nobody.stderr.trim().split("\n").length, 1);
+    }
+    const forgotten = await cluster.ordo("forget-shard", "shard-2", "--yes", "--heir", "shard-0");
     assert.equal(forgotten.code, 0, forgotten.stderr);
     await cluster.until(({ slots_unserved }) => slots_unserved.length === 0, "all slots to be served");
     const read = await readDocuments(cluster, 30);

@@ -36,33 +36,31 @@ test("four shards, three gateways: SIGKILL of each process in turn and at random
   }, 600_000));
 
 test("clients of other shards feel nothing of one that is killed again and again", (t) =>
-  withCluster(t, new Many({ gateways: 2 }), async (cluster) => {
-    await cluster.balanced(4);
-    // Documents of shards 1 to 3, while shard 0 dies.
-    const documents = [];
-    for (let i = 0; documents.length < 12; i++) {
-      const { stdout } = await cluster.ordo("doc", "where", `calm/${i}`);
-      const [, shard] = stdout.match(/^slot \d+, shard (\S+) /);
-      if (shard !== "shard-0") documents.push(`calm/${i}`);
+  withCluster(t, new Many({ gateways: 2, shardArgs: ["--no-balance"] }), async (cluster) => {
+    const first = (await cluster.status()).shards.findIndex(({ slots }) => slots > 0); // any may have been the first
+    const others = [...cluster.shards.keys()].filter((i) => i !== first);
+    for (const i of others) assert.equal((await cluster.ordo("move", String(i), "--to", `shard-${i}`)).code, 0);
+    // A slot of each shard is typed in, in all at some percent of what this machine can do.
+    const load = (slot) => cluster.startLoad(["--slot", String(slot), "--docs", "5", "--clients", "2", "--rate", "60", "--length", "300",
+                                              "--warmup", "0.5", "--duration", "2.5"]);
+    const p99 = { calm: [], killed: [] }; // ms; of the worst of the shards that live on
+    for (let round = 0; round < 6; round++) { // in turn, so that what else the machine does counts for both
+      const kind = round % 2 === 0 ? "calm" : "killed";
+      const victim = load(first), loads = others.map(load);
+      for (let kills = 0; kind === "killed" && kills < 2; kills++) {
+        await pause(700 + random.below(300));
+        await cluster.shards[first].stop("SIGKILL");
+        await cluster.startShard(first);
+      }
+      const reports = await Promise.all(loads.map(({ finish }) => finish()));
+      await victim.finish();
+      assert.equal(reports.reduce((sum, { reconnects }) => sum + reconnects, 0), 0, "nobody was disconnected");
+      p99[kind].push(Math.max(...reports.map(({ ack_us }) => ack_us.p99)) / 1000);
     }
-    const type = async (seconds) => {
-      const loads = documents.map((name) => cluster.startLoad(
-        ["--doc", name, "--clients", "2", "--rate", "5", "--length", "300", "--duration", String(seconds), "--seed", name.slice(5)]));
-      return { finish: () => Promise.all(loads.map(({ finish }) => finish())) };
-    };
-    const before = await (await type(10)).finish();
-    const during = await type(20);
-    for (const endMs = Date.now() + 18_000; Date.now() < endMs;) {
-      await pause(random.below(1500));
-      await cluster.shards[0].stop("SIGKILL");
-      await cluster.startShard(0);
-    }
-    const after = await during.finish();
-    assert.equal(after.reduce((sum, { reconnects }) => sum + reconnects, 0), 0, "nobody was disconnected");
-    const worst = (reports) => Math.max(...reports.map(({ ack_us }) => ack_us.p99));
-    // On a machine that others use the limit says little: it is printed, and only a pause that no load explains fails.
-    t.diagnostic(`p99 of the worst document: ${worst(before) / 1000} ms before, ${worst(after) / 1000} ms during`);
-    assert.ok(worst(after) < 2000 * 1000, "nobody waited for the other shard");
+    t.diagnostic(`p99 in ms: ${p99.calm} while nobody dies, ${p99.killed} while one does`);
+    const middle = (values) => values.sort((a, b) => a - b)[1];
+    const most = Math.max(3 * middle(p99.calm), 20);
+    assert.ok(middle(p99.killed) <= most, `${middle(p99.killed)} ms while another shard is killed, ${middle(p99.calm)} ms else`);
   }, 600_000));
 
 test("a rolling restart of everything under load fails nobody", (t) =>

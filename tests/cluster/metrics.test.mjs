@@ -266,9 +266,11 @@ test("ordo up gives shards and gateways ports in a row, and they keep them", asy
   await withCluster(t, cluster, async () => {
     for (const [i, role] of ["shard", "shard", "gateway"].entries())
       await eventually(() => metrics(first + i).then((text) => text.includes(`ordo_build_info{role="${role}",`), () => false), `${role} at ${first + i}`);
+    const shardIsReady = (when) => eventually(() => ask(first, "/readyz").then(({ status }) => status === 200, () => false), `the shard to be ready ${when}`);
+    await shardIsReady("at first"); // its port answers before its store is open
     const pid = await cluster.killChild("shard");
     await cluster.childRestarted("shard", pid);
-    await eventually(async () => await ask(first, "/readyz").then(({ status }) => status === 200, () => false), "the shard to be ready again");
+    await shardIsReady("again");
     const text = await metrics(first);
     assert.equal(sumOf(text, "ordo_shard_incarnation"), 2);
     assert.ok(sumOf(text, "process_start_time_seconds") > Date.now() / 1000 - 60);

@@ -1,5 +1,6 @@
 #include <inttypes.h>
 
+#include "common/format.h"
 #include "common/hash.h"
 #include "tests/sim/sim.h"
 
@@ -56,6 +57,10 @@ void sim_directory_stop(struct sim *sim, uint64_t until_us) {
     sim_log(sim, "the directory is away");
     sim->counts.directory_outages++;
     sim->directory.away_until_us = until_us;
+}
+
+uint32_t sim_directory_format(const struct sim *sim) {
+    return sim->now_us >= sim->plan.format_us ? ordo_format_max() : ORDO_FORMAT_MIN;
 }
 
 void sim_directory_register(struct sim_shard *shard) {

@@ -117,6 +117,12 @@ static void draw_moves(struct sim_plan *plan, uint64_t seed) {
     plan->moves_crash = chance(&prng, 300) ? 0 : (uint32_t)between(&prng, 2, 60);
 }
 
+static void draw_format(struct sim_plan *plan, uint64_t seed) {
+    struct ordo_prng prng;
+    ordo_prng_init(&prng, seed ^ UINT64_C(0x666f726d6174));
+    plan->format_us = chance(&prng, 700) ? between(&prng, 0, plan->active_us) : UINT64_MAX;
+}
+
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profile, bool has_one_shard) {
     struct ordo_prng prng;
     ordo_prng_init(&prng, seed ^ UINT64_C(0x706c616e));
@@ -161,6 +167,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profil
     if (plan->may_damage) plan->faults[SIM_FAULT_DAMAGE_DISK] = 2;
     if (plan->shard_count > 1 || profile == SIM_PROFILE_MOVES) draw_moves(plan, seed);
     draw_tokens(plan, seed);
+    draw_format(plan, seed);
     if (profile != SIM_PROFILE_STARVED) return;
     plan->may_paste = false;
     plan->client_count += 2;

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "common/assert.h"
+#include "common/format.h"
 #include "shard/core/key.h"
 #include "shard/core/rows.h"
 #include "shard/core/run.h"
@@ -96,6 +97,32 @@ static void verify(struct sim_shard *shard, const bool *is_here) {
     shard->store->ops->view_close(view);
 }
 
+uint32_t sim_disk_read_format(struct sim_shard *shard) {
+    uint64_t level = ORDO_FORMAT_MIN;
+    struct ordo_buffer value = {0};
+    struct ordo_view *view = shard->store->ops->view_open(shard->store);
+    if (view->ops->get(view, ORDO_CF_META, ordo_key_format, &value) == ORDO_OK &&
+        (ordo_format_row_decode(ordo_buffer_slice(&value), &level) != ORDO_OK || !ordo_format_is_known(level)))
+        sim_fail(&shard->sim->verdict, SIM_CHECK_SURVIVES, "the row of the format level does not decode");
+    shard->store->ops->view_close(view);
+    ordo_buffer_finish(&value);
+    return (uint32_t)level;
+}
+
+/* Nothing in the store may have a higher level than the store says, whenever power is cut. */
+static void check_format(struct sim_shard *shard, struct ordo_view *view) {
+    uint32_t level = sim_disk_read_format(shard);
+    struct ordo_iterator *rows = view->ops->iterate(view, ORDO_CF_SNAPSHOTS, ordo_slice(NULL, 0), ordo_slice(NULL, 0));
+    for (bool has = rows->ops->seek(rows, ordo_slice(NULL, 0)); has; has = rows->ops->next(rows)) {
+        struct ordo_snapshot_row row;
+        if (ordo_snapshot_row_decode(rows->ops->key(rows), rows->ops->value(rows), &row) || !row.has_hash) continue;
+        shard->sim->counts.hashed_snapshots++;
+        if (level < ORDO_FORMAT_CONTENT_HASH)
+            sim_fail(&shard->sim->verdict, SIM_CHECK_SURVIVES, "a snapshot has a hash, and the store is of format level %u", level);
+    }
+    rows->ops->close(rows);
+}
+
 void sim_disk_verify(struct sim_shard *shard) {
     bool is_here[SIM_DOCS_MAX];
     find_owned(shard, is_here);
@@ -138,6 +165,7 @@ void sim_disk_scan(struct sim_shard *shard) {
         }
     }
     iterator->ops->close(iterator);
+    check_format(shard, view);
     shard->store->ops->view_close(view);
     verify(shard, is_here);
     for (size_t i = 0; i < sim->plan.doc_count; i++) {

@@ -216,7 +216,10 @@ static void step_inbox_item(struct sim_shard *shard, struct sim_inbox_item *item
         break;
     case ORDO_SHARD_HEARD: event.heard.session = item->number; break;
     case ORDO_SHARD_DISK: event.disk.is_full = item->number != 0; break;
-    case ORDO_SHARD_PLACEMENT: event.placement.placement = &shard->sim->directory.table; break;
+    case ORDO_SHARD_PLACEMENT:
+        event.placement.placement = &shard->sim->directory.table;
+        event.placement.format = sim_directory_format(shard->sim);
+        break;
     case ORDO_SHARD_MOVE:
         event.move.slot = (uint16_t)item->number;
         event.move.target = item->store;
@@ -495,6 +498,7 @@ void sim_shard_start(struct sim_shard *shard) {
         config.slots = slots;
     }
     config.incarnation = ++shard->incarnation;
+    config.format = sim_disk_read_format(shard);
     config.turn = row.turn;
     config.term = row.term;
     config.seed = ordo_prng_next(&sim->prng);

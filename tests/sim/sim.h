@@ -72,6 +72,7 @@ struct sim_plan {
     uint32_t client_count, raw_count, doc_count, gateway_count;
     uint32_t shard_count;              /* with more than one there is a directory */
     uint32_t moves_crash;              /* per mille of the messages of a move: a shard dies of it */
+    uint64_t format_us;                /* when the cluster's format level is raised */
     uint32_t first_owner;              /* document i is in a slot of shard (first_owner + i) % shard_count */
     uint32_t edit_count;               /* per client */
     uint64_t client_delay_us, link_delay_us; /* the longest usual ones */
@@ -220,7 +221,7 @@ struct sim_raw;
 #define SIM_COUNTS(X)                                                                                                \
     X(commits) X(acks) X(duplicate_acks) X(nacks) X(opened) X(opened_unasked) X(opened_with_content)                 \
     X(opened_in_parts) X(given_back) X(shard_deaths) X(power_losses) X(failed_writes) X(gateway_deaths)              \
-    X(links_lost) X(reloads) X(snapshots) X(truncations) X(ops_truncated)          \
+    X(hashed_snapshots) X(links_lost) X(reloads) X(snapshots) X(truncations) X(ops_truncated)          \
     X(clients_forgotten) X(documents_forgotten) X(loads) X(rebases_far) X(commits_dropped) X(resyncs) X(messages_dropped)  \
     X(side_pieces) X(jobs) X(histories) X(damages) X(damages_met) X(returns) X(directory_outages) X(slots_moved) X(moves_done)        \
     X(moves_failed) X(tokens) X(tokens_expired)
@@ -355,6 +356,7 @@ void sim_disk_verify(struct sim_shard *shard);
 void sim_disk_damage(struct sim_shard *shard);
 bool sim_is_damaged(const struct sim *sim, const struct oracle_doc *doc);
 struct ordo_turn_row sim_disk_read_turn(struct sim_shard *shard);
+uint32_t sim_disk_read_format(struct sim_shard *shard);
 /* ORDO_SLOT_COUNT rows, as the store has them. */
 void sim_disk_read_slots(struct sim_shard *shard, struct ordo_slot_row *rows);
 /* As a new store of a cluster has them: those that the table gives it. */
@@ -377,6 +379,8 @@ struct sim_shard *sim_shard_of_store(struct sim *sim, struct ordo_store_id id);
 void sim_directory_init(struct sim *sim);
 void sim_directory_stop(struct sim *sim, uint64_t until_us);
 bool sim_directory_is_away(const struct sim *sim);
+/* The level that the table has now. */
+uint32_t sim_directory_format(const struct sim *sim);
 /* Whoever starts looks at the table; it hears of it as SIM_TABLE. */
 void sim_directory_watch(struct sim *sim, enum sim_role role, uint32_t index, uint64_t life);
 /* The shard's rows have changed, or it has started: its registrar makes the table show them, in a while. */

@@ -22,7 +22,7 @@ static inline struct ordo_cluster_id cluster_id(uint8_t number) {
 
 static inline struct ordo_cluster_store make_store(uint8_t number) {
     struct ordo_cluster_store store = {.id = store_id(number), .incarnation = 1, .process = process_id(number),
-                                       .reads_format_min = 1, .reads_format_max = 1};
+                                       .reads_format_min = 1, .reads_format_max = ordo_format_max()};
     snprintf(store.name, sizeof store.name, "shard-%u", number);
     return store;
 }

@@ -122,6 +122,7 @@ static void a_store_that_does_not_read_the_format_gets_nothing(void **state) {
     struct world *world = world_of(2);
     world->cluster.table.format_level = 2;
     world->stores[0].reads_format_max = 2;
+    world->stores[1].reads_format_max = 1;
     assert_int_equal(balance(world, NULL, ORDO_SLOT_COUNT), 0);
     world->stores[1].reads_format_max = 2;
     assert_int_equal(balance(world, NULL, ORDO_SLOT_COUNT), 512);

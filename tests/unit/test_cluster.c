@@ -8,7 +8,8 @@ static void a_cluster_reads_as_it_was_written(void **state) {
     struct ordo_cluster_store store = make_store(1), other = make_store(2);
     struct ordo_cluster_live live = make_live(1);
     struct ordo_cluster_gateway gateway = {
-        .name = "gateway-1", .process = process_id(9), .url = "http://h\xc3\xb6st:8080", .metrics_url = "http://h\xc3\xb6st:9464/metrics"};
+        .name = "gateway-1", .process = process_id(9), .url = "http://h\xc3\xb6st:8080", .metrics_url = "http://h\xc3\xb6st:9464/metrics",
+        .reads_format_min = 1, .reads_format_max = 3};
     struct ordo_cluster_gateway quiet = {.name = "gateway-2", .process = process_id(9), .url = "http://x"};
     struct ordo_cluster_move move = {.slot = 7, .target = store_id(2), .is_by_balancer = true};
     struct ordo_cluster_hold hold = {.name = "backup", .process = process_id(8)};

@@ -128,7 +128,7 @@ static void a_founder_that_gave_something_away_founds_nothing_again(void **state
     struct ordo_cluster_table table = make_table(1, 1);
     struct ordo_store_id first = store_id(1);
     table.placement.slots[3] = (struct ordo_slot_place){.epoch = 2, .store = store_id(2)};
-    assert_int_equal(ordo_cluster_raise(one, &table.cluster, &first, &table.placement, NULL, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_raise(one, &table.cluster, &first, &table.placement, 1, NULL, &problem), ORDO_OK);
     assert_int_equal(ordo_cluster_found(one, &first, NULL, &problem), ORDO_ERR_EXISTS);
 }
 
@@ -172,13 +172,13 @@ static void epochs_rise_and_never_fall(void **state) {
     struct ordo_cluster_table high = make_table(1, 5), low = make_table(2, 4);
     struct ordo_store_id first = store_id(1), second = store_id(2);
     bool is_changed;
-    assert_int_equal(ordo_cluster_raise(one, &high.cluster, &first, &high.placement, &is_changed, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_raise(one, &high.cluster, &first, &high.placement, 1, &is_changed, &problem), ORDO_OK);
     assert_true(is_changed);
     low.placement.slots[9].epoch = 6;
     low.placement.slots[10].epoch = 5; /* no more than is known: the first one stays */
-    assert_int_equal(ordo_cluster_raise(two, &high.cluster, &second, &low.placement, &is_changed, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_raise(two, &high.cluster, &second, &low.placement, 1, &is_changed, &problem), ORDO_OK);
     assert_true(is_changed);
-    assert_int_equal(ordo_cluster_raise(one, &high.cluster, &second, &low.placement, &is_changed, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_raise(one, &high.cluster, &second, &low.placement, 1, &is_changed, &problem), ORDO_OK);
     assert_false(is_changed);
     struct ordo_cluster *cluster = look();
     for (size_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
@@ -196,12 +196,12 @@ static void a_lost_table_is_built_anew_from_what_the_stores_say(void **state) {
         if (slot < 512 || slot >= 1000) second_rows.placement.slots[slot] = (struct ordo_slot_place){0};
         if (slot >= 600) first_rows.placement.slots[slot] = (struct ordo_slot_place){0};
     }
-    assert_int_equal(ordo_cluster_raise(one, &first_rows.cluster, &first, &first_rows.placement, NULL, &problem),
+    assert_int_equal(ordo_cluster_raise(one, &first_rows.cluster, &first, &first_rows.placement, 1, NULL, &problem),
                      ORDO_OK);
     wipe();
-    assert_int_equal(ordo_cluster_raise(one, &first_rows.cluster, &first, &first_rows.placement, NULL, &problem),
+    assert_int_equal(ordo_cluster_raise(one, &first_rows.cluster, &first, &first_rows.placement, 1, NULL, &problem),
                      ORDO_OK);
-    assert_int_equal(ordo_cluster_raise(two, &first_rows.cluster, &second, &second_rows.placement, NULL, &problem),
+    assert_int_equal(ordo_cluster_raise(two, &first_rows.cluster, &second, &second_rows.placement, 1, NULL, &problem),
                      ORDO_OK);
     settle();
     struct ordo_cluster *cluster = look();
@@ -220,19 +220,23 @@ static void a_cluster_that_was_created_over_another_is_not_founded_over_its_data
     struct ordo_cluster_id other = cluster_id(2);
     assert_int_equal(ordo_cluster_create(one, &rows.cluster, &problem),
                      ORDO_OK); /* the same id, out of a backup of it */
-    assert_int_equal(ordo_cluster_raise(one, &rows.cluster, &first, &rows.placement, NULL, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_raise(one, &rows.cluster, &first, &rows.placement, 1, NULL, &problem), ORDO_OK);
     assert_int_equal(ordo_cluster_found(one, &stranger, NULL, &problem), ORDO_ERR_EXISTS);
-    assert_int_equal(ordo_cluster_raise(one, &other, &first, &rows.placement, NULL, &problem), ORDO_ERR_INVALID);
+    assert_int_equal(ordo_cluster_raise(one, &other, &first, &rows.placement, 1, NULL, &problem), ORDO_ERR_INVALID);
     assert_non_null(strstr(problem.text, "02ef0000"));
 }
 
 static void the_format_rises_when_all_can_read_it(void **state) {
     (void)state;
-    struct ordo_cluster_id id = cluster_id(1);
+    struct ordo_cluster_table rows = make_table(1, 1);
+    struct ordo_cluster_id id = rows.cluster;
     struct ordo_cluster_store old = make_store(1), new = make_store(2);
     struct ordo_cluster_live old_live = make_live(1), new_live = make_live(2);
+    struct ordo_cluster_gateway gateway = {.name = "g1", .process = process_id(5), .url = "", .reads_format_min = 1,
+                                           .reads_format_max = 1};
+    old.reads_format_max = 1;
     new.reads_format_max = 2;
-    assert_int_equal(ordo_cluster_create(one, &id, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_raise(one, &id, &old.id, &rows.placement, 1, NULL, &problem), ORDO_OK);
     assert_int_equal(ordo_cluster_claim_store(one, NULL, &old, &old_live, &problem), ORDO_OK);
     assert_int_equal(ordo_cluster_claim_store(one, &id, &new, &new_live, &problem), ORDO_OK);
     assert_int_equal(ordo_cluster_set_format(one, 2, &problem), ORDO_ERR_INVALID);
@@ -240,11 +244,33 @@ static void the_format_rises_when_all_can_read_it(void **state) {
     old.reads_format_max = 2;
     old_live.incarnation = 2;
     assert_int_equal(ordo_cluster_claim_store(one, &id, &old, &old_live, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_register_gateway(one, &gateway, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_set_format(one, 2, &problem), ORDO_ERR_INVALID);
+    assert_non_null(strstr(problem.text, "gateway g1"));
+    gateway.reads_format_max = 2;
+    assert_int_equal(ordo_cluster_register_gateway(one, &gateway, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_set_format(one, 2, &problem), ORDO_OK);
     assert_int_equal(ordo_cluster_set_format(one, 2, &problem), ORDO_OK);
     assert_int_equal(ordo_cluster_set_format(one, 1, &problem), ORDO_ERR_INVALID);
-    old.reads_format_max = 1;
+    old.reads_format_max = gateway.reads_format_max = 1;
     old_live.incarnation = 3;
     assert_int_equal(ordo_cluster_claim_store(one, &id, &old, &old_live, &problem), ORDO_ERR_INVALID);
+    assert_int_equal(ordo_cluster_register_gateway(one, &gateway, &problem), ORDO_ERR_INVALID);
+    assert_non_null(strstr(problem.text, "format level is 2, and this program reads 1 to 1"));
+}
+
+/* The table was lost, and written anew by a store that had not heard yet of what another one writes. */
+static void the_format_is_that_of_the_store_that_has_the_highest(void **state) {
+    (void)state;
+    struct ordo_cluster_table rows = make_table(1, 1);
+    struct ordo_store_id first = store_id(1), second = store_id(2);
+    bool is_changed;
+    assert_int_equal(ordo_cluster_raise(one, &rows.cluster, &first, &rows.placement, 1, &is_changed, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_raise(one, &rows.cluster, &second, &rows.placement, 2, &is_changed, &problem), ORDO_OK);
+    assert_true(is_changed);
+    assert_int_equal(ordo_cluster_raise(one, &rows.cluster, &first, &rows.placement, 1, &is_changed, &problem), ORDO_OK);
+    assert_false(is_changed);
+    assert_int_equal(ordo_cluster_set_format(one, 1, &problem), ORDO_ERR_INVALID);
 }
 
 /* ---- claims */
@@ -386,6 +412,12 @@ static void gateways_have_names_of_their_own(void **state) {
     settle();
     gateway.process = process_id(2);
     assert_int_equal(ordo_cluster_register_gateway(two, &gateway, &problem), ORDO_ERR_LOCKED);
+    snprintf(gateway.url, sizeof gateway.url, "http://127.0.0.1:8081");
+    assert_int_equal(ordo_cluster_enter_gateway(two, &gateway, &problem), ORDO_ERR_LOCKED); /* two of one name */
+    snprintf(gateway.url, sizeof gateway.url, "http://127.0.0.1:8080");
+    assert_int_equal(ordo_cluster_enter_gateway(two, &gateway, &problem), ORDO_OK); /* the same, killed and started again */
+    gateway.process = process_id(1);
+    assert_int_equal(ordo_cluster_register_gateway(one, &gateway, &problem), ORDO_ERR_LOCKED); /* it had not been killed */
     snprintf(gateway.name, sizeof gateway.name, "g 2");
     assert_int_equal(ordo_cluster_register_gateway(two, &gateway, &problem), ORDO_ERR_INVALID);
     snprintf(gateway.name, sizeof gateway.name, "g2");
@@ -404,7 +436,7 @@ static void orders_are_for_slots_that_are_elsewhere(void **state) {
     for (uint16_t i = 0; i < 200; i++) slots[i] = i;
     slots[199] = 0; /* said twice */
     rows.placement.slots[5] = (struct ordo_slot_place){.epoch = 2, .store = store_id(2)};
-    assert_int_equal(ordo_cluster_raise(one, &rows.cluster, &first.id, &rows.placement, NULL, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_raise(one, &rows.cluster, &first.id, &rows.placement, 1, NULL, &problem), ORDO_OK);
     assert_int_equal(ordo_cluster_order_moves(one, slots, 200, &second.id, false, &problem), ORDO_ERR_NOT_FOUND);
     assert_int_equal(ordo_cluster_claim_store(one, NULL, &first, &first_live, &problem), ORDO_OK);
     assert_int_equal(ordo_cluster_claim_store(one, NULL, &second, &second_live, &problem), ORDO_OK);
@@ -438,7 +470,7 @@ static void an_order_ends_once_and_only_if_it_is_still_the_same(void **state) {
     struct ordo_cluster_live second_live = make_live(2);
     struct ordo_store_id first = store_id(1), third = store_id(3);
     uint16_t slot = 7;
-    assert_int_equal(ordo_cluster_raise(one, &rows.cluster, &first, &rows.placement, NULL, &problem), ORDO_OK);
+    assert_int_equal(ordo_cluster_raise(one, &rows.cluster, &first, &rows.placement, 1, NULL, &problem), ORDO_OK);
     assert_int_equal(ordo_cluster_claim_store(one, NULL, &second, &second_live, &problem), ORDO_OK);
     assert_int_equal(ordo_cluster_order_moves(one, &slot, 1, &second.id, false, &problem), ORDO_OK);
     assert_int_equal(ordo_cluster_end_move(one, slot, &third, NULL, &problem), ORDO_OK);
@@ -536,7 +568,7 @@ static void a_garbled_table_is_left_as_it_is(void **state) {
     put_text(ORDO_KEY_TABLE, "{}");
     assert_int_equal(ordo_cluster_create(one, &rows.cluster, &problem), ORDO_ERR_CORRUPT);
     assert_int_equal(ordo_cluster_found(one, &first, NULL, &problem), ORDO_ERR_CORRUPT);
-    assert_int_equal(ordo_cluster_raise(one, &rows.cluster, &first, &rows.placement, NULL, &problem), ORDO_ERR_CORRUPT);
+    assert_int_equal(ordo_cluster_raise(one, &rows.cluster, &first, &rows.placement, 1, NULL, &problem), ORDO_ERR_CORRUPT);
     assert_true(says(ORDO_KEY_TABLE, "{}"));
 }
 
@@ -629,6 +661,7 @@ int main(void) {
         WITH_TWO(a_lost_table_is_built_anew_from_what_the_stores_say),
         WITH_TWO(a_cluster_that_was_created_over_another_is_not_founded_over_its_data),
         WITH_TWO(the_format_rises_when_all_can_read_it),
+        WITH_TWO(the_format_is_that_of_the_store_that_has_the_highest),
         WITH_TWO(a_store_that_was_killed_is_claimed_again_at_once),
         WITH_TWO(a_copy_is_refused_while_the_store_is_live),
         WITH_TWO(a_folder_that_was_rolled_back_is_refused),

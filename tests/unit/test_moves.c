@@ -1,7 +1,10 @@
 /* A slot goes from one shard to another: nothing is lost, nothing is doubled, and it has one owner, whatever breaks. */
 #include "move_world.h"
 
+#include "common/format.h"
 #include "common/hash.h"
+#include "shard/core/run.h"
+#include "shard/core/slot_count.h"
 
 static uint16_t slot_a(void) { return ordo_slot_of(ordo_slice_of("docs"), ordo_slice_of("a")); }
 
@@ -307,11 +310,31 @@ static void a_target_that_is_nowhere_ends_the_move(void **state) {
     event.move.slot = slot_a();
     memset(event.move.target.bytes, 0x77, ORDO_STORE_ID_SIZE);
     world_step(s->worlds[0], event);
+    event.move.slot = slot_a() ^ 1;
+    world_step(s->worlds[0], event);
+    shards_order(s, 0, slot_a() ^ 2, 1); /* to somebody who is there */
     shards_settle(s, 1000);
-    expect_end(s, 1, false);
+    assert_int_equal(s->end_count, 3);
+    assert_true(s->ends[0].slot == slot_a() && !s->ends[0].is_done);
+    assert_true(s->ends[1].slot == (slot_a() ^ 1) && !s->ends[1].is_done); /* at once with the first */
+    assert_true(s->ends[2].slot == (slot_a() ^ 2) && s->ends[2].is_done);
     say_insert(s->worlds[0], 0, 1, 6, 6, 5, "!");
     world_turn(s->worlds[0]);
     assert_int_equal(next_commit(s->worlds[0], 0)->seq, 7);
+}
+
+static void a_target_that_does_not_answer_a_connect_ends_the_move_soon(void **state) {
+    struct shards *s = *state;
+    shards_order(s, 0, slot_a(), 1);
+    while (s->post_count > 0) { /* neither up nor down */
+        struct post post = shards_take_post(s);
+        ordo_buffer_finish(&post.bytes);
+    }
+    shards_pass(s, 1400);
+    assert_int_equal(s->end_count, 0);
+    shards_pass(s, 200);
+    expect_end(s, 1, false);
+    assert_string_equal(s->ends[0].reason, "the target cannot be reached");
 }
 
 static void a_silent_target_ends_the_move(void **state) {
@@ -396,6 +419,130 @@ static void what_was_loaded_ahead_goes_with_a_dropped_move(void **state) {
     shards_order(s, 0, slot_a(), 1);
     shards_settle(s, 300);
     assert_text(s->worlds[1], 0, 9, "a", "hello!");
+}
+
+/* Delivers until the source waits for the target to be prepared, and the target does what that takes. */
+static void until_preparing(struct shards *s) {
+    for (int i = 0; i < 1000; i++) {
+        bool is_preparing = strcmp(ordo_shard_move_status(s->worlds[0]->shard).phase, "preparing") == 0;
+        if (is_preparing && ordo_shard_stats(s->worlds[1]->shard).loads > 0) return;
+        if (!shards_deliver(s, ARRIVES)) shards_pass(s, 10);
+    }
+    fail_msg("it is never prepared");
+}
+
+/* It went to the target, was counted once on either side, and is in what was loaded ahead. */
+static void expect_head_without_another_load(struct shards *s, uint64_t head) {
+    shards_settle(s, 300);
+    expect_end(s, 1, true);
+    assert_int_equal(ordo_shard_stats(s->worlds[1]->shard).loads, 1);
+    Ordo__Cluster__V1__Attached *attached = open_doc(s->worlds[1], 0, 1, "a", "client-a");
+    assert_int_equal(attached->head, head);
+    assert_int_equal(attached->last_client_seq, head - 1);
+    assert_int_equal(attached->last_client_server_seq, head);
+    assert_int_equal(ordo_shard_stats(s->worlds[1]->shard).loads, 1);
+    open_doc(s->worlds[1], 0, 2, "a", "client-b");
+    say_insert(s->worlds[1], 0, 2, 1, 6, 0, "o"); /* rebased over what came */
+    world_turn(s->worlds[1]);
+    assert_int_equal(next_commit(s->worlds[1], 0)->seq, head + 1);
+}
+
+static void what_is_committed_while_the_target_counts_and_loads_goes_along(void **state) {
+    struct shards *s = *state;
+    struct world *w = s->worlds[0];
+    type_hello(w);
+    s->worlds[1]->hold_jobs = true;
+    shards_order(s, 0, slot_a(), 1);
+    until_preparing(s);
+    for (uint64_t seq = 6; seq < 9; seq++) {
+        say_insert(w, 0, 1, seq, seq, seq - 1, "!");
+        world_turn(w);
+        assert_int_equal(next_commit(w, 0)->seq, seq + 1);
+        while (shards_deliver(s, ARRIVES)) continue;
+    }
+    assert_string_equal(ordo_shard_move_status(w->shard).phase, "preparing");
+    s->worlds[1]->hold_jobs = false;
+    expect_head_without_another_load(s, 9);
+    assert_text(s->worlds[1], 0, 9, "a", "ohello!!!");
+}
+
+static void run_oldest_job(struct world *w) {
+    struct ordo_job *job = w->jobs[0];
+    memmove(w->jobs, w->jobs + 1, --w->job_count * sizeof *w->jobs);
+    struct ordo_view *view = w->store->ops->view_open(w->store);
+    ordo_job_run(job, view);
+    w->store->ops->view_close(view);
+    struct ordo_shard_event event = world_event(w, ORDO_SHARD_JOB_DONE);
+    event.job_done.job = job;
+    world_step(w, event);
+}
+
+/* Its count may begin before the commit, and have it in its view. */
+static void what_is_committed_while_the_source_counts_is_counted_once(void **state) {
+    struct shards *s = *state;
+    struct world *w = s->worlds[0];
+    type_hello(w);
+    w->hold_jobs = true;
+    shards_order(s, 0, slot_a(), 1);
+    for (int i = 0; w->job_count == 0; i++) {
+        assert_true(i < 1000);
+        if (!shards_deliver(s, ARRIVES)) shards_pass(s, 10);
+    }
+    run_oldest_job(w); /* that reads; now it counts */
+    until_preparing(s);
+    assert_int_equal(w->job_count, 1);
+    for (uint64_t seq = 6; seq < 8; seq++) {
+        say_insert(w, 0, 1, seq, seq, seq - 1, "!");
+        world_turn(w);
+        assert_int_equal(next_commit(w, 0)->seq, seq + 1);
+    }
+    for (int i = 0; i < 10; i++) {
+        while (shards_deliver(s, ARRIVES)) continue;
+        shards_pass(s, 10);
+    }
+    assert_string_equal(ordo_shard_move_status(w->shard).phase, "preparing"); /* ready but for that count */
+    w->hold_jobs = false;
+    expect_head_without_another_load(s, 8);
+}
+
+static void what_is_committed_once_the_target_is_prepared_goes_along(void **state) {
+    struct shards *s = *state;
+    struct world *w = s->worlds[0];
+    type_hello(w);
+    shards_order(s, 0, slot_a(), 1);
+    until_preparing(s);
+    for (int i = 0; ordo_shard_stats(s->worlds[1]->shard).jobs_running > 0; i++) {
+        assert_true(i < 100);
+        world_turn(s->worlds[1]); /* its answer is on its way now */
+    }
+    say_insert(w, 0, 1, 6, 6, 5, "!");
+    world_turn(w);
+    assert_int_equal(next_commit(w, 0)->seq, 7);
+    expect_head_without_another_load(s, 7);
+    assert_text(s->worlds[1], 0, 9, "a", "ohello!");
+}
+
+static void a_count_that_is_kept_up_equals_one_that_is_made_anew(void **state) {
+    (void)state;
+    struct ordo_buffer doc_key = {0}, key = {0}, value = {0};
+    struct ordo_slot_count kept = {0}, anew = {0};
+    ordo_key_doc(&doc_key, ordo_slice_of("docs"), ordo_slice_of("a"));
+    ordo_slot_count_document(&kept, ordo_slice_of("another"), 3);
+    for (uint64_t seq = 1; seq < 20; seq += 5) {
+        ordo_key_ops(&key, ordo_buffer_slice(&doc_key), seq);
+        ordo_run_encode(&value, ordo_buffer_slice(&key), seq, 5, 0, ordo_slice(NULL, 0));
+        assert_int_equal(ordo_slot_count_run(&kept, ordo_buffer_slice(&key), ordo_buffer_slice(&value)), ORDO_OK);
+        anew = (struct ordo_slot_count){0};
+        ordo_slot_count_document(&anew, ordo_slice_of("another"), 3);
+        ordo_slot_count_document(&anew, ordo_buffer_slice(&doc_key), seq + 4);
+        assert_true(ordo_slot_count_equal(&kept, &anew));
+    }
+    value.data[value.size / 2] ^= 1;
+    assert_int_equal(ordo_slot_count_run(&kept, ordo_buffer_slice(&key), ordo_buffer_slice(&value)), ORDO_ERR_CORRUPT);
+    assert_true(ordo_slot_count_equal(&kept, &anew));
+    ordo_buffer_finish(&doc_key);
+    ordo_buffer_finish(&key);
+    ordo_buffer_finish(&value);
 }
 
 /* The source has crashed before it gave the slot away, and knows nothing of the move any more. */
@@ -630,6 +777,96 @@ static void a_late_beginning_is_not_taken_for_the_newest(void **state) {
     expect_whole_at(s, 1, "hello");
 }
 
+/* The source has heard of the new level, the target has not. */
+static void rows_of_a_new_level_bring_the_level_along(void **state) {
+    struct shards *s = *state;
+    struct world *w = s->worlds[0];
+    w->config.snapshot_log_size_min = 200;
+    world_crash(w);
+    gateway_connect(w, 0);
+    struct ordo_shard_event event = world_event(w, ORDO_SHARD_PLACEMENT);
+    event.placement.placement = &s->table;
+    event.placement.format = ORDO_FORMAT_CONTENT_HASH;
+    world_step(w, event);
+    type_hello(w);
+    for (int i = 0; i < 100 && ordo_shard_stats(w->shard).snapshots == 0; i++) world_pass(w, 20);
+    assert_int_equal(ordo_shard_stats(w->shard).snapshots, 1);
+    shards_order(s, 0, slot_a(), 1);
+    shards_settle(s, 300);
+    expect_end(s, 1, true);
+    struct ordo_store *store = s->worlds[1]->store;
+    struct ordo_view *view = store->ops->view_open(store);
+    struct ordo_buffer value = {0};
+    uint64_t level = 0;
+    assert_int_equal(view->ops->get(view, ORDO_CF_META, ordo_key_format, &value), ORDO_OK);
+    assert_int_equal(ordo_format_row_decode(ordo_buffer_slice(&value), &level), ORDO_OK);
+    assert_int_equal(level, ORDO_FORMAT_CONTENT_HASH);
+    ordo_buffer_finish(&value);
+    store->ops->view_close(view);
+    assert_text(s->worlds[1], 0, 9, "a", "hello");
+}
+
+static void a_target_of_an_older_version_takes_no_slot(void **state) {
+    struct shards *s = *state;
+    type_hello(s->worlds[0]);
+    shards_order(s, 0, slot_a(), 1);
+    for (int i = 0; i < 100 && s->end_count == 0; i++) {
+        struct post *post = s->post_count > 0 ? &s->posts[0] : NULL;
+        Ordo__Cluster__V1__Envelope *envelope =
+            post && post->to_target ? ordo__cluster__v1__envelope__unpack(NULL, post->bytes.size, post->bytes.data) : NULL;
+        if (envelope != NULL && envelope->n_to_shard == 1 &&
+            envelope->to_shard[0]->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN) {
+            envelope->to_shard[0]->move_begin->format = ordo_format_max() + 1;
+            ordo_buffer_clear(&post->bytes);
+            ordo_message_encode(&envelope->base, &post->bytes);
+        }
+        if (envelope != NULL) ordo__cluster__v1__envelope__free_unpacked(envelope, NULL);
+        if (!shards_deliver(s, ARRIVES)) shards_pass(s, 10);
+    }
+    expect_end(s, 1, false);
+    assert_non_null(strstr(s->ends[0].reason, "of an older version"));
+    assert_int_equal(shards_owner(s, slot_a()), 0);
+    assert_int_equal(shards_row_count(s, 1, slot_a()), 0);
+}
+
+/* The target takes the slot and is lost with all it had, before the table shows it. */
+static void what_was_given_to_a_store_that_is_lost_is_kept(void **state) {
+    for (int is_known_lost = 0; is_known_lost < 2; is_known_lost++) {
+        struct shards *s = *state;
+        if (is_known_lost) {
+            teardown(state);
+            setup(state);
+            s = *state;
+        }
+        type_hello(s->worlds[0]);
+        size_t row_count = shards_row_count(s, 0, slot_a());
+        s->is_table_away = true;
+        shards_order(s, 0, slot_a(), 1);
+        for (int i = 0; shards_row(s, 0, slot_a()).state != ORDO_SLOT_GIVEN; i++) {
+            assert_true(i < 1000);
+            if (!shards_deliver(s, ARRIVES)) shards_pass(s, 10);
+        }
+        while (s->post_count > 0) { /* it never says that it has taken it */
+            struct post post = shards_take_post(s);
+            ordo_buffer_finish(&post.bytes);
+        }
+        struct ordo_store_id lost = shards_id(s, 1);
+        struct ordo_placement table = {0}; /* the slot begins anew at the third */
+        table.slots[slot_a()] = (struct ordo_slot_place){.epoch = 3, .store = shards_id(s, 2)};
+        struct ordo_shard_event event = world_event(s->worlds[0], ORDO_SHARD_PLACEMENT);
+        event.placement.placement = &table;
+        event.placement.lost = &lost;
+        event.placement.lost_count = is_known_lost ? 1 : 0;
+        world_step(s->worlds[0], event);
+        world_turn(s->worlds[0]);
+        assert_int_equal(shards_row_count(s, 0, slot_a()), is_known_lost ? row_count : 0);
+        if (is_known_lost) {
+            expect_end(s, 1, false);
+            assert_non_null(strstr(s->ends[0].reason, "is lost"));
+        }
+    }
+}
+
 static void rows_of_other_slots_are_refused(void **state) {
     struct shards *s = *state;
     type_hello(s->worlds[0]);
@@ -667,11 +904,16 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_document_is_forgotten_before_or_after_its_slot_moves, setup, teardown),
         cmocka_unit_test_setup_teardown(orders_wait_for_each_other, setup, teardown),
         cmocka_unit_test_setup_teardown(a_target_that_is_nowhere_ends_the_move, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_target_that_does_not_answer_a_connect_ends_the_move_soon, setup, teardown),
         cmocka_unit_test_setup_teardown(a_silent_target_ends_the_move, setup, teardown),
         cmocka_unit_test_setup_teardown(another_cluster_takes_no_slot, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_target_takes_no_slot, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_open_is_loaded_before_it_is_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_loaded_ahead_goes_with_a_dropped_move, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_committed_while_the_target_counts_and_loads_goes_along, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_committed_while_the_source_counts_is_counted_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_committed_once_the_target_is_prepared_goes_along, setup, teardown),
+        cmocka_unit_test(a_count_that_is_kept_up_equals_one_that_is_made_anew),
         cmocka_unit_test_setup_teardown(what_is_nobodys_is_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(what_may_be_lost_stays_where_that_is_known, setup, teardown),
         cmocka_unit_test_setup_teardown(a_slot_that_cannot_be_read_stays, setup, teardown),
@@ -681,6 +923,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_slot_that_comes_back_finds_no_leftovers, setup, teardown),
         cmocka_unit_test_setup_teardown(a_late_beginning_is_not_taken_for_the_newest, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_of_other_slots_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_given_to_a_store_that_is_lost_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(rows_of_a_new_level_bring_the_level_along, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_target_of_an_older_version_takes_no_slot, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

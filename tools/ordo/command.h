@@ -26,6 +26,8 @@ ordo_command_run ordo_balance_run;
 ordo_command_run ordo_cluster_create_run;
 ordo_command_run ordo_forget_shard_run;
 ordo_command_run ordo_adopt_run;
+ordo_command_run ordo_upgrade_status_run;
+ordo_command_run ordo_upgrade_finish_run;
 ordo_command_run ordo_verify_run;
 ordo_command_run ordo_backup_run;
 ordo_command_run ordo_restore_run;

@@ -17,30 +17,31 @@ static size_t count(const bool slots[ORDO_SLOT_COUNT]) {
     return number;
 }
 
-/* The live stores that may have slots, one after the other. NULL: there is none. */
-static const struct ordo_cluster_live *heir(const struct ordo_cluster *cluster, size_t number) {
+/* The live stores that may have slots, or the one that was named, one after the other. NULL: there is none. */
+static const struct ordo_cluster_live *heir(const struct ordo_cluster *cluster, const struct ordo_store_id *only, size_t number) {
     const struct ordo_cluster_live *heirs[64];
     size_t heir_count = 0;
     for (size_t i = 0; i < cluster->live_count && heir_count < 64; i++) {
         const struct ordo_cluster_store *store = ordo_cluster_store(cluster, &cluster->live[i].id);
-        bool may_have = store != NULL && !store->is_draining && !store->is_forgotten;
+        bool may_have = store != NULL && !store->is_draining && !store->is_forgotten &&
+                        (ordo_store_id_is_none(only) || ordo_store_id_equal(&store->id, only));
         if (may_have && cluster->live[i].data_endpoint[0] != '\0') heirs[heir_count++] = &cluster->live[i];
     }
     return heir_count > 0 ? heirs[number % heir_count] : NULL;
 }
 
-static int give_to_heirs(struct cluster_access *access, const bool slots[ORDO_SLOT_COUNT]) {
+static int give_to_heirs(struct cluster_access *access, const bool slots[ORDO_SLOT_COUNT], const struct ordo_store_id *only) {
     size_t number = count(slots);
     /* Each heir gets its part in one go, because it takes slots over while it starts anew. */
     for (size_t first = 0; first < number; first++) {
-        const struct ordo_cluster_live *target = heir(access->cluster, first);
+        const struct ordo_cluster_live *target = heir(access->cluster, only, first);
         uint16_t mine[ORDO_SLOT_COUNT];
         size_t mine_count = 0, seen = 0;
         if (target == NULL)
             return ordo_command_fail("no shard runs that could take the slots: start one and do this again");
-        if (first > 0 && ordo_store_id_equal(&target->id, &heir(access->cluster, 0)->id)) break; /* all had theirs */
+        if (first > 0 && ordo_store_id_equal(&target->id, &heir(access->cluster, only, 0)->id)) break; /* all had theirs */
         for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) {
-            if (slots[slot] && ordo_store_id_equal(&heir(access->cluster, seen++)->id, &target->id))
+            if (slots[slot] && ordo_store_id_equal(&heir(access->cluster, only, seen++)->id, &target->id))
                 mine[mine_count++] = slot;
         }
         struct ordo_problem problem = {{0}};
@@ -64,10 +65,13 @@ static int wait_until_taken(struct cluster_access *access, const struct ordo_sto
     return EXIT_SUCCESS;
 }
 
-static int forget(struct cluster_access *access, const char *name, bool is_sure) {
+static int forget(struct cluster_access *access, const char *name, const char *heir_name, bool is_sure) {
     const struct ordo_cluster_store *store = cluster_access_store(access, name);
-    if (store == NULL) return EXIT_FAILURE;
-    const struct ordo_store_id id = store->id;
+    const struct ordo_cluster_store *named = heir_name != NULL ? cluster_access_store(access, heir_name) : NULL;
+    if (store == NULL || (heir_name != NULL && named == NULL)) return EXIT_FAILURE;
+    const struct ordo_store_id id = store->id, only = named != NULL ? named->id : (struct ordo_store_id){0};
+    if (named == store || (named != NULL && heir(access->cluster, &only, 0) == NULL))
+        return ordo_command_fail("%s cannot take slots: it does not run, or is drained or forgotten, or is the one that is lost", heir_name);
     bool slots[ORDO_SLOT_COUNT];
     struct ordo_problem problem = {{0}};
     slots_of(access->cluster, &id, slots);
@@ -79,19 +83,20 @@ static int forget(struct cluster_access *access, const char *name, bool is_sure)
             name, number);
     if (ordo_cluster_forget_store(access->directory, &id, &problem)) return ordo_command_fail("%s", problem.text);
     int status = cluster_access_refresh(access, 0);
-    if (status == EXIT_SUCCESS && number > 0) status = give_to_heirs(access, slots);
+    if (status == EXIT_SUCCESS && number > 0) status = give_to_heirs(access, slots, &only);
     if (status == EXIT_SUCCESS && number > 0) status = wait_until_taken(access, &id);
-    if (status == EXIT_SUCCESS) printf("%s is forgotten; %zu slots begin anew, without documents\n", name, number);
+    if (status == EXIT_SUCCESS) printf("%s is forgotten; %zu slots begin anew%s\n", name, number, heir_name != NULL ? "" : ", without documents");
     return status;
 }
 
 int ordo_forget_shard_run(int argc, char **argv) {
     static struct cluster_access access;
     struct cluster_words words = CLUSTER_WORDS_INIT;
-    const char *name;
+    const char *name, *heir_name = NULL;
     bool is_sure = false;
     const struct ordo_option options[] = {
         {"--yes", NULL, "its documents are lost, and I know it", ORDO_OPTION_FLAG, &is_sure},
+        {"--heir", "SHARD2", "gets all of its slots (they are divided); of those that it gave\nto the lost one and has not cleared up, it takes the documents\nback as they were then", ORDO_OPTION_TEXT, &heir_name},
         CLUSTER_OPTIONS(words),
     };
     struct ordo_words parsed = {.items = &name, .capacity = 1};
@@ -102,7 +107,7 @@ int ordo_forget_shard_run(int argc, char **argv) {
             options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
     status = cluster_access_open(&access, &words);
-    if (status == EXIT_SUCCESS) status = forget(&access, name, is_sure);
+    if (status == EXIT_SUCCESS) status = forget(&access, name, heir_name, is_sure);
     cluster_access_close(&access);
     return status == EXIT_SUCCESS ? ordo_command_flush() : status;
 }

@@ -126,6 +126,7 @@ static int import_into(struct importing *importing, const char *path) {
         importing->file.store = folder.store;
         importing->file.turn = folder.identity.turn;
         importing->file.term = folder.identity.term;
+        importing->file.format = folder.identity.format;
         importing->file.slots = folder.identity.slots;
         status = import_lines(importing);
         if (importing->file.unsynced_count == 0 && note_low_water(&folder, importing->file.turn) != EXIT_SUCCESS)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "common/format.h"
 #include "common/limits.h"
 #include "common/memory.h"
 #include "shard/core/authors.h"
@@ -17,6 +18,7 @@ enum import_state { IN_BEGIN, IN_CONTENT, IN_OPS, IN_CLIENTS, COMPLETE };
 
 struct import_doc {
     struct ordo_store *store;
+    uint32_t format; /* level of the store */
     uint64_t (*draw)(void);
     enum import_state state;
     struct ordo_buffer doc_key, key, value;
@@ -50,11 +52,11 @@ const char *import_doc_check(const struct export_document *document) {
     return NULL;
 }
 
-struct import_doc *import_doc_create(struct ordo_store *store, const struct export_document *document,
+struct import_doc *import_doc_create(struct ordo_store *store, uint32_t format, const struct export_document *document,
                                      uint64_t (*draw)(void)) {
     struct import_doc *doc = ordo_alloc(sizeof *doc);
     *doc = (struct import_doc){
-        .store = store, .draw = draw, .begin_seq = document->begin_seq, .head = document->head,
+        .store = store, .format = format, .draw = draw, .begin_seq = document->begin_seq, .head = document->head,
         .forgotten_seq = document->forgotten_seq, .type = ordo_type_of(document->type),
         .state = document->begin_seq > 0 ? IN_BEGIN : IN_OPS,
     };
@@ -106,6 +108,8 @@ static ordo_err write_pieces(struct import_doc *doc, struct ordo_snapshot_row *r
         .length = state->length};
     if (doc->now.content != NULL) state->type->content_write(doc->now.content, &content);
     row->size = content.size;
+    row->has_hash = doc->format >= ORDO_FORMAT_CONTENT_HASH;
+    row->content_hash = ordo_snapshot_content_hash(ordo_buffer_slice(&content));
     for (size_t offset = 0; !err && offset < content.size; offset += ORDO_SNAPSHOT_PIECE_SIZE_MAX) {
         size_t size = content.size - offset;
         if (size > ORDO_SNAPSHOT_PIECE_SIZE_MAX) size = ORDO_SNAPSHOT_PIECE_SIZE_MAX;

@@ -15,6 +15,7 @@ struct import_file {
     struct ordo_store *store;
     uint64_t (*draw)(void);
     uint64_t turn, term;   /* of the store's newest batch */
+    uint32_t format;       /* level of the store */
     bool skips_existing;
     const struct ordo_slot_row *slots; /* of the store; NULL: it takes all documents */
 
@@ -36,7 +37,7 @@ enum import_step {
     IMPORT_FAILED,           /* `fault` says why; the store has the documents before */
 };
 
-/* The caller fills in the first six members; the rest is zero. Takes the next line, without its end. */
+/* The caller fills in the first seven members; the rest is zero. Takes the next line, without its end. */
 ORDO_MUST_USE enum import_step import_file_line(struct import_file *file, struct ordo_slice line);
 /* There are no more lines. IMPORT_GOES_ON: it was all there. */
 ORDO_MUST_USE enum import_step import_file_end(struct import_file *file);

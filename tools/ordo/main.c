@@ -22,6 +22,8 @@ static const struct command {
     {"cluster", "create", "make a new cluster in a directory that has none", ordo_cluster_create_run},
     {NULL, "forget-shard", "give up a shard whose store is lost, with its documents", ordo_forget_shard_run},
     {NULL, "adopt", "let a store serve again that is older than the cluster knows it", ordo_adopt_run},
+    {"upgrade", "status", "which format level the cluster has, and which its processes know", ordo_upgrade_status_run},
+    {"upgrade", "finish", "end a rolling upgrade: the new format is written from now on", ordo_upgrade_finish_run},
     {"doc", "cat", "print a document", ordo_doc_cat_run},
     {"doc", "put", "make stdin the content of a document", ordo_doc_put_run},
     {"doc", "rm", "delete a document; its history stays", ordo_doc_rm_run},

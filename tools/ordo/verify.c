@@ -22,6 +22,7 @@ struct verifying {
     struct paced_view paced;
     uint64_t rate;           /* of a served one */
     uint64_t finding_count, told_ms;
+    uint64_t hash_every;     /* 0: no hashes */
 };
 
 /* What was held until now was true until now. What is not held any more is neither right nor wrong. */
@@ -46,6 +47,12 @@ static void print_finding(void *context, const struct ordo_finding *finding) {
     fflush(stdout);
 }
 
+static void print_hash(void *context, const struct ordo_content_hash *hash) {
+    (void)context;
+    printf("hash %.*s/%.*s %llu %016llx\n", (int)hash->collection.size, (const char *)hash->collection.data, (int)hash->id.size,
+           (const char *)hash->id.data, (unsigned long long)hash->seq, (unsigned long long)hash->hash);
+}
+
 static void tick(void *context) {
     struct verifying *verifying = context;
     must_be_held(verifying, false);
@@ -61,7 +68,9 @@ static void verify_view(struct verifying *verifying, struct ordo_store *store, u
     verifying->paced.tick = tick;
     verifying->paced.context = verifying;
     verifying->told_ms = verifying->paced.begun_ms;
-    struct ordo_verify_counts counts = ordo_verify(&verifying->paced.base, print_finding, verifying);
+    const struct ordo_hashing hashing = {.every = verifying->hash_every, .hashed = print_hash};
+    struct ordo_verify_counts counts =
+        ordo_verify_hashing(&verifying->paced.base, print_finding, hashing.every > 0 ? &hashing : NULL, verifying);
     store->ops->view_close(view);
     must_be_held(verifying, true);
     printf("%s%s: %llu documents, %llu ops, %llu blocks of history (%llu bytes), %llu snapshots, %llu client rows, "
@@ -108,6 +117,8 @@ int ordo_verify_run(int argc, char **argv) {
     const char *folder;
     uint64_t rate_mib = 32;
     const struct ordo_option options[] = {
+        {"--hash-every", "N", "print a hash of each document's text at every Nth server_seq and at its head", ORDO_OPTION_COUNT,
+         &verifying.hash_every, 1, INT64_MAX},
         {"--rate-mib", "N", "of a running shard, read at most N MiB per second (32)", ORDO_OPTION_COUNT, &rate_mib, 1, 1 << 20},
         SIDE_LINK_OPTION,
     };

@@ -63,6 +63,7 @@ export class Many extends Base {
     super();
     const ofEach = (args) => typeof args === "function" ? args : () => args;
     Object.assign(this, { usesEtcd: etcd, volume, shardArgs: ofEach(shardArgs), gatewayArgs: ofEach(gatewayArgs), env, inMemory });
+    this.version = ""; // of what is started from now on; or FORMER
     this.shards = [];
     this.gateways = [];
     this.first = { shards, gateways };
@@ -90,6 +91,7 @@ export class Many extends Base {
   /** Starts it, and does not wait. */
   beginShard(i, args = []) {
     this.shards[i] ??= this.#program("ordo-shard");
+    this.shards[i].name = `${this.version}ordo-shard`;
     const where = this.volume ? ["--volume", this.data] : ["--data", this.store(i), "--name", `shard-${i}`];
     return this.shards[i].start([...where, "--directory", this.directory, "--create-cluster", ...this.shardArgs(i), ...args]);
   }
@@ -97,6 +99,7 @@ export class Many extends Base {
 
   beginGateway(i) {
     this.gateways[i] ??= this.#program("ordo-gateway");
+    this.gateways[i].name = `${this.version}ordo-gateway`;
     const listen = this.gateways[i].listen ?? "127.0.0.1:0";
     return this.gateways[i].start(["--directory", this.directory, "--listen", listen, "--name", `gateway-${i}`,
                                    ...this.gatewayArgs(i)]);

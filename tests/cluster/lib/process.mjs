@@ -14,10 +14,14 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => p
 
 const HELPERS = ["clock_shim.so", "typist", "stranger", "libordo_forgetful.so", "ordo-forget"];
 
+/** Before the name of a program: that of the version before, as far as formats go. */
+export const FORMER = "former/";
+
 /** Path of one of our programs or helpers; fails with a sentence where it is missing: no test passes without it. */
 export function programPath(name) {
   const bin = process.env.ORDO_BIN;
   if (!bin) throw new Error("ORDO_BIN is not set: it names the folder of ordo, ordo-shard, ordo-gateway and ordo-load");
+  if (name.startsWith(FORMER)) return join(bin, "..", name); // made together with those in `bin`
   const folder = HELPERS.includes(name) ? process.env.ORDO_HELPERS ?? join(bin, "../helpers") : bin;
   const path = join(folder, name);
   if (existsSync(path)) return path;
