@@ -181,7 +181,7 @@ export class Document extends Emitter<DocumentEvents> {
         if ("code" in answer) reject(new OrdoError(answer.code, answer.message));
         else resolve();
       });
-      if (!isAsked) reject(new OrdoError(503, "the document is not open on a connection now"));
+      if (!isAsked) reject(new OrdoError(503, "not connected"));
     });
   }
 
@@ -408,9 +408,9 @@ export class Document extends Emitter<DocumentEvents> {
 
 function faultError(fault: EditFault): OrdoError {
   switch (fault) {
-    case "unopened": return new OrdoError(409, "the document is not open yet: await doc.ready");
-    case "closed": return new OrdoError(409, "the document cannot be edited now: it is read-only, deleted or in error");
-    case "misfit": return new OrdoError(400, "the edit does not fit the document");
-    case "too-large": return new OrdoError(413, "the document would become too large");
+    case "unopened": return new OrdoError(409, "it is not open yet: await doc.ready");
+    case "closed": return new OrdoError(409, "it is read-only, deleted or in error");
+    case "misfit": return new OrdoError(400, "the edit does not fit");
+    case "too-large": return new OrdoError(413, "it would become too large");
   }
 }

@@ -36,7 +36,7 @@ function ask<Result>({ connection, doc }: Target, what: HistoryRequest, collect:
       collect(part);
       if (!part.more) resolve(result());
     });
-    if (!isAsked) reject(new OrdoError(503, "the document is not open on a connection now"));
+    if (!isAsked) reject(new OrdoError(503, "not connected"));
   });
 }
 
