@@ -20,7 +20,15 @@ static inline void scratch_make(char path[PATH_MAX]) {
     ORDO_ASSERT(mkdtemp(path) != NULL);
 }
 
-static inline void scratch_remove(const char *path) { ORDO_ASSERT(ordo_folder_remove(path) == ORDO_OK); }
+/* A process that is just ending may still make a file in there: then once more. */
+static inline void scratch_remove(const char *path) {
+    ordo_err err = ordo_folder_remove(path);
+    for (int i = 0; i < 500 && err; i++) {
+        usleep(10000);
+        err = ordo_folder_remove(path);
+    }
+    ORDO_ASSERT(err == ORDO_OK);
+}
 
 static inline void scratch_join(char out[PATH_MAX], const char *path, const char *name) {
     ORDO_ASSERT(snprintf(out, PATH_MAX, "%s/%s", path, name) < PATH_MAX);

@@ -68,9 +68,13 @@ static void hear(int fd, struct ordo_buffer *out) {
 
 static void ask(struct ordo_http_port *port, const char *request, const char *first_line, const char *end) {
     struct ordo_buffer heard = {0};
-    int fd = connect_to(port);
-    say(fd, request);
-    hear(fd, &heard);
+    for (int i = 0; i < 100 && heard.size <= 1; i++) { /* nothing: all its places were taken; one asks again */
+        ordo_buffer_clear(&heard);
+        if (i > 0) usleep(50000);
+        int fd = connect_to(port);
+        say(fd, request);
+        hear(fd, &heard);
+    }
     const char *text = (const char *)heard.data;
     assert_int_equal(strncmp(text, first_line, strlen(first_line)), 0);
     assert_true(strlen(text) >= strlen(end));
