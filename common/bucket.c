@@ -13,7 +13,7 @@ static void refill(struct ordo_bucket *bucket, uint32_t rate, uint64_t now_ms) {
 bool ordo_bucket_has(struct ordo_bucket *bucket, uint32_t rate, uint64_t now_ms) {
     if (rate == 0) return true;
     refill(bucket, rate, now_ms);
-    return bucket->taken < capacity_of(rate);
+    return bucket->taken + 1000 <= capacity_of(rate);
 }
 
 bool ordo_bucket_is_full(struct ordo_bucket *bucket, uint32_t rate, uint64_t now_ms) {
@@ -33,8 +33,8 @@ void ordo_bucket_take(struct ordo_bucket *bucket, uint32_t rate, uint64_t now_ms
 uint32_t ordo_bucket_wait_ms(struct ordo_bucket *bucket, uint32_t rate, uint64_t now_ms, uint32_t ahead) {
     if (rate == 0) return 0;
     refill(bucket, rate, now_ms);
-    uint64_t taken = bucket->taken + (uint64_t)ahead * 1000, capacity = capacity_of(rate);
-    if (taken < capacity) return 0;
-    uint64_t wait_ms = (taken - capacity) / rate + 1;
+    uint64_t taken = bucket->taken + ((uint64_t)ahead + 1) * 1000, capacity = capacity_of(rate);
+    if (taken <= capacity) return 0;
+    uint64_t wait_ms = (taken - capacity + rate - 1) / rate;
     return wait_ms < ORDO_BUCKET_DEBT_MS_MAX ? (uint32_t)wait_ms : ORDO_BUCKET_DEBT_MS_MAX;
 }

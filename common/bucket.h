@@ -17,11 +17,12 @@ struct ordo_bucket {
     uint64_t at_ms; /* when `taken` was right */
 };
 
+/* One, at least. */
 bool ordo_bucket_has(struct ordo_bucket *bucket, uint32_t rate, uint64_t now_ms);
 bool ordo_bucket_is_full(struct ordo_bucket *bucket, uint32_t rate, uint64_t now_ms);
 /* Whether it has any or not. */
 void ordo_bucket_take(struct ordo_bucket *bucket, uint32_t rate, uint64_t now_ms, uint64_t amount);
-/* Until it has some again if `ahead` are taken before; 0: it has. */
+/* Until it has one again if `ahead` are taken before; 0: it has. */
 uint32_t ordo_bucket_wait_ms(struct ordo_bucket *bucket, uint32_t rate, uint64_t now_ms, uint32_t ahead);
 
 #endif

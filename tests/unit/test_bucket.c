@@ -15,8 +15,9 @@ static void it_gives_what_two_seconds_bring_and_then_what_comes(void **state) {
         ordo_bucket_take(&bucket, 10, now_ms, 1);
     }
     assert_false(ordo_bucket_has(&bucket, 10, now_ms)); /* the limit is 20, not 21 */
-    assert_int_equal(ordo_bucket_wait_ms(&bucket, 10, now_ms, 0), 1);
-    assert_int_equal(ordo_bucket_wait_ms(&bucket, 10, now_ms, 5), 501);
+    assert_int_equal(ordo_bucket_wait_ms(&bucket, 10, now_ms, 0), 100);
+    assert_int_equal(ordo_bucket_wait_ms(&bucket, 10, now_ms, 5), 600);
+    assert_false(ordo_bucket_has(&bucket, 10, now_ms + 99));
     uint64_t given = 0;
     for (int i = 0; i < 10000; i++) {
         now_ms += 7;

@@ -41,12 +41,12 @@ static void op_over_the_limit_is_refused_and_told_when_its_turn_comes(void **sta
     client_submit(world, 0, handle, 21);
     client_submit(world, 0, handle, 22);
     client_submit(world, 0, handle, 23);
-    hears_rate_limited(world, 0, 21, 1);
-    hears_rate_limited(world, 0, 22, 101);
-    hears_rate_limited(world, 0, 23, 201);
+    hears_rate_limited(world, 0, 21, 100);
+    hears_rate_limited(world, 0, 22, 200);
+    hears_rate_limited(world, 0, 23, 300);
     assert_null(shard_hear(world));
     assert_int_equal(stats(world)->submits_rate_limited, 3);
-    world_pass(world, 1);
+    world_pass(world, 100);
     client_submit(world, 0, handle, 21);
     client_hears_nothing(world, 0);
     assert_int_equal(shard_hear_submit(world)->client_seq, 21);
@@ -214,9 +214,9 @@ static void a_user_has_one_limit_over_all_connections_and_reconnecting_does_not_
     for (uint32_t conn = 0; conn < 3; conn++) handles[conn] = client_open(world, conn, "d", 1, NULL);
     for (uint64_t seq = 1; seq <= AT_ONCE; seq++) client_submit(world, seq % 2, handles[seq % 2], seq);
     client_submit(world, 0, handles[0], 21);
-    hears_rate_limited(world, 0, 21, 1);
+    hears_rate_limited(world, 0, 21, 100);
     client_submit(world, 1, handles[1], 22);
-    hears_rate_limited(world, 1, 22, 101);
+    hears_rate_limited(world, 1, 22, 200);
     client_submit(world, 2, handles[2], 1);
     client_hears_nothing(world, 2);
 
