@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import WebSocket from "ws";
+import { Authority } from "./lib/certificates.mjs";
 import { Cluster, Supervised, withCluster } from "./lib/cluster.mjs";
 import { Program, eventually, residentBytes, run } from "./lib/process.mjs";
 import { RawConnection, insertAtStart } from "./lib/raw.mjs";
@@ -284,14 +285,21 @@ describe("limits that are kept in quiet", { concurrency: 4 }, () => {
   });
 
   test("headers and handshakes that drip have until their time is over, and not longer with each byte", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "ordo-limits-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+    new Authority(folder, "authority").sign(cert, key);
     const gateway = await Gateway.start(t, "--handshake-timeout-ms", "1000");
-    const drips = ["GET /v1/ws HTTP/1.1\r\nHost: x\r\nX: ", "GET /healthz HTTP/1.1\r\nHost: x\r\nX: ", "\x16\x03\x01\x02"].map((bytes) => {
-      const socket = gateway.tcp(bytes), start = performance.now();
-      const drip = setInterval(() => socket.write("a"), 50);
+    const withTls = await Gateway.start(t, "--handshake-timeout-ms", "1000", "--tls-cert", cert, "--tls-key", key);
+    const drips = [[gateway, "GET /v1/ws HTTP/1.1\r\nHost: x\r\nX: "], [gateway, "GET /healthz HTTP/1.1\r\nHost: x\r\nX: "],
+                   [withTls, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], [withTls, ""]].map(([server, bytes]) => {
+      const socket = server.tcp(Buffer.from(bytes, "latin1")), start = performance.now();
+      const drip = setInterval(() => { if (bytes !== "") socket.write("a"); }, 50);
       return socket.ended.then(() => { clearInterval(drip); return performance.now() - start; });
     });
     for (const took of await Promise.all(drips)) assert.ok(took < 2500, `closed after ${took} ms`);
     // One that asks again and again is a good client, for as long as it does.
+    for (const server of [gateway, withTls]) assert.ok(await server.figure("handshakes_timed_out_total") >= 2);
     const asking = gateway.tcp();
     for (let i = 0; i < 6; i++) {
       const seen = asking.received.length;
@@ -439,6 +447,34 @@ test("bodies that drip give way when all places are taken", async (t) => {
   assert.ok(await gateway.figure("requests_crowded_out_total") > 100);
   assert.ok(await gateway.figure("requests_refused_busy_total") > 0);
   slow.forEach((socket) => socket.destroy());
+});
+
+test("when memory is short, those who read nothing are cut off, and those who read are not", async (t) => {
+  const gateway = await Gateway.start(t, "--memory-max-mib", "24");
+  const [reader, writer] = [await gateway.connect(), await gateway.connect()];
+  const { doc, head } = await writer.open("c", "broadcast");
+  await reader.open("c", "broadcast");
+  let seen = head;
+  reader.onMessage = ({ committed, opened }) => { seen = committed?.server_seq ?? opened?.head ?? seen; };
+  const deaf = [];
+  for (let i = 0; i < 40; i++) {
+    const socket = await gateway.webSocketByHand();
+    socket.write(frame(2, true, encodeClient({ open: { collection: "c", id: "broadcast" } })));
+    await once(socket, "data");
+    socket.pause();
+    deaf.push(socket);
+  }
+  const text = "x".repeat(200_000);
+  let seq = 0;
+  await eventually(async () => {
+    seq++;
+    assert.ok((await writer.submit(doc, seq, head + seq - 1, insertAtStart(text))).ack);
+    return await gateway.figure("readers_shed_total") > 0;
+  }, "memory to be short", 20_000);
+  await eventually(() => seen === head + seq, "who reads has all of it");
+  assert.equal(reader.socket.readyState, WebSocket.OPEN);
+  assert.equal(writer.socket.readyState, WebSocket.OPEN);
+  [...deaf, reader.socket, writer.socket].forEach((socket) => (socket.destroy ?? socket.terminate).call(socket));
 });
 
 test("over its memory a gateway lets nobody in, cuts off those who hold most, and recovers", async (t) => {
