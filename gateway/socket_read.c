@@ -1,4 +1,5 @@
 #include <linux/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "gateway/wire_impl.h"
@@ -20,16 +21,25 @@ static void step(struct ordo_wire_lws *wire, struct ordo_socket *socket, struct 
 
 /* ---- not listening for a while */
 
-/* What comes meanwhile waits at the sender's end: nothing is lost, and it costs nobody else anything. */
+/* What comes meanwhile waits at the sender's end: nothing is lost, and it costs nobody else anything. It begins with the end of
+ * the turn, and what was read before then is taken: told in the middle of it, libwebsockets keeps the rest by itself, and
+ * with TLS looks at it again and again without an end. */
 static void stop_reading(struct ordo_wire_lws *wire, struct ordo_socket *socket, uint32_t ms, const char *why) {
     if (ms == 0 || socket->is_closing) return;
     socket->read_on_ms = wire->turn->now_ms + ms;
     if (!gateway_list_is_empty(&socket->in_paused)) return;
-    gateway_list_append(&wire->paused, &socket->in_paused);
+    gateway_list_append(&wire->pausing, &socket->in_paused);
     wire->turn->stats.reads_paused++;
     wire->turn->stats.pauses++;
-    lws_rx_flow_control(socket->wsi, 0);
     ordo_socket_log(wire, socket, "reading_paused", 0, why);
+}
+
+void ordo_socket_read_turn_end(struct ordo_wire_lws *wire) {
+    while (!gateway_list_is_empty(&wire->pausing)) {
+        struct ordo_socket *socket = GATEWAY_LIST_ITEM(wire->pausing.next, struct ordo_socket, in_paused);
+        gateway_list_append(&wire->paused, &socket->in_paused);
+        lws_rx_flow_control(socket->wsi, 0);
+    }
 }
 
 static void read_on(struct ordo_wire_lws *wire, struct ordo_socket *socket) {
@@ -85,26 +95,31 @@ int ordo_socket_read(struct ordo_wire_lws *wire, struct ordo_socket *socket, str
 
 /* ---- what libwebsockets does not tell of: pings by the million, and frames with nothing in them */
 
-/* All bytes that the connection has brought, as the system counted them. 0: it does not say. */
-static uint64_t received_size(struct lws *wsi) {
+/* All bytes of the connection that were read here, as the system counts them. 0: it does not say. */
+static uint64_t read_size(struct lws *wsi) {
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
-    bool is_known = getsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
-                    size >= offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received;
-    return is_known ? info.tcpi_bytes_received : 0;
+    int file = lws_get_socket_fd(wsi), unread = 0;
+    bool is_known = getsockopt(file, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+                    size >= offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received &&
+                    ioctl(file, FIONREAD, &unread) == 0 && unread >= 0;
+    if (!is_known || info.tcpi_bytes_received < (uint64_t)unread) return 0;
+    return info.tcpi_bytes_received - (uint64_t)unread;
 }
 
+/* Part of what was read may still be on its way to us, in TLS or libwebsockets: less than the bucket holds. It comes and
+ * goes, so the most that was ever hidden counts, which only grows by what stays hidden. */
 static void look_for_hidden(struct ordo_wire_lws *wire, struct ordo_socket *socket) {
-    uint64_t received = received_size(socket->wsi), now_ms = wire->turn->now_ms;
-    uint64_t hidden = received > socket->heard_size ? received - socket->heard_size : 0;
-    uint64_t fresh = hidden > socket->hidden_size ? hidden - socket->hidden_size : 0;
+    uint64_t size = read_size(socket->wsi), now_ms = wire->turn->now_ms;
+    uint64_t hidden = size > socket->heard_size ? size - socket->heard_size : 0;
+    if (hidden <= socket->hidden_size) return;
+    ordo_bucket_take(&socket->hidden, HIDDEN_RATE, now_ms, hidden - socket->hidden_size);
     socket->hidden_size = hidden;
-    ordo_bucket_take(&socket->hidden, HIDDEN_RATE, now_ms, fresh);
     stop_reading(wire, socket, ordo_bucket_wait_ms(&socket->hidden, HIDDEN_RATE, now_ms, 0),
                  "pings, or empty fragments, without end");
 }
 
-/* Costs a system call per connection, so only where somebody may be keeping the loop busy. */
+/* Costs two system calls per connection, so only where somebody may be keeping the loop busy. */
 static void look_around(struct ordo_wire_lws *wire) {
     uint64_t busy_us = wire->turn->turn_us.sum;
     bool is_busy = busy_us - wire->busy_us >= HIDDEN_BUSY_US;

@@ -87,7 +87,7 @@ void ordo_socket_cut(struct ordo_socket *socket) {
 
 void ordo_socket_log(struct ordo_wire_lws *wire, const struct ordo_socket *socket, const char *event, unsigned code,
                      const char *reason) {
-    uint32_t conn = ordo_socket_conn(socket);
+    uint32_t conn = ordo_turn_socket_conn(ordo_socket_conn(socket)); /* as the core's lines name it */
     if (wire->turn->now_ms - wire->lines_since_ms >= 1000) {
         if (wire->line_count > LINES_MAX)
             log_warn("event=lines_left_out about=connections count=%llu",

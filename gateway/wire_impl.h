@@ -30,13 +30,13 @@ struct ordo_socket {
     struct ordo_ip address;        /* the client's, also behind a proxy */
     struct gateway_list in_output; /* wire->output: something waits and the socket may take it */
     struct gateway_list in_due;    /* wire->silence; wire->closing when we close it; by due_ms */
-    struct gateway_list in_paused; /* wire->paused: it is not read from before read_on_ms */
+    struct gateway_list in_paused; /* wire->pausing, then wire->paused: it is not read from before read_on_ms */
     uint64_t due_ms, read_on_ms;
     struct ordo_buffer partial;   /* the beginning of a message whose end has not come */
     uint32_t fragment_count;      /* that it came in so far */
     size_t unsent_size;           /* at most so much was written and is not taken yet: libwebsockets keeps it */
     uint64_t heard_size;          /* bytes of messages, with what surrounded them */
-    uint64_t hidden_size;         /* bytes beyond, when we looked last: control frames, and framing */
+    uint64_t hidden_size;         /* bytes beyond, at most so far: control frames, and framing */
     struct ordo_bucket hidden;
     bool was_heard, is_pinged;
     bool is_closing;
@@ -53,7 +53,7 @@ struct ordo_wire_lws {
     struct ordo_socket **sockets; /* by conn; NULL where there is none */
     uint32_t *free_conns;         /* of those, unused ones */
     uint32_t capacity, free_count, count, count_max;
-    struct gateway_list output, silence, closing, paused;
+    struct gateway_list output, silence, closing, pausing, paused;
     struct ordo_lobby lobby;
     struct ordo_addresses addresses;
     struct ordo_budget budget;
@@ -97,6 +97,7 @@ void ordo_socket_log(struct ordo_wire_lws *wire, const struct ordo_socket *socke
 /* ---- socket_read.c */
 
 int ordo_socket_read(struct ordo_wire_lws *wire, struct ordo_socket *socket, struct ordo_slice piece);
+void ordo_socket_read_turn_end(struct ordo_wire_lws *wire);
 /* Reads on where it is time to, and stops reading where more comes than is seen. */
 void ordo_socket_read_tick(struct ordo_wire_lws *wire);
 
