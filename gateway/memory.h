@@ -12,7 +12,8 @@
 /* The limit where nobody named one: three quarters of what the process's control group allows; without such a limit a quarter
  * of the machine's memory, because there are others on it. */
 uint64_t ordo_memory_default_max(void);
-/* Bytes in use. Takes up to a millisecond where much was freed. */
+/* Bytes in use; 0 where the allocator does not tell, as in builds with sanitizers: there is no limit then. Takes up to a
+ * millisecond where much was freed. */
 uint64_t ordo_memory_used(void);
 
 /* Over the limit, and until it is well below: below four fifths. Else it would be at the limit for good, and shed a reader for
