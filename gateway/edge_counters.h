@@ -10,7 +10,7 @@
     GAUGE(memory_used_bytes, "Memory in use that was allocated, whoever wanted it.")                                    \
     GAUGE(memory_max_bytes, "How much of that there may be; 0: no limit.")                                              \
     GAUGE(reads_paused, "WebSockets that are not read from for now.")                                                   \
-    COUNTER(handshakes_timed_out, "Connections that sent no whole request in time.")                                    \
+    COUNTER(handshakes_timed_out, "Connections that never sent a whole request, and had no more time.")                 \
     COUNTER(handshakes_crowded_out, "The oldest of those without a whole request, closed because there were too many.") \
     COUNTER(upgrades_refused_full, "WebSockets that were refused: as many as there may be.")                            \
     COUNTER(upgrades_refused_address, "WebSockets that were refused: too many of their address.")                       \

@@ -6,7 +6,7 @@
  * again. A connection leaves the lobby when it becomes a WebSocket, or while a request for documents is under way on it (which
  * have limits of their own), and comes back after the answer.
  *
- * Ownership: the lobby keeps something for each connection, from its beginning to its end (as libwebsockets' opaque data of
+ * Each port has a lobby of its own. Ownership: the lobby keeps something for each connection, from its beginning to its end (as libwebsockets' opaque data of
  * the connection). Threads: one. Units: ms. */
 #ifndef ORDO_GATEWAY_LOBBY_H
 #define ORDO_GATEWAY_LOBBY_H
@@ -19,7 +19,7 @@
 struct ordo_lobby {
     struct ordo_turn *turn;
     struct gateway_list guests; /* who came last stands last */
-    uint32_t timeout_ms, count_max;
+    uint32_t timeout_ms, count, count_max;
 };
 
 void ordo_lobby_init(struct ordo_lobby *lobby, struct ordo_turn *turn, uint32_t count_max, uint32_t timeout_ms);

@@ -35,6 +35,8 @@ bool ordo_wire_lws_flush(struct ordo_wire_lws *wire) {
     struct gateway_list again;
     gateway_list_init(&again);
     ordo_lobby_clear(&wire->lobby);
+    ordo_lobby_clear(&wire->watcher_lobby);
+    wire->turn->stats.handshakes = wire->lobby.count;
     ordo_socket_read_turn_end(wire);
     ordo_http_api_flush(wire->api);
     while (!gateway_list_is_empty(&wire->output) && size < FLUSH_SIZE_MAX && count++ < FLUSH_COUNT_MAX) {

@@ -54,7 +54,7 @@ struct ordo_wire_lws {
     uint32_t *free_conns;         /* of those, unused ones */
     uint32_t capacity, free_count, count, count_max;
     struct gateway_list output, silence, closing, pausing, paused;
-    struct ordo_lobby lobby;
+    struct ordo_lobby lobby, watcher_lobby;
     struct ordo_addresses addresses;
     struct ordo_budget budget;
     uint64_t memory_look_ms;  /* when memory is looked at next */

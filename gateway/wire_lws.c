@@ -13,11 +13,13 @@
 #include "gateway/wire_impl.h"
 
 enum {
-    RX_PIECE_SIZE = 1024,     /* libwebsockets keeps as much per connection; larger frames come in pieces */
-    SERVICE_SIZE = 64 * 1024, /* one buffer for all reads, and the largest single write */
-    FILES_RESERVED = 64, /* file descriptors that are not connections */
-    GUEST_FILES = 10,    /* one of so many for connections that have said nothing whole yet, */
-    REQUEST_FILES = 16,  /* and for requests over HTTP */
+    RX_PIECE_SIZE = 1024,      /* libwebsockets keeps as much per connection; larger frames come in pieces */
+    SERVICE_SIZE = 64 * 1024,  /* one buffer for all reads, and the largest single write */
+    FILES_RESERVED = 64,       /* file descriptors that are not for clients */
+    WATCHERS_MAX = 32,         /* of those: connections on the port of figures, */
+    WATCHER_TIMEOUT_MS = 5000, /* each with so long for a request */
+    GUEST_FILES = 10,          /* one of so many for connections that have said nothing whole yet, */
+    REQUEST_FILES = 16,        /* and for requests over HTTP */
     /* Of one HTTP request: a token may be as large as one may be, and needs some company. */
     HEADERS_SIZE_MAX = ORDO_TOKEN_SIZE_MAX + 4096,
     MIB = 1024 * 1024,
@@ -100,9 +102,14 @@ static int watcher_callback(struct lws *wsi, enum lws_callback_reasons reason, v
     struct ordo_wire_lws *wire = context ? lws_context_user(context) : NULL;
     char path[ORDO_WIRE_PATH_SIZE_MAX];
     switch (reason) {
+    case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED: ordo_lobby_open(&wire->watcher_lobby, wsi); return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        if (wire != NULL) ordo_lobby_close(&wire->watcher_lobby, wsi);
+        return 0;
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: return -1;
     case LWS_CALLBACK_HTTP:
+        ordo_lobby_enter(&wire->watcher_lobby, wsi);
         return ordo_http_answer_watcher(wsi, ordo_slice(path, ordo_upgrade_path(wsi, path)), wire->turn);
     default: return lws_callback_http_dummy(wsi, reason, user, in, size);
     }
@@ -135,6 +142,7 @@ static void divide_files(struct ordo_wire_lws *wire) {
     uint32_t guests = smaller(options->handshakes_max, files / GUEST_FILES + 1);
     uint32_t requests = smaller(ORDO_HTTP_REQUESTS_MAX, files / REQUEST_FILES + 1);
     ordo_lobby_init(&wire->lobby, wire->turn, guests, options->handshake_timeout_ms);
+    ordo_lobby_init(&wire->watcher_lobby, wire->turn, WATCHERS_MAX, WATCHER_TIMEOUT_MS);
     const struct ordo_http_api_config config = {.turn = wire->turn, .options = options, .lobby = &wire->lobby,
                                                 .addresses = &wire->addresses, .budget = &wire->budget,
                                                 .count_max = requests};
@@ -249,6 +257,7 @@ void ordo_wire_lws_tick(struct ordo_wire_lws *wire) {
     ordo_socket_read_tick(wire);
     ordo_shed_tick(wire);
     ordo_lobby_clear(&wire->lobby);
+    ordo_lobby_clear(&wire->watcher_lobby);
 }
 
 uint16_t ordo_wire_lws_port(const struct ordo_wire_lws *wire) {
