@@ -488,9 +488,9 @@ test("when memory is short, those who read nothing are cut off, and those who re
   await eventually(async () => {
     seq++;
     assert.ok((await writer.submit(doc, seq, head + seq - 1, insertAtStart(text))).ack);
+    await eventually(() => seen === head + seq, "who reads has all of it");
     return await gateway.figure("readers_shed_total") > 0;
   }, "memory to be short", 20_000);
-  await eventually(() => seen === head + seq, "who reads has all of it");
   assert.equal(reader.socket.readyState, WebSocket.OPEN);
   assert.equal(writer.socket.readyState, WebSocket.OPEN);
   [...deaf, reader.socket, writer.socket].forEach((socket) => (socket.destroy ?? socket.terminate).call(socket));
