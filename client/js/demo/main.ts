@@ -132,7 +132,7 @@ class Page {
     }[status];
     // Typing makes this flicker between saved and saving: what lasts less than a moment is not worth showing.
     const shown = element("status");
-    if (status === "saving" && shown.dataset["status"] === "synced" && unsavedCount < 20) {
+    if (status === "saving" && shown.dataset["status"] === "synced" && unsavedCount < 20 && !doc.isViewer) {
       this.#later ??= window.setTimeout(() => {
         this.#later = undefined;
         this.#showStatusText(doc.status, text);
