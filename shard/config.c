@@ -39,6 +39,9 @@ const char ordo_config_help[] =
     "  --helpers N                threads for jobs that read the disk or take long, 2 to 64 (2)\n"
     "  --op-size-max BYTES        one submitted op (1048576)\n"
     "  --document-length-max N    characters of one document (67108864)\n"
+    "  --writers-max N            writers of one document at once; further ones become viewers until there is a place;\n"
+    "                             0: no limit (1000)\n"
+    "  --writer-idle-ms MS        ... who is quiet for so long loses the place to somebody who wants it (30000)\n"
     "  --recent-size-max BYTES    recent ops kept in memory per document in use\n"
     "  --rebase-budget N          components x commits of a rebase within a turn; beyond, a helper does it\n"
     "  --log-ops N                the newest N ops of a document stay in its log, where ops that were made before them\n"
@@ -100,6 +103,8 @@ static enum set_outcome set_numbers(struct ordo_config *config, const char *name
         {.name = "--op-size-max", .min = 1, .max = ORDO_OP_SIZE_MAX, .unit = 1, .size = &config->core.op_size_max},
         {.name = "--document-length-max", .min = 1, .max = ORDO_DOCUMENT_SIZE_MAX, .unit = 1,
          .u64 = &config->core.document_length_max},
+        {.name = "--writers-max", .min = 0, .max = UINT32_MAX, .unit = 1, .u32 = &config->core.writers_max},
+        {.name = "--writer-idle-ms", .min = 1, .max = UINT32_MAX, .unit = 1, .u32 = &config->core.writer_idle_ms},
         {.name = "--recent-size-max", .min = 1, .max = 1024 * MIB, .unit = 1, .size = &config->core.recent_size_max},
         {.name = "--rebase-budget", .min = 1, .max = UINT32_MAX, .unit = 1, .u64 = &config->core.rebase_budget},
         {.name = "--log-ops", .min = 0, .max = UINT32_MAX, .unit = 1, .u64 = &config->core.log_ops},

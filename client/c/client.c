@@ -192,6 +192,7 @@ char *ordo_client_text(const struct ordo_client_doc *doc, size_t *size_out) {
 }
 uint64_t ordo_client_length(const struct ordo_client_doc *doc) { return ordo_client_doc_length(doc); }
 bool ordo_client_is_deleted(const struct ordo_client_doc *doc) { return ordo_client_doc_is_deleted(doc); }
+bool ordo_client_is_viewer(const struct ordo_client_doc *doc) { return ordo_client_doc_is_viewer(doc); }
 uint64_t ordo_client_seq(const struct ordo_client_doc *doc) { return ordo_client_doc_seq(doc); }
 uint64_t ordo_client_lineage(const struct ordo_client_doc *doc) { return ordo_client_doc_lineage(doc); }
 enum ordo_client_status ordo_client_status(const struct ordo_client_doc *doc) { return ordo_client_doc_status(doc); }

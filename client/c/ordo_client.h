@@ -134,6 +134,9 @@ ORDO_MUST_USE ordo_err ordo_client_set_text(struct ordo_client_doc *doc, struct 
 char *ordo_client_text(const struct ordo_client_doc *doc, size_t *size_out);
 uint64_t ordo_client_length(const struct ordo_client_doc *doc);
 bool ordo_client_is_deleted(const struct ordo_client_doc *doc); /* for everybody, as confirmed here */
+/* There is the right to write, but the document has as many writers as it takes: edits are refused until a place is free, which
+ * the listener's `opened` tells. What was typed before is kept, and sent then. */
+bool ordo_client_is_viewer(const struct ordo_client_doc *doc);
 uint64_t ordo_client_seq(const struct ordo_client_doc *doc); /* newest server_seq that is confirmed here */
 uint64_t ordo_client_lineage(const struct ordo_client_doc *doc); /* 0: never open. Each create and restore makes another */
 enum ordo_client_status ordo_client_status(const struct ordo_client_doc *doc);

@@ -24,7 +24,7 @@ enum ordo_client_status {
     ORDO_CLIENT_SYNCED,     /* all that was typed here is durable on the server */
     ORDO_CLIENT_SAVING,     /* some of it is on its way */
     ORDO_CLIENT_OFFLINE,    /* no connection; edits go on and are merged later */
-    ORDO_CLIENT_READ_ONLY,  /* no permission to write, or the document is deleted */
+    ORDO_CLIENT_READ_ONLY,  /* no permission to write, no place among the writers, or the document is deleted */
     ORDO_CLIENT_ERROR,      /* given up; the code says why. Edits are refused */
 };
 

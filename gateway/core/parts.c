@@ -176,6 +176,8 @@ void gateway_stream_start_opened(struct ordo_gateway *gateway, struct gateway_su
     /* ADMIN is no word of the wire: who may forget may write, and a client need not know more. */
     opened.permission = subscriber->told_access < ORDO_ACCESS_WRITE ? (Ordo__V1__Permission)subscriber->told_access
                                                                      : ORDO__V1__PERMISSION__WRITE;
+    opened.viewer = from->viewer && opened.permission == ORDO__V1__PERMISSION__WRITE;
+    if (opened.viewer) opened.permission = ORDO__V1__PERMISSION__READ;
     opened.created = from->created;
     opened.horizon = from->horizon;
     opened.lineage = from->lineage;

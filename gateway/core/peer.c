@@ -274,6 +274,9 @@ static void dispatch(struct ordo_gateway *gateway, struct gateway_peer *peer,
         gateway_history_answered(gateway, peer, message->history);
         return;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_FORGOTTEN: gateway_forget_answered(gateway, peer, message->forgotten); return;
+    case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_REATTACH:
+        gateway_subscriber_reattach(gateway, peer, message->reattach);
+        return;
     case ORDO__CLUSTER__V1__TO_GATEWAY__BODY_DROPPED:
         gateway_doc_dropped(gateway, peer, message->dropped->doc);
         return;

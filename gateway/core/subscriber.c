@@ -272,6 +272,12 @@ void gateway_subscriber_refused(struct ordo_gateway *gateway, const struct gatew
     subscriber_free(gateway, subscriber);
 }
 
+void gateway_subscriber_reattach(struct ordo_gateway *gateway, const struct gateway_peer *peer,
+                                 const Ordo__Cluster__V1__Reattach *reattach) {
+    struct gateway_subscriber *subscriber = gateway_subscriber_find(gateway, peer, reattach->subscriber);
+    if (subscriber != NULL) gateway_subscriber_fell_behind(gateway, subscriber);
+}
+
 /* ---- losing the thread */
 
 void gateway_subscriber_fell_behind(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {

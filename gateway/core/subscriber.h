@@ -40,6 +40,9 @@ void gateway_subscriber_attached(struct ordo_gateway *gateway, struct gateway_pe
 void gateway_subscriber_refused(struct ordo_gateway *gateway, const struct gateway_peer *peer,
                                 const Ordo__Cluster__V1__Refused *refused);
 
+void gateway_subscriber_reattach(struct ordo_gateway *gateway, const struct gateway_peer *peer,
+                                 const Ordo__Cluster__V1__Reattach *reattach);
+
 /* Something between sent_seq and the document's head will not come: resync, now or when the present parts are
  * through. */
 void gateway_subscriber_fell_behind(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);

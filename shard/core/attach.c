@@ -51,6 +51,7 @@ static struct ordo_subscriber *subscriber_for(struct ordo_shard *shard, struct o
     }
     known->permission = (uint8_t)attach->permission;
     known->wants_presence = attach->presence;
+    known->is_bare = attach->bare;
     return known;
 }
 
@@ -92,7 +93,7 @@ void ordo_attach(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__C
 /* The latest to open writes; whoever held the client_id before gets NOT_OPEN from now on, so the last_client_seq that
  * this answer says is final. A resync only continues what was: it takes nothing from a holder. Another user with the
  * same client_id neither takes it nor gets it. */
-static void take_authorship(struct ordo_doc *doc, struct ordo_subscriber *subscriber,
+static void take_authorship(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
                             const Ordo__Cluster__V1__Attach *attach) {
     if (subscriber->author == NULL) {
         subscriber->author = ordo_authors_get(&doc->authors, ordo_slice_of_binary(attach->client_id));
@@ -106,6 +107,7 @@ static void take_authorship(struct ordo_doc *doc, struct ordo_subscriber *subscr
         if (attach->resync) return;
         if (!ordo_slice_equal(ordo_subscriber_user(holder), ordo_subscriber_user(subscriber))) return;
         holder->is_ended = true;
+        ordo_writers_hand_over(shard, holder, subscriber);
     }
     author->holder = subscriber;
     subscriber->is_ended = false;
@@ -144,6 +146,7 @@ static void finish_attach(struct ordo_shard *shard, struct ordo_doc *doc, struct
     Ordo__Cluster__V1__Bulk content_bulk = ORDO__CLUSTER__V1__BULK__INIT, ops_bulk = ORDO__CLUSTER__V1__BULK__INIT;
     ordo_audience_revive(shard, subscriber->audience);
     fill_attached(doc, subscriber, &attached);
+    attached.viewer = ordo_writers_must_watch(shard, subscriber);
     struct ordo_blob *ops_blob = ordo_blob_create(ops);
     if (has_content) {
         attached.has_content = true;
@@ -259,7 +262,7 @@ static bool create(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_s
 
 void ordo_attach_known(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_subscriber *subscriber,
                        const Ordo__Cluster__V1__Attach *attach) {
-    take_authorship(doc, subscriber, attach);
+    take_authorship(shard, doc, subscriber, attach);
     subscriber->was_created = false;
     if (!ordo_doc_exists(&doc->state) && attach->create_type.len > 0 && !attach->has_have) {
         if (!create(shard, doc, subscriber, attach)) return;

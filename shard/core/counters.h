@@ -14,6 +14,7 @@
     COUNTER(inputs, "Messages from gateways that were worked on.")                                                      \
     GAUGE(documents, "Documents in memory.")                                                                            \
     GAUGE(subscribers, "Openings of documents, over all gateways.")                                                     \
+    GAUGE(viewers, "Openings that may write and find no place among a document's writers.")                               \
     GAUGE(gateways, "Gateways that are linked.")                                                                        \
     GAUGE(jobs_running, "Jobs that helpers have, or that wait for a turn to be durable.")                               \
     GAUGE(recent_bytes, "Committed ops that are kept in memory.")                                                       \
@@ -26,6 +27,8 @@
     COUNTER(loads, "Documents that were loaded from disk.")                                                             \
     COUNTER(rebases_far, "Submits so far behind that a helper had to rebase them.")                                     \
     COUNTER(commits_dropped, "Commits that a gateway without credit missed before its resync.")                         \
+    COUNTER(writers_turned_away, "Times that somebody became a viewer because a document had its writers.")               \
+    COUNTER(viewers_admitted, "Times that a viewer got a place among a document's writers.")                             \
     COUNTER(documents_damaged, "Times that stored data of a document did not read: it answers an error.")               \
     COUNTER(documents_erased, "Documents that were forgotten for good.")
 

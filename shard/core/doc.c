@@ -249,7 +249,8 @@ static bool can_go(const struct ordo_shard *shard, const struct ordo_doc *doc) {
 }
 
 void ordo_doc_set_timer(struct ordo_shard *shard, struct ordo_doc *doc) {
-    uint64_t due_ms = ordo_presence_next_ms(shard, doc);
+    uint64_t due_ms = ordo_presence_next_ms(shard, doc), writers_ms = ordo_writers_next_ms(shard, doc);
+    if (writers_ms < due_ms) due_ms = writers_ms;
     bool is_empty = doc->audiences == NULL;
     if (is_empty && doc->empty_ms == 0) doc->empty_ms = shard->now_ms;
     if (!is_empty) doc->empty_ms = 0;
@@ -279,6 +280,7 @@ static void trim(struct ordo_shard *shard, struct ordo_doc *doc) {
 void ordo_doc_due(struct ordo_shard *shard, struct ordo_doc *doc) {
     if (doc->is_loading) return; /* what comes of it sets the timer */
     ordo_presence_due(shard, doc);
+    ordo_writers_due(shard, doc);
     if (doc->content != NULL && shard->now_ms >= doc->content_used_ms + shard->config.idle_ms)
         ordo_doc_drop_content(shard, doc);
     if (shard->now_ms >= doc->active_ms + shard->config.idle_ms) {

@@ -6,6 +6,7 @@
 
 enum {
     DISK_FULL_RETRY_MS = 1000,
+    NO_PLACE_RETRY_MS = 5000, /* an Opened will tell of a place before that, if one comes free */
     /* What one commit costs a rebase at least, in the units of rebase_budget (bytes of ops looked at, about 10
      * ns). */
     REBASE_COMMIT_COST = 32,
@@ -13,8 +14,11 @@ enum {
 
 static void nack(struct ordo_shard *shard, struct ordo_doc *doc, const struct ordo_submit *submit,
                  Ordo__V1__NackCode code, const char *text) {
-    ordo_answer_nack(shard, submit->subscriber->peer, submit->subscriber->id, submit->client_seq, code, text,
-                     code == ORDO__V1__NACK_CODE__UNAVAILABLE ? DISK_FULL_RETRY_MS : 0, doc->horizon);
+    uint32_t retry_ms = code == ORDO__V1__NACK_CODE__UNAVAILABLE    ? DISK_FULL_RETRY_MS
+                        : code == ORDO__V1__NACK_CODE__RATE_LIMITED ? NO_PLACE_RETRY_MS
+                                                                    : 0;
+    ordo_answer_nack(shard, submit->subscriber->peer, submit->subscriber->id, submit->client_seq, code, text, retry_ms,
+                     doc->horizon);
 }
 
 /* ---- who may write */
@@ -273,6 +277,11 @@ void ordo_sequence(struct ordo_shard *shard, struct ordo_doc *doc, const struct 
     if (shard->disk_is_full) {
         nack(shard, doc, submit, ORDO__V1__NACK_CODE__UNAVAILABLE,
              "the disk of this shard is full: send again later");
+        return;
+    }
+    if (!ordo_writers_admit(shard, submit->subscriber)) {
+        nack(shard, doc, submit, ORDO__V1__NACK_CODE__RATE_LIMITED,
+             "as many write to this document as may at once: the edit is kept, and sent again when there is a place");
         return;
     }
     /* For other protocols' dedupe all ops behind the base must have been looked at. */

@@ -58,6 +58,8 @@ void ordo_shard_config_init(struct ordo_shard_config *config) {
         .move_freeze_ms = 2000,
         .idle_ms = 5000,
         .unload_ms = 60000,
+        .writers_max = 1000,
+        .writer_idle_ms = 30000,
         .presence_tick_ms = 50,
         .presence_rate = 500,
         .presence_age_ms = 60000,

@@ -104,6 +104,9 @@ struct ordo_shard_config {
     uint32_t idle_ms;              /* a document without commits for so long is idle */
     uint32_t unload_ms;            /* a document without subscribers for so long leaves the memory */
 
+    uint32_t writers_max;          /* of one document at once; 0: no limit. Others become viewers until there is a place */
+    uint32_t writer_idle_ms;       /* a writer who is quiet for so long loses its place to somebody who wants it */
+
     bool tells_changes;            /* the effect `changes` is wanted */
 
     uint32_t presence_tick_ms;     /* at least so long between two sends of a document's presence */

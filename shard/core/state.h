@@ -6,7 +6,8 @@
  * A subscriber is one connection's opening of one document; it belongs to its peer's session and to its document.
  * Files: shard.c (events, turns), peer.c (links), outbox.c (what waits for a turn to be durable), answer.c
  * (messages), doc.c (loading, unloading), waiting.c (inputs of a document that loads), subscriber.c, attach.c
- * (opening), contents.c (kept for the next to join), sequence.c (checks and rebase of a submit), far.c (what a job
+ * (opening), contents.c (kept for the next to join), writers.c (who of many may write), sequence.c (checks and rebase of a
+ * submit), far.c (what a job
  * has to look up or rebase first), commit.c, presence.c, snapshots.c, truncate.c, erase.c (forgetting a document),
  * history.c. */
 #ifndef ORDO_SHARD_CORE_STATE_H
@@ -70,6 +71,13 @@ enum ordo_subscriber_state {
     ORDO_SUBSCRIBER_ATTACHED, /* gets commits */
     ORDO_SUBSCRIBER_STALE,    /* missed commits; has to attach again */
 };
+/* Whether it has one of the document's places for writers; writers.c has the moves. */
+enum ordo_place {
+    ORDO_PLACE_NONE,   /* takes one with its first op, if one is free then */
+    ORDO_PLACE_WRITER,
+    ORDO_PLACE_VIEWER, /* opened while all were taken, and waits in line */
+    ORDO_PLACE_ASKING, /* wants to write, and waits in a line that goes first */
+};
 struct ordo_subscriber {
     uint64_t id;
     struct ordo_peer *peer;
@@ -84,6 +92,10 @@ struct ordo_subscriber {
     bool was_created;                     /* its Open created the document */
     bool is_ended;                        /* its client_id opened the document elsewhere since: it writes no more */
     bool has_presence;                    /* it set some */
+    bool is_bare;                         /* came for history, or to submit, and wants to hear nothing */
+    enum ordo_place place;
+    struct ordo_subscriber *place_before, *place_behind; /* in the line of its place */
+    uint64_t wrote_ms;                    /* WRITER: its newest op, or when it got the place */
     uint8_t user_size;
     uint32_t queued_count;                /* its inputs in the document's queue */
     uint64_t held_round;                  /* the drain in which its Attach was found waiting: what is behind that waits, too */
@@ -103,6 +115,12 @@ struct ordo_input {
     uint8_t client_size;
     size_t size;
     uint8_t message[]; /* an encoded ToShard; behind it, of an Attach, the client_id */
+};
+
+/* Subscribers of a document with the same place, who came first in front. */
+struct ordo_place_line {
+    struct ordo_subscriber *first, *last;
+    uint32_t count;
 };
 
 enum ordo_snapshot_phase {
@@ -146,6 +164,7 @@ struct ordo_doc {
 
     struct ordo_audience *audiences;
     struct ordo_subscriber *parked; /* OPENING */
+    struct ordo_place_line writers, viewers, asking;
     struct ordo_job *jobs;
     uint32_t job_count;
     struct ordo_job *content_job;
@@ -398,6 +417,19 @@ void ordo_attach_content_done(struct ordo_shard *shard, struct ordo_doc *doc, st
 void ordo_attach_ops_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job);
 /* The document was erased: whoever has it open, or waits for that, gets it as it is now. */
 void ordo_attach_again(struct ordo_shard *shard, struct ordo_doc *doc);
+
+/* ---- writers.c */
+/* An op that may be committed: true if its subscriber has a place for a writer, or takes one. False: it waits in line. */
+bool ordo_writers_admit(struct ordo_shard *shard, struct ordo_subscriber *subscriber);
+/* At the answer to an Attach: whether it says that there is no place, though there is the right to write. */
+bool ordo_writers_must_watch(struct ordo_shard *shard, struct ordo_subscriber *subscriber);
+/* It has no place and waits for none any more: who waits may have it. */
+void ordo_writers_leave(struct ordo_shard *shard, struct ordo_subscriber *subscriber);
+/* The client goes on over another connection. */
+void ordo_writers_hand_over(struct ordo_shard *shard, struct ordo_subscriber *from, struct ordo_subscriber *to);
+void ordo_writers_due(struct ordo_shard *shard, struct ordo_doc *doc);
+/* When ordo_writers_due wants to be called; UINT64_MAX: not. */
+uint64_t ordo_writers_next_ms(const struct ordo_shard *shard, const struct ordo_doc *doc);
 
 /* ---- sequence.c */
 /* A submit on its way through the checks. Slices are borrowed. */

@@ -93,6 +93,7 @@ void ordo_subscriber_destroy(struct ordo_shard *shard, struct ordo_subscriber *s
     struct ordo_audience *audience = subscriber->audience;
     struct ordo_doc *doc = audience->doc;
     ordo_presence_end(shard, subscriber);
+    ordo_writers_leave(shard, subscriber);
     ordo_subscriber_unpark(subscriber);
     ordo_doc_forget_inputs(doc, subscriber);
     ordo_subscriber_move(subscriber, ORDO_SUBSCRIBER_STALE);

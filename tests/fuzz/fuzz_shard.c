@@ -83,6 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     config.recent_size_max = config.recent_idle_size_max = 400;
     config.rebase_budget = 300;
     config.snapshot_log_size_min = 500;
+    config.writers_max = 1;
+    config.writer_idle_ms = 50;
     fuzz.shard = ordo_shard_create(&config, 0);
     hello(&fuzz);
     struct ordo_reader reader = ordo_reader(ordo_slice(data, size));

@@ -380,9 +380,9 @@ static void type(struct sim *sim, struct sim_client *client, struct sim_client_d
     }
     ordo_err err = ordo_client_doc_splice(doc->core, doc->caret, delete_count, ordo_buffer_slice(&text));
     bool may_refuse = (sim->plan.may_delete || sim->plan.may_erase || sim->plan.gateway.asks_token ||
-                       sim_is_damaged(sim, doc->doc)) &&
+                       sim->plan.has_few_writers || sim_is_damaged(sim, doc->doc)) &&
                       (err == ORDO_ERR_CLOSED || err == ORDO_ERR_UNAVAILABLE);
-    if (may_refuse) { /* a delete of its own is on its way, or a create that gave no lineage yet */
+    if (may_refuse) { /* a delete of its own is on its way, a create that gave no lineage yet, or a place among the writers */
         ledger_excuse(&sim->ledger, ordo_buffer_slice(&text));
         count = 0;
     } else if (err != ORDO_OK) {

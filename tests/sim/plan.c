@@ -130,6 +130,16 @@ static void draw_moves(struct sim_plan *plan, uint64_t seed) {
     plan->moves_crash = chance(&prng, 300) ? 0 : (uint32_t)between(&prng, 2, 60);
 }
 
+/* Few places for writers, soon lost by who is quiet; from numbers of their own, as above. */
+static void draw_writers(struct sim_plan *plan, uint64_t seed) {
+    struct ordo_prng prng;
+    ordo_prng_init(&prng, seed ^ UINT64_C(0x77726974657273));
+    if (!chance(&prng, 200)) return;
+    plan->shard.writers_max = (uint32_t)between(&prng, 1, 3);
+    plan->shard.writer_idle_ms = (uint32_t)between(&prng, 1, 2000);
+    plan->has_few_writers = true;
+}
+
 static void draw_format(struct sim_plan *plan, uint64_t seed) {
     struct ordo_prng prng;
     ordo_prng_init(&prng, seed ^ UINT64_C(0x666f726d6174));
@@ -181,6 +191,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profil
     if (plan->shard_count > 1 || profile == SIM_PROFILE_MOVES) draw_moves(plan, seed);
     draw_tokens(plan, seed);
     draw_rates(plan, seed);
+    draw_writers(plan, seed);
     draw_format(plan, seed);
     if (profile != SIM_PROFILE_STARVED) return;
     plan->may_paste = false;

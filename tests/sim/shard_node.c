@@ -453,6 +453,8 @@ static void forget_process(struct sim_shard *shard) {
         sim->counts.loads += stats.loads;
         sim->counts.damages_met += stats.documents_damaged;
         sim->counts.rebases_far += stats.rebases_far;
+        sim->counts.writers_turned_away += stats.writers_turned_away;
+        sim->counts.viewers_admitted += stats.viewers_admitted;
         sim->counts.commits_dropped += stats.commits_dropped;
     }
     ordo_shard_destroy(shard->core);

@@ -84,6 +84,7 @@ struct sim_plan {
     bool may_erase;                    /* documents are forgotten, history and all */
     bool may_damage;                   /* bits flip on the disk */
     bool may_paste;                    /* texts that travel on the bulk link */
+    bool has_few_writers;              /* some become viewers */
     bool steals_ids;                   /* raw clients use the ids of honest ones */
     struct ordo_shard_config shard;
     struct ordo_gateway_config gateway;
@@ -224,7 +225,7 @@ struct sim_raw;
     X(hashed_snapshots) X(links_lost) X(reloads) X(snapshots) X(truncations) X(ops_truncated)          \
     X(clients_forgotten) X(documents_forgotten) X(loads) X(rebases_far) X(commits_dropped) X(resyncs) X(messages_dropped)  \
     X(side_pieces) X(jobs) X(histories) X(damages) X(damages_met) X(returns) X(directory_outages) X(slots_moved) X(moves_done)        \
-    X(moves_failed) X(tokens) X(tokens_expired)
+    X(moves_failed) X(tokens) X(tokens_expired) X(writers_turned_away) X(viewers_admitted)
 struct sim_counts {
 #define X(name) uint64_t name;
     SIM_COUNTS(X)

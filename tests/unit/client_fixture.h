@@ -179,7 +179,7 @@ struct answer {
     uint64_t head, last_client_seq, last_client_server_seq, horizon, lineage, forgotten_seq;
     const char *content; /* NULL: none */
     uint64_t content_seq;
-    bool deleted, more, is_readonly;
+    bool deleted, more, is_readonly, is_viewer;
     const struct placed *ops;
     size_t op_count;
 };
@@ -211,7 +211,8 @@ static inline void say_opened(struct fixture *f, struct answer a) {
                                     .horizon = a.horizon,
                                     .lineage = a.lineage ? a.lineage : LINEAGE,
                                     .forgotten_seq = a.forgotten_seq,
-                                    .permission = a.is_readonly ? 1 : WRITE,
+                                    .permission = a.is_readonly || a.is_viewer ? 1 : WRITE,
+                                    .viewer = a.is_viewer,
                                     .more = a.more,
                                     .body = ordo_buffer_slice(&body)};
     if (a.content != NULL) {

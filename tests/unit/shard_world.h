@@ -298,6 +298,7 @@ NEXT_OF(HISTORY, history, HistoryAnswer)
 NEXT_OF(DROPPED, dropped, Dropped)
 NEXT_OF(FORGOTTEN, forgotten, Forgotten)
 NEXT_OF(NOT_OWNER, not_owner, NotOwner)
+NEXT_OF(REATTACH, reattach, Reattach)
 #undef NEXT_OF
 
 static inline void assert_nothing_told(struct world *w, int g) {

@@ -446,8 +446,37 @@ static void losing_the_permission_makes_it_read_only_and_back(void **state) {
     assert_int_equal(f->status, ORDO_CLIENT_SYNCED);
 }
 
+/* As many write as may at once: nothing new is typed, and what was typed before waits and is not given back. */
+static void a_viewer_keeps_what_was_typed_until_there_is_a_place(void **state) {
+    struct fixture *f = *state;
+    open_with(f, "ab", 1);
+    assert_false(ordo_client_doc_is_viewer(f->doc));
+    type(f, 2, "x");
+    flush(f);
+    struct ordo_buffer first = copy_of_sent(f);
+    type(f, 3, "y");
+    say_nack(f, 1, ORDO_NACK_RATE_LIMITED, 5000);
+    say_opened(f, (struct answer){.head = 1, .is_viewer = true});
+    assert_true(ordo_client_doc_is_viewer(f->doc));
+    assert_int_equal(ordo_client_doc_splice(f->doc, 0, 0, ordo_slice_of("z")), ORDO_ERR_CLOSED);
+    assert_int_equal(flush(f), 1); /* as after every Opened */
+    assert_sent_again(f, ordo_buffer_slice(&first), 1, 1);
+    say_nack(f, 1, ORDO_NACK_RATE_LIMITED, 5000);
+    assert_int_equal(flush(f), 0);
+    assert_int_equal(f->status, ORDO_CLIENT_SAVING);
+    say_opened(f, (struct answer){.head = 1}); /* a place: no need to wait for the five seconds */
+    assert_false(ordo_client_doc_is_viewer(f->doc));
+    assert_int_equal(flush(f), 1);
+    assert_sent_again(f, ordo_buffer_slice(&first), 1, 1);
+    say_ack(f, 1, 2, false);
+    assert_int_equal(f->given_back_count, 0);
+    assert_text(f, "abx", "abxy");
+    ordo_buffer_finish(&first);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(a_viewer_keeps_what_was_typed_until_there_is_a_place),
         TEST(an_edit_is_sent_and_promoted_by_its_ack),
         TEST(edits_while_one_is_in_flight_are_composed_and_wait),
         TEST(an_op_of_others_goes_through_in_flight_and_pending),

@@ -213,6 +213,49 @@ static void open_is_passed_on_and_answered_with_a_handle(void **state) {
     world_destroy(world);
 }
 
+/* The shard says so of who may write; the right itself stays, and what the client sends is passed on. */
+static void a_viewer_is_told_so_and_hears_of_its_place_unasked(void **state) {
+    (void)state;
+    struct world *world = world_create();
+    client_greet(world, 0);
+    Ordo__V1__Open open = client_open_of("c", "a");
+    CLIENT_SAY(world, 0, 1, 0, open, OPEN, open);
+    world_turn(world);
+    uint64_t subscriber = shard_hear_attach(world)->subscriber;
+    Ordo__Cluster__V1__Attached attached = ORDO__CLUSTER__V1__ATTACHED__INIT;
+    attached.subscriber = subscriber;
+    attached.doc = 1;
+    attached.head = 1;
+    attached.viewer = true;
+    shard_attached(world, attached);
+    Ordo__V1__ServerMessage *message = CLIENT_HEAR(world, 0, OPENED);
+    uint32_t handle = message->doc;
+    assert_int_equal(message->opened->permission, ORDO__V1__PERMISSION__READ);
+    assert_true(message->opened->viewer);
+    client_submit(world, 0, handle, 1);
+    world_turn(world);
+    assert_int_equal(shard_hear_submit(world)->client_seq, 1);
+
+    Ordo__Cluster__V1__Reattach reattach = ORDO__CLUSTER__V1__REATTACH__INIT;
+    reattach.subscriber = 77; /* gone meanwhile */
+    SHARD_SAY(world, reattach, REATTACH, reattach);
+    reattach.subscriber = subscriber;
+    SHARD_SAY(world, reattach, REATTACH, reattach);
+    world_turn(world);
+    Ordo__Cluster__V1__Attach *attach = shard_hear_attach(world);
+    assert_true(attach->resync);
+    assert_int_equal(attach->permission, ORDO_ACCESS_ADMIN);
+    assert_null(shard_hear(world));
+    attached.viewer = false;
+    shard_attached(world, attached);
+    message = CLIENT_HEAR(world, 0, OPENED);
+    assert_int_equal(message->request, 0);
+    assert_int_equal(message->doc, handle);
+    assert_int_equal(message->opened->permission, ORDO__V1__PERMISSION__WRITE);
+    assert_false(message->opened->viewer);
+    world_destroy(world);
+}
+
 static void second_open_of_an_open_document_is_refused_with_409(void **state) {
     (void)state;
     struct world *world = world_create();
@@ -476,6 +519,7 @@ int main(void) {
         cmocka_unit_test(unknown_body_is_answered_with_501_and_second_hello_with_400),
         cmocka_unit_test(names_that_are_none_are_refused_with_400),
         cmocka_unit_test(open_is_passed_on_and_answered_with_a_handle),
+        cmocka_unit_test(a_viewer_is_told_so_and_hears_of_its_place_unasked),
         cmocka_unit_test(second_open_of_an_open_document_is_refused_with_409),
         cmocka_unit_test(leave_frees_the_handle_for_ever),
         cmocka_unit_test(submit_before_opened_or_on_a_strange_handle_is_not_open),

@@ -32,6 +32,7 @@ enum {
 
 struct up {
     const char *data_dir, *log_level, *log_ops, *log_age_ms, *history;
+    const char *writers_max, *writer_idle_ms; /* NULL: as the shard has it */
     struct ordo_option_texts token_jwks, token_keys, token_secrets, origins;
     struct ordo_option_texts limits; /* NAME=VALUE */
     char limit_options[ORDO_OPTION_TEXTS_MAX][LIMIT_SIZE]; /* of each "--NAME" */
@@ -106,12 +107,14 @@ static size_t add_metrics(const struct up *up, const struct role *role, const ch
 static void start_shard(struct up *up, struct role *role, uint64_t now_ms) {
     char store[PATH_MAX + 40];
     snprintf(store, sizeof store, "%s/%s", up->data_dir, role->name);
-    const char *argv[32] = {NULL, "--data", store, "--volume", up->data_dir, "--directory", up->directory,
+    const char *argv[40] = {NULL, "--data", store, "--volume", up->data_dir, "--directory", up->directory,
                             "--create-cluster", "--log-level", up->log_level, "--log-ops", up->log_ops,
                             "--log-age-ms", up->log_age_ms, "--history", up->history};
     size_t count = 16;
     if (up->is_balance_off) argv[count++] = "--no-balance";
     count = add_option(argv, count, "--keys", up->keys_folder);
+    count = add_option(argv, count, "--writers-max", up->writers_max);
+    count = add_option(argv, count, "--writer-idle-ms", up->writer_idle_ms);
     count = add_option(argv, count, "--webhook", up->webhook);
     count = add_option(argv, count, "--webhook-secret-file", up->webhook_secret);
     count = add_option(argv, count, "--webhook-collection", up->webhook_collection);
@@ -393,6 +396,10 @@ static bool parse(struct up *up, int argc, char **argv, int *status) {
         {"--log-age-ms", "MS", "... and all younger than this (60000)", ORDO_OPTION_TEXT, &up->log_age_ms},
         {"--history", "KEEP", "history to keep: N ops (10000), 30d, N+30d or full; COLLECTION=KEEP,… for some", ORDO_OPTION_TEXT,
          &up->history},
+        {"--writers-max", "N", "writers of one document at once, 0: no limit (1000); others wait as viewers for a place",
+         ORDO_OPTION_TEXT, &up->writers_max},
+        {"--writer-idle-ms", "MS", "... who is quiet for so long loses the place to somebody who wants it (30000)",
+         ORDO_OPTION_TEXT, &up->writer_idle_ms},
         {"--webhook", "URL", "tell this address which documents changed (docs/http.md)", ORDO_OPTION_TEXT, &up->webhook},
         {"--webhook-secret-file", "FILE", "... signed with what this file holds", ORDO_OPTION_TEXT, &up->webhook_secret},
         {"--webhook-collection", "NAME", "... of this collection alone", ORDO_OPTION_TEXT, &up->webhook_collection},

@@ -314,6 +314,7 @@ bool ordo_client_doc_is_open(const struct ordo_client_doc *doc) {
     return doc->phase == DOC_LIVE && doc->has_content && !doc->answer.is_active && !doc->has_failed;
 }
 bool ordo_client_doc_is_deleted(const struct ordo_client_doc *doc) { return doc->has_content && doc->is_deleted; }
+bool ordo_client_doc_is_viewer(const struct ordo_client_doc *doc) { return doc->is_viewer; }
 bool ordo_client_doc_is_settled(const struct ordo_client_doc *doc) {
     return !doc->in_flight.is_set && !doc_has_pending(doc);
 }

@@ -77,6 +77,7 @@ uint32_t ordo_client_doc_error_code(const struct ordo_client_doc *doc);
 struct ordo_slice ordo_client_doc_error_message(const struct ordo_client_doc *doc);
 bool ordo_client_doc_is_open(const struct ordo_client_doc *doc);    /* level with the server, as far as it said */
 bool ordo_client_doc_is_deleted(const struct ordo_client_doc *doc); /* the confirmed content is */
+bool ordo_client_doc_is_viewer(const struct ordo_client_doc *doc);  /* may write once there is a place among the writers */
 bool ordo_client_doc_is_settled(const struct ordo_client_doc *doc); /* nothing in flight and nothing pending */
 const struct ordo_type *ordo_client_doc_type(const struct ordo_client_doc *doc); /* NULL until opened */
 uint64_t ordo_client_doc_seq(const struct ordo_client_doc *doc);

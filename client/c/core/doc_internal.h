@@ -91,6 +91,7 @@ struct ordo_client_doc {
     uint32_t reopen_count;    /* in a row, without any progress between */
     uint64_t retry_at_ms;     /* neither an Open nor a submit goes out before */
     uint32_t permission;
+    bool is_viewer;
     bool is_unavailable;
     bool was_open;
     bool has_failed;

@@ -132,6 +132,7 @@ static void answer_end(struct ordo_client_doc *doc) {
     }
     answer_settle(doc);
     doc->permission = header->permission;
+    doc->is_viewer = header->viewer;
     answer_drop(doc);
     doc->phase = DOC_LIVE;
     doc->was_open = true;

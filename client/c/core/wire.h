@@ -57,6 +57,7 @@ struct ordo_wire_opened {
     struct ordo_slice body; /* iterate its `ops` with ordo_wire_next_op(&reader, ORDO_WIRE_OPENED_OPS, …) */
     uint32_t permission;    /* 0 none, 1 read, 2 write */
     bool created, more;
+    bool viewer;            /* READ only for want of a place among the writers */
 };
 struct ordo_wire_history {
     struct ordo_slice body; /* its `ops`: ORDO_WIRE_HISTORY_OPS */

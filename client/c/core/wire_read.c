@@ -125,6 +125,7 @@ static bool read_opened(struct ordo_slice bytes, struct ordo_wire_opened *out) {
         case 12: ok = get_number(&field, &out->lineage); break;
         case 13: ok = get_flag(&field, &out->more); break;
         case 14: ok = get_number(&field, &out->forgotten_seq); break;
+        case 21: ok = get_flag(&field, &out->viewer); break;
         default: break;
         }
         if (!ok) return false;

@@ -125,14 +125,14 @@ class Page {
     const text = {
       connecting: "Connecting…",
       synced: this.#ackMs === undefined ? "Saved" : `Saved · ${this.#ackMs.toFixed(this.#ackMs < 10 ? 1 : 0)} ms`,
-      saving: `Saving…${unsaved}`,
+      saving: doc.isViewer ? `Waiting for a place${unsaved}` : `Saving…${unsaved}`,
       offline: `Offline${unsaved}`,
-      "read-only": doc.isDeleted ? "Deleted" : "Read only",
+      "read-only": doc.isDeleted ? "Deleted" : doc.isViewer ? "Viewing: many are writing" : "Read only",
       error: doc.error?.message ?? "Error",
     }[status];
     // Typing makes this flicker between saved and saving: what lasts less than a moment is not worth showing.
     const shown = element("status");
-    if (status === "saving" && shown.dataset["status"] === "synced" && unsavedCount < 20) {
+    if (status === "saving" && shown.dataset["status"] === "synced" && unsavedCount < 20 && !doc.isViewer) {
       this.#later ??= window.setTimeout(() => {
         this.#later = undefined;
         this.#showStatusText(doc.status, text);

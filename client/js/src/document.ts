@@ -100,6 +100,9 @@ export class Document extends Emitter<DocumentEvents> {
   get unsavedCount(): number { return this.#doc?.unsavedCount ?? 0; }
   get isReadOnly(): boolean { return this.#doc?.editFault !== undefined || this.#doc === undefined; }
   get isDeleted(): boolean { return this.#doc?.isDeleted ?? false; }
+  /** Read-only for now, because as many write as may at once. That changes by itself when there is a place; what was typed before
+   * is kept, and saved then. */
+  get isViewer(): boolean { return this.#doc?.isViewer ?? false; }
   /** Place in the document's order up to which this client knows it. */
   get seq(): number { return this.#doc?.seq ?? 0; }
   get clientId(): string { return this.#doc?.clientId ?? ""; }

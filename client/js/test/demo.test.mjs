@@ -12,7 +12,7 @@ const axePath = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const shots = process.env.ORDO_SHOTS;
 if (shots !== undefined) mkdirSync(shots, { recursive: true });
 
-const demo = (name, act) => test(name, { skip: skipWithoutBrowser, timeout: 300_000 }, () => withCluster(async (cluster) => {
+const demo = (name, act, args = []) => test(name, { skip: skipWithoutBrowser, timeout: 300_000 }, () => withCluster(async (cluster) => {
   const troubles = [], browser = await launch();
   try {
     const address = cluster.url.replace("ws:", "http:").replace("/v1/ws", "/");
@@ -30,7 +30,7 @@ const demo = (name, act) => test(name, { skip: skipWithoutBrowser, timeout: 300_
   } finally {
     await browser.close();
   }
-}, { args: ["--static", demoFolder] }));
+}, { args: ["--static", demoFolder, ...args] }));
 
 const shot = async (page, name) => {
   if (shots !== undefined) await page.screenshot({ path: join(shots, `${name}.png`) });
@@ -131,3 +131,21 @@ demo("everything can be done by keyboard alone", async ({ open, doc }) => {
   const id = await page.evaluate(() => location.hash.slice(2));
   assert.equal(await doc("cat", `demo/${id}`), "no mouse");
 });
+
+demo("who finds no place among the writers sees why, and waits for one", async ({ open }) => {
+  const writer = await open(), early = await open();
+  await writer.locator(".cm-content").click();
+  await writer.keyboard.type("mine ");
+  await status(writer, "Saved");
+  const late = await open({ viewport: { width: 390, height: 780 } });
+  await status(late, "Viewing: many are writing");
+  await audit(late, "viewer, phone");
+  await shot(late, "viewer-phone");
+  await early.locator(".cm-content").click();
+  await early.keyboard.type("x");
+  await status(early, "Waiting for a place · 1 unsaved");
+  await shot(early, "waiting");
+  await writer.close();
+  await status(early, "Saved");
+  await late.getByText("x").first().waitFor();
+}, ["--writers-max", "1"]);

@@ -44,7 +44,7 @@ const MESSAGES = [
   { request: 2, doc: 9, opened: { collection: "c", id: "d", type: "text", head: 5, content: { seq: 3, text: "\ufeffAé😀" }, ops: [
     { server_seq: 4, client_id: bytes(ID), client_seq: 1, timestamp_ms: 99, user: "é", text: op, base_seq: 3 },
     { server_seq: 5, client_id: bytes(ID), client_seq: 2, delete: {} }], last_client_seq: 8, last_client_server_seq: 4,
-    permission: 2, created: true, horizon: 1, lineage: LARGE, more: true, forgotten_seq: 3 } },
+    permission: 2, created: true, horizon: 1, lineage: LARGE, more: true, forgotten_seq: 3, viewer: true } },
   { doc: 1, committed: { server_seq: 6, client_id: bytes(ID), create: { type: "text", text: op, lineage: 5 } } },
   { doc: 1, committed: { server_seq: 7, client_id: bytes(ID) } },
   { doc: 1, ack: { client_seq: 1, server_seq: 2, timestamp_ms: 3, duplicate: true } },
@@ -62,16 +62,16 @@ test("what a server says is read as the file says", () => {
   const read = decodeServerFrame(encodeServer(...MESSAGES)).map((message) => message.body);
   const committed = (over) => ({ serverSeq: 0, clientId: ID, clientSeq: 0, timestampMs: 0, user: "", baseSeq: 0, ...over });
   assert.deepEqual(read, [
-    { kind: "welcome", protocol: 1, user: "u", serverTimeMs: LARGE, opSizeMax: 5, frameSizeMax: 6, presenceSizeMax: 7 },
-    { kind: "opened", opened: { collection: "c", id: "d", type: "text", head: 5,
+    { kind: "welcome", protocol: 1, user: "u", opSizeMax: 5, frameSizeMax: 6 },
+    { kind: "opened", opened: { type: "text", head: 5,
       content: { seq: 3, text: "\ufeffAé😀", deleted: false, isForeign: false }, ops: [
         committed({ serverSeq: 4, clientSeq: 1, timestampMs: 99, user: "é", baseSeq: 3, body: { kind: "edit", op } }),
         committed({ serverSeq: 5, clientSeq: 2, body: { kind: "delete" } })], lastClientSeq: 8, lastClientServerSeq: 4,
-      permission: 2, created: true, horizon: 1, lineage: LARGE, more: true, forgottenSeq: 3 } },
+      permission: 2, horizon: 1, lineage: LARGE, more: true, forgottenSeq: 3, viewer: true } },
     { kind: "committed", committed: committed({ serverSeq: 6, body: { kind: "create", type: "text", op, lineage: 5 } }) },
     { kind: "committed", committed: committed({ serverSeq: 7, body: { kind: "unknown" } }) },
     { kind: "ack", ack: { clientSeq: 1, serverSeq: 2, timestampMs: 3, duplicate: true } },
-    { kind: "nack", nack: { clientSeq: 1, code: 8, message: "m", retryAfterMs: 5, horizon: 6 } },
+    { kind: "nack", nack: { clientSeq: 1, code: 8, message: "m", retryAfterMs: 5 } },
     { kind: "presence", presence: { clientId: ID, user: "u", data: new Uint8Array([120]), baseSeq: 3,
       ranges: [{ anchor: 1, head: 2 }, { anchor: 0, head: 0 }], gone: true } },
     { kind: "history", part: { ops: [], content: { seq: 2, text: "", deleted: true, isForeign: false }, horizon: 1, head: 5, more: true } },

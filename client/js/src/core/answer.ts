@@ -94,6 +94,7 @@ function end(doc: DocState, answer: Answer): void {
   }
   settle(doc, answer);
   doc.permission = answer.header.permission;
+  doc.isViewer = answer.header.viewer;
   doc.answer = undefined;
   doc.phase = "live";
   doc.wasOpen = true;

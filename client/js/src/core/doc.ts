@@ -46,6 +46,7 @@ export class Doc {
   get isDeleted(): boolean { return this.#state.hasContent && this.#state.isDeleted; }
   get isSettled(): boolean { return this.#state.flight === undefined && !this.#state.hasPending; }
   get permission(): number { return this.#state.permission; }
+  get isViewer(): boolean { return this.#state.isViewer; }
   get seq(): number { return this.#state.seq; }
   get lineage(): number { return this.#state.lineage; }
   get length(): number { return this.#state.shownLength; }

@@ -64,6 +64,7 @@ export class DocState {
   retryAtMs = 0;
   /** Until the server says otherwise: a restored document is edited offline. */
   permission = 2;
+  isViewer = false;
   isUnavailable = false;
   wasOpen = false;
   error: { readonly code: number; readonly message: string } | undefined;

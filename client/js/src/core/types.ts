@@ -5,8 +5,8 @@ import type { ClientId } from "../wire/ids.js";
 import type { Committed } from "../wire/server.js";
 
 /** connecting: nothing known yet, or being opened again. synced: all that was typed is durable on the server. saving: some
- * of it is on its way. offline: no connection; edits go on and are merged later. read-only: no permission to write, or the
- * document is deleted. error: given up, the code says why; edits are refused. */
+ * of it is on its way. offline: no connection; edits go on and are merged later. read-only: no permission to write, no place
+ * among the writers, or the document is deleted. error: given up, the code says why; edits are refused. */
 export type Status = "connecting" | "synced" | "saving" | "offline" | "read-only" | "error";
 
 export type OpKind = "edit" | "delete" | "create";

@@ -24,9 +24,8 @@ export interface Committed {
 
 export interface Content { readonly seq: number; readonly text: string; readonly deleted: boolean; readonly isForeign: boolean }
 
+/** What this client reads of it. */
 export interface Opened {
-  readonly collection: string;
-  readonly id: string;
   readonly type: string;
   readonly head: number;
   readonly content: Content | undefined;
@@ -34,7 +33,7 @@ export interface Opened {
   readonly lastClientSeq: number;
   readonly lastClientServerSeq: number;
   readonly permission: number; // 0 none, 1 read, 2 write
-  readonly created: boolean;
+  readonly viewer: boolean; // 1 only for want of a place among the writers
   readonly horizon: number;
   readonly lineage: number;
   readonly more: boolean;
@@ -53,7 +52,6 @@ export interface Nack {
   readonly code: number;
   readonly message: string;
   readonly retryAfterMs: number;
-  readonly horizon: number;
 }
 
 /** The codes that a client treats in a way of their own; all others mean: give back. */
@@ -87,8 +85,8 @@ export interface HistoryPart {
 }
 
 export type ServerBody =
-  | { readonly kind: "welcome"; readonly protocol: number; readonly user: string; readonly serverTimeMs: number;
-      readonly opSizeMax: number; readonly frameSizeMax: number; readonly presenceSizeMax: number }
+  | { readonly kind: "welcome"; readonly protocol: number; readonly user: string; readonly opSizeMax: number;
+      readonly frameSizeMax: number }
   | { readonly kind: "opened"; readonly opened: Opened }
   | { readonly kind: "committed"; readonly committed: Committed }
   | { readonly kind: "ack"; readonly ack: Ack }
@@ -187,13 +185,11 @@ function readContent(from: Reader): Content {
 
 function readOpened(from: Reader): Opened {
   const ops: Committed[] = [];
-  let collection = "", id = "", type = "", head = 0, lastClientSeq = 0, lastClientServerSeq = 0, permission = 0;
-  let created = false, horizon = 0, lineage = 0, more = false, forgottenSeq = 0;
+  let type = "", head = 0, lastClientSeq = 0, lastClientServerSeq = 0, permission = 0, horizon = 0, lineage = 0;
+  let more = false, forgottenSeq = 0, viewer = false;
   let content: Content | undefined;
   while (from.next()) {
     switch (from.field) {
-      case 1: collection = from.text(); break;
-      case 2: id = from.text(); break;
       case 3: type = from.text(); break;
       case 4: head = from.number(); break;
       case 5: content = readContent(from.message()); break;
@@ -201,16 +197,15 @@ function readOpened(from: Reader): Opened {
       case 7: lastClientSeq = from.number(); break;
       case 8: lastClientServerSeq = from.number(); break;
       case 9: permission = from.number32(); break;
-      case 10: created = from.flag(); break;
       case 11: horizon = from.number(); break;
       case 12: lineage = from.number(); break;
       case 13: more = from.flag(); break;
       case 14: forgottenSeq = from.number(); break;
+      case 21: viewer = from.flag(); break;
       default: from.skip();
     }
   }
-  return { collection, id, type, head, content, ops, lastClientSeq, lastClientServerSeq, permission, created, horizon,
-    lineage, more, forgottenSeq };
+  return { type, head, content, ops, lastClientSeq, lastClientServerSeq, permission, horizon, lineage, more, forgottenSeq, viewer };
 }
 
 function readPresence(from: Reader): PresenceMessage {
@@ -273,34 +268,31 @@ function readPair(from: Reader, numberField: number, textField: number): [number
 }
 
 function readNack(from: Reader): Nack {
-  let clientSeq = 0, code = 0, message = "", retryAfterMs = 0, horizon = 0;
+  let clientSeq = 0, code = 0, message = "", retryAfterMs = 0;
   while (from.next()) {
     switch (from.field) {
       case 1: clientSeq = from.number(); break;
       case 2: code = from.number32(); break;
       case 3: message = from.text(); break;
       case 4: retryAfterMs = from.number(); break;
-      case 5: horizon = from.number(); break;
       default: from.skip();
     }
   }
-  return { clientSeq, code, message, retryAfterMs, horizon };
+  return { clientSeq, code, message, retryAfterMs };
 }
 
 function readWelcome(from: Reader): ServerBody {
-  let protocol = 0, user = "", serverTimeMs = 0, opSizeMax = 0, frameSizeMax = 0, presenceSizeMax = 0;
+  let protocol = 0, user = "", opSizeMax = 0, frameSizeMax = 0;
   while (from.next()) {
     switch (from.field) {
       case 1: protocol = from.number(); break;
       case 2: user = from.text(); break;
-      case 3: serverTimeMs = from.number(); break;
       case 4: opSizeMax = from.number(); break;
       case 5: frameSizeMax = from.number(); break;
-      case 6: presenceSizeMax = from.number(); break;
       default: from.skip();
     }
   }
-  return { kind: "welcome", protocol, user, serverTimeMs, opSizeMax, frameSizeMax, presenceSizeMax };
+  return { kind: "welcome", protocol, user, opSizeMax, frameSizeMax };
 }
 
 function readBody(field: number, from: Reader): ServerBody {
