@@ -11,8 +11,8 @@
  *   LOST    there is no way to start: only a row stays, whose head no log reaches, so that loading answers an error
  *
  * UNSURE and SHORT get a new lineage: whoever has seen a server_seq that is now given anew sees another lineage with it,
- * and never takes the two orders for one. The lineage stands in the op that created the document and in the records of
- * snapshots; both are written anew, and nothing else of them changes. Client rows that speak of lost ops go.
+ * and never takes the two orders for one. It stands in the document's row (rows.h, ordo_relineage); log, blocks and snapshots
+ * stay as they are. Client rows that speak of lost ops go.
  *
  * Pure: reads through the view, answers with a batch. */
 #ifndef ORDO_SHARD_CORE_MEND_H

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "shard/folder.h"
-#include "shard/restore.h"
+#include "shard/lineages.h"
 #include "shard/volume.h"
 #include "tools/ordo/cluster_access.h"
 #include "tools/ordo/command.h"
@@ -28,7 +28,7 @@ static int rejoin(struct ordo_folder *folder, const struct cluster_access *acces
     if (!is_older && !ordo_volume_is_refused(folder->path))
         return ordo_command_fail("%s is as new as the cluster knows it: just start it", folder->path);
     uint64_t count, incarnation = store != NULL ? store->incarnation : 0;
-    ordo_err err = ordo_restore_relineage(folder->store, &count, &problem);
+    ordo_err err = ordo_lineages_renew(folder->store, ordo_slice(NULL, 0), ordo_slice(NULL, 0), &count, &problem);
     if (!err) err = ordo_identity_rejoin(folder->store, identity, incarnation, &cluster->table.placement, &problem);
     if (err) return ordo_command_fail("%s", problem.text);
     ordo_volume_let_in(folder->path);
