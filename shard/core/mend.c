@@ -32,7 +32,6 @@ struct mend {
     bool has_row;
     struct ordo_doc_row row;    /* without its type */
     uint64_t blocks_seq;         /* blocks from this op on lead up to the log; the log's first: there are none */
-    uint64_t history_seq;        /* content from here on can be read back */
 };
 
 static struct ordo_iterator *iterate(struct mend *mend, enum ordo_cf cf) {
@@ -277,14 +276,14 @@ static ordo_err find_blocks(struct mend *mend) {
 
 /* History begins with nothing, or with the oldest snapshot from which ops lead on; that one is kept for it. */
 static void choose_history(struct mend *mend) {
-    mend->history_seq = 0;
-    for (size_t i = 0; i < mend->snapshot_count && mend->blocks_seq > 1 && mend->history_seq == 0; i++) {
+    mend->out->history_seq = 0;
+    for (size_t i = 0; i < mend->snapshot_count && mend->blocks_seq > 1 && mend->out->history_seq == 0; i++) {
         struct snapshot *snapshot = &mend->snapshots[i];
         if (snapshot->row.seq + 1 < mend->blocks_seq || snapshot->row.seq > mend->out->end_seq) continue;
         snapshot->is_kept = true;
-        mend->history_seq = snapshot->row.seq;
+        mend->out->history_seq = snapshot->row.seq;
     }
-    mend->out->has_lost_history = mend->history_seq > mend->row.history_seq;
+    mend->out->has_lost_history = mend->out->history_seq > mend->row.history_seq;
 }
 
 static bool wants_block(struct mend *mend, struct ordo_slice key) {
@@ -308,7 +307,7 @@ static void write_row(struct mend *mend, const struct snapshot *newest) {
     struct ordo_doc_row row = {.type = from->type, .lineage = from->lineage, .head = from->seq,
                                .horizon = mend->row.horizon, .created_seq = from->created_seq,
                                .deleted_seq = from->deleted_seq, .forgotten_seq = mend->row.forgotten_seq,
-                               .history_seq = mend->history_seq, .relineage = relineage,
+                               .history_seq = mend->out->history_seq, .relineage = relineage,
                                .erased_seq = mend->row.erased_seq};
     if (mend->out->is_relineaged) row.lineage = relineage.lineage;
     if (row.horizon < mend->out->first_seq - 1) row.horizon = mend->out->first_seq - 1;
