@@ -223,7 +223,7 @@ static const char *pack(struct import_doc *doc, const struct ordo_committed *op)
     ordo_err err = doc->builder != NULL ? ordo_block_builder_append(doc->builder, op) : ORDO_ERR_FULL;
     if (err == ORDO_ERR_FULL) {
         end_block(doc);
-        doc->builder = ordo_block_builder_create(op->server_seq);
+        doc->builder = ordo_block_builder_create(op->server_seq, 0);
         doc->block_seq = op->server_seq;
         err = ordo_block_builder_append(doc->builder, op);
     }
