@@ -93,9 +93,7 @@ static ordo_err list_stretches(struct mend *mend, uint64_t limit) {
         mend->stretches = ordo_realloc(mend->stretches, (mend->stretch_count + 1) * sizeof *mend->stretches);
         mend->stretches[mend->stretch_count++] = (struct stretch){first, next};
     }
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
-    return err;
+    return ordo_iterator_end(iterator);
 }
 
 static bool pieces_read(struct mend *mend, const struct ordo_snapshot_row *row) {
@@ -134,9 +132,7 @@ static ordo_err list_snapshots(struct mend *mend) {
         const struct ordo_type *type = ordo_type_of(row.type);
         if (type != NULL && pieces_read(mend, &row)) add_snapshot(mend, &row, type);
     }
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
-    return err;
+    return ordo_iterator_end(iterator);
 }
 
 /* They know of ops, too. */
@@ -148,9 +144,7 @@ static ordo_err look_at_clients(struct mend *mend) {
             see(mend, row.server_seq);
         }
     }
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
-    return err;
+    return ordo_iterator_end(iterator);
 }
 
 /* ---- how far it leads */
@@ -211,9 +205,7 @@ static ordo_err sweep(struct mend *mend, enum ordo_cf cf, bool (*is_wanted)(stru
         struct ordo_slice key = iterator->ops->key(iterator);
         if (!is_wanted(mend, key)) ordo_batch_delete(mend->batch, cf, key);
     }
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
-    return err;
+    return ordo_iterator_end(iterator);
 }
 
 static bool wants_nothing(struct mend *mend, struct ordo_slice key) {
@@ -269,9 +261,7 @@ static ordo_err find_blocks(struct mend *mend) {
     }
     bool leads = begin > 0 && begin < mend->out->first_seq && next >= mend->out->first_seq;
     mend->blocks_seq = leads ? begin : mend->out->first_seq;
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
-    return err;
+    return ordo_iterator_end(iterator);
 }
 
 /* History begins with nothing, or with the oldest snapshot from which ops lead on; that one is kept for it. */
@@ -346,9 +336,7 @@ static ordo_err keep_client_rows(struct mend *mend, const struct ordo_authors *a
             ordo_batch_delete(mend->batch, ORDO_CF_CLIENTS, key);
         }
     }
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
-    return err;
+    return ordo_iterator_end(iterator);
 }
 
 /* Entries whose op the newest snapshot covers need a row; what is behind it, the log tells. */

@@ -33,10 +33,11 @@ static int rejoin(struct ordo_folder *folder, const struct cluster_access *acces
     if (err) return ordo_command_fail("%s", problem.text);
     ordo_volume_let_in(folder->path);
     printf("%s: %" PRIu64 " documents have a new lineage; start its shard\n", folder->path, count);
-    return ordo_command_flush();
+    return EXIT_SUCCESS;
 }
 
-static int adopt(const char *path, const struct cluster_access *access) {
+static int adopt(struct cluster_access *access, void *context) {
+    const char *path = context;
     static struct ordo_folder folder;
     struct ordo_problem problem = {{0}};
     if (ordo_folder_is_free(path)) return ordo_command_fail("%s holds no store", path);
@@ -47,7 +48,6 @@ static int adopt(const char *path, const struct cluster_access *access) {
 }
 
 int ordo_adopt_run(int argc, char **argv) {
-    static struct cluster_access access;
     struct cluster_words words = CLUSTER_WORDS_INIT;
     const char *path = NULL;
     const struct ordo_option options[] = {
@@ -62,8 +62,5 @@ int ordo_adopt_run(int argc, char **argv) {
             options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
     if (path == NULL) return ordo_command_misuse("adopt", "--rolled-back DIR is missing");
-    status = cluster_access_open(&access, &words);
-    if (status == EXIT_SUCCESS) status = adopt(path, &access);
-    cluster_access_close(&access);
-    return status;
+    return cluster_access_with(&words, adopt, (void *)(uintptr_t)path);
 }
