@@ -42,6 +42,7 @@ ordo_err ordo_lineages_renew(struct ordo_store *store, struct ordo_slice from, s
     ordo_err err;
     *count_out = 0;
     ordo_buffer_append_slice(&at, from);
+    if (from.size == 0) ordo_buffer_append_u8(&at, 0); /* at or before the first key: a slot begins it */
     while (!(err = ordo_relineage_next(view, ordo_buffer_slice(&at), &doc_key))) {
         bool is_behind = upper.size > 0 && ordo_slice_compare(ordo_buffer_slice(&doc_key), upper) >= 0;
         if (is_behind) break;

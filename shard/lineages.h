@@ -8,9 +8,9 @@
 /* A fresh one, 1..ORDO_NUMBER_MAX. */
 uint64_t ordo_lineage_draw(void);
 
-/* Every document from key `from` on and before `upper` (empty: to the end) gets one of its own; `count_out`: how many did. One
- * that cannot be read stays as it is: it answers an error to whoever opens it, and repairing it gives it a new one. Durable on
- * return; done again after a failure it does no harm. */
+/* Every document from key `from` (empty: the first) on and before `upper` (empty: to the end) gets one of its own; `count_out`:
+ * how many did. One that cannot be read stays as it is: it answers an error to whoever opens it, and repairing it gives it a new
+ * one. Durable on return; done again after a failure it does no harm. */
 ORDO_MUST_USE ordo_err ordo_lineages_renew(struct ordo_store *store, struct ordo_slice from, struct ordo_slice upper,
                                            uint64_t *count_out, struct ordo_problem *problem);
 
