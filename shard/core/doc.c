@@ -78,6 +78,7 @@ void ordo_doc_destroy(struct ordo_shard *shard, struct ordo_doc *doc) {
 void ordo_doc_abandon(struct ordo_shard *shard, struct ordo_doc *doc) {
     ORDO_ASSERT(doc->turn_first_seq == 0 && doc->snapshot_phase == ORDO_SNAPSHOT_NONE &&
                 doc->truncation_phase == ORDO_TRUNCATION_NONE && doc->erase_count == 0);
+    doc->is_abandoned = true;
     while (doc->audiences != NULL) ordo_subscriber_destroy(shard, doc->audiences->first);
     if (!doc->is_loading) shard->stats.recent_bytes -= ordo_recent_size(&doc->recent);
     ordo_doc_drop_content(shard, doc);
@@ -85,7 +86,6 @@ void ordo_doc_abandon(struct ordo_shard *shard, struct ordo_doc *doc) {
     ordo_table_remove(&shard->docs, hash_of(shard, doc), doc);
     leave_list(doc);
     join_list(&shard->abandoned, doc);
-    doc->is_abandoned = true;
     if (doc->jobs == NULL) ordo_doc_destroy(shard, doc);
 }
 

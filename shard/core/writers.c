@@ -85,6 +85,7 @@ static struct ordo_subscriber *first_waiting(const struct ordo_doc *doc) {
 }
 
 static void let_in(struct ordo_shard *shard, struct ordo_doc *doc) {
+    if (doc->is_abandoned) return; /* all who have it open go elsewhere */
     for (;;) {
         struct ordo_subscriber *next = first_waiting(doc);
         /* One whose session has ended goes, too, and its going looks again. */
@@ -150,5 +151,7 @@ void ordo_writers_hand_over(struct ordo_shard *shard, struct ordo_subscriber *fr
 void ordo_writers_due(struct ordo_shard *shard, struct ordo_doc *doc) { let_in(shard, doc); }
 
 uint64_t ordo_writers_next_ms(const struct ordo_shard *shard, const struct ordo_doc *doc) {
-    return first_waiting(doc) != NULL ? lapses_ms(shard, doc) : UINT64_MAX;
+    /* Without a writer only while a session ends: those who wait go, too. */
+    bool is_waited_for = first_waiting(doc) != NULL && doc->writers.first != NULL;
+    return is_waited_for ? lapses_ms(shard, doc) : UINT64_MAX;
 }
