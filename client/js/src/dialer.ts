@@ -6,6 +6,7 @@ import type { ClientId } from "./wire/ids.js";
 import { idFromBytes } from "./wire/ids.js";
 
 const SUBPROTOCOL = "ordo.v1";
+const NORMAL = 1000; // status of a WebSocket that is closed
 const SLICE_MS = 8; // so that a page stays at 60 frames a second
 const STEPS_PER_LOOK = 8; // at the clock
 const RENEW_BEFORE_MS = 60_000; // a token's end
@@ -150,7 +151,7 @@ export class Dialer {
     if (socket !== undefined) {
       socket.onopen = socket.onmessage = socket.onclose = null;
       socket.onerror = () => {};
-      socket.close(this.connection.closeCode);
+      socket.close(NORMAL);
     }
     this.connection.disconnected(this.nowMs);
     this.#wake();
