@@ -143,7 +143,7 @@ try {
         await page.evaluate(() => doc.saved());
       });
     }
-  }, !isProfiling);
+  }, { minify: !isProfiling });
 } finally {
   await Promise.all(clients.map((client) => client.close()));
   await browser?.close();

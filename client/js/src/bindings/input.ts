@@ -3,12 +3,9 @@
  * While an input method composes, the field belongs to it: a value set meanwhile would throw away what is being composed. So
  * others' edits are shown when it is done; what is typed meanwhile is rebased over them, and goes out at once. */
 import { Anchor } from "../anchors.js";
-import { type Change, changesOf } from "../changes.js";
+import type { Change } from "../changes.js";
 import type { Document } from "../document.js";
-import { diffOp } from "../ot/diff.js";
-import { Tie, spliceOp, transform } from "../ot/op.js";
-import { Rope } from "../ot/rope.js";
-import { cleanText } from "../ot/unicode.js";
+import { changed, rebase } from "./behind.js";
 
 type Field = HTMLTextAreaElement | HTMLInputElement;
 
@@ -27,14 +24,6 @@ const toField = (text: string, position: number): number => shownOf(text.slice(0
 /** Where the last of some changes ends, after all of them. */
 const endOf = (changes: readonly Change[]): number =>
   changes.reduce((shift, { from, to, insert }) => shift + insert.length - (to - from), changes.at(-1)?.to ?? 0);
-
-/** A change of the text `before` as changes of `now`, which others have made of it. */
-function rebase({ from, to, insert }: Change, before: string, now: string): readonly Change[] {
-  if (before === now) return [{ from, to, insert }];
-  const rope = new Rope(before), at = rope.toPoints(from);
-  const typed = spliceOp(at, rope.toPoints(to) - at, cleanText(insert));
-  return changesOf(transform(typed, diffOp(before, now), Tie.right), new Rope(now));
-}
 
 /** What was typed is the difference of what a field showed before and shows now, put where the caret says it is: "aa" typed
  * into "a" could be either. `behind`: units behind the caret, which did not change. */
@@ -74,12 +63,12 @@ export function bindInput(doc: Document, field: Field): () => void {
   };
   const read = (): void => {
     const { value } = field, typed = typedOf(shownOf(text), value, value.length - (field.selectionEnd ?? value.length));
-    const from = toText(text, typed.from), to = toText(text, typed.to), { insert } = typed;
-    if (from < to || insert !== "") {
+    const own = { from: toText(text, typed.from), to: toText(text, typed.to), insert: typed.insert };
+    if (own.from < own.to || own.insert !== "") {
       try {
-        const changes = rebase({ from, to, insert }, text, doc.text);
+        const changes = rebase([own], text, doc.text);
         doc.apply(changes, source);
-        text = text.slice(0, from) + insert + text.slice(to);
+        text = changed(text, [own]);
         if (changes.length > 0) keepCaret(endOf(changes), endOf(changes));
       } catch { /* it became read-only just now: shown as it is, below */ }
     }
