@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs the Debian packages that Ordo needs, by name; does nothing (and asks no network) when all are there.
 #
-#   deploy/install-deps.sh [--runtime | --build | --test]
+#   deploy/install-deps.sh [--runtime | --build | --page | --test]
 #
 #   --runtime  what the installed programs need
 #   --build    what building them needs
-#   --test     what the tests need on top of that; the default
+#   --page     what building the browser's client and the demo page needs: Node with npm, unless there is one
+#   --test     what the tests need on top of building and the page; the default
 set -eu
 
 # Debian 12 names. The evlib package is opened by libwebsockets at run time, so nothing else pulls it in.
@@ -24,7 +25,8 @@ case "${1:---test}" in
     --runtime) wanted=$runtime ;;
     --build) wanted=$build ;;
     --test) wanted="$build $test" ;;
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --page) wanted= ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "install-deps: unknown option '$1' (see --help)" >&2; exit 2 ;;
 esac
 
@@ -33,7 +35,7 @@ have_node() {
     command -v npm >/dev/null 2>&1 && command -v node >/dev/null 2>&1 &&
         [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 18 ]
 }
-if [ "${1:---test}" = --test ] && ! have_node; then wanted="$wanted nodejs npm"; fi
+case "${1:---test}" in --page | --test) have_node || wanted="$wanted nodejs npm" ;; esac
 
 missing=
 for package in $wanted; do

@@ -1,7 +1,7 @@
 /* gateway/http_api.h: HTTP requests for documents, at the edge: libwebsockets on one side, gateway/api and the core on the other.
  *
  * A request is a connection of the core for as long as it takes, so it may do what a client with its token may do, and no more.
- * What it costs in memory is bounded: a body of its own limit, all bodies together BODIES_SIZE_MAX, and of an answer what the
+ * What it costs in memory is bounded: a body of its own limit, all bodies together 64 MiB, and of an answer what the
  * core gives at once; the rest stays at the shard until the socket has taken it. Refused before anything is read: what asks for
  * too much, what is not framed by a plain Content-Length (libwebsockets reads no chunked bodies, so what follows could be
  * taken for another request), and what a page of a foreign origin sends.
@@ -13,14 +13,28 @@
 
 #include <libwebsockets.h>
 
+#include "gateway/addresses.h"
+#include "gateway/lobby.h"
+#include "gateway/memory.h"
 #include "gateway/options.h"
-#include "gateway/turn.h"
+
+/* Requests at once, and of one client address: a quarter. */
+enum { ORDO_HTTP_REQUESTS_MAX = 1000, ORDO_HTTP_REQUESTS_PER_ADDRESS_MAX = ORDO_HTTP_REQUESTS_MAX / 4 };
 
 struct ordo_http_api;
 struct ordo_http_request;
 
-/* What follows are borrowed. */
-struct ordo_http_api *ordo_http_api_create(struct ordo_turn *turn, const struct ordo_options *options);
+/* All but count_max are borrowed. */
+struct ordo_http_api_config {
+    struct ordo_turn *turn;
+    const struct ordo_options *options;
+    struct ordo_lobby *lobby; /* where connections are between their requests */
+    struct ordo_addresses *addresses;
+    const struct ordo_budget *budget;
+    uint32_t count_max; /* requests at once, at most ORDO_HTTP_REQUESTS_MAX */
+};
+
+struct ordo_http_api *ordo_http_api_create(const struct ordo_http_api_config *config);
 void ordo_http_api_destroy(struct ordo_http_api *api); /* NULL is fine; after libwebsockets' context */
 
 /* Whether requests for `path` are this file's affair. */

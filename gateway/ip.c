@@ -7,7 +7,7 @@ enum { MAPPED_BITS = 96 };
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-static bool is_v4(const struct ordo_ip *address) { return memcmp(address->bytes, mapped, sizeof mapped) == 0; }
+bool ordo_ip_is_v4(const struct ordo_ip *address) { return memcmp(address->bytes, mapped, sizeof mapped) == 0; }
 
 static struct ordo_slice strip(struct ordo_slice text) {
     while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) text = ordo_slice(text.data + 1, text.size - 1);
@@ -41,14 +41,23 @@ bool ordo_ip_parse(struct ordo_slice text, struct ordo_ip *out) {
 }
 
 void ordo_ip_print(const struct ordo_ip *address, char out[ORDO_IP_TEXT_SIZE]) {
-    const char *text = is_v4(address) ? inet_ntop(AF_INET, address->bytes + sizeof mapped, out, ORDO_IP_TEXT_SIZE)
+    const char *text = ordo_ip_is_v4(address) ? inet_ntop(AF_INET, address->bytes + sizeof mapped, out, ORDO_IP_TEXT_SIZE)
                                       : inet_ntop(AF_INET6, address->bytes, out, ORDO_IP_TEXT_SIZE);
     if (text == NULL) out[0] = '\0';
 }
 
 bool ordo_ip_is_loopback(const struct ordo_ip *address) {
     static const uint8_t one[ORDO_IP_SIZE] = {[15] = 1};
-    return (is_v4(address) && address->bytes[sizeof mapped] == 127) || memcmp(address->bytes, one, sizeof one) == 0;
+    return (ordo_ip_is_v4(address) && address->bytes[sizeof mapped] == 127) || memcmp(address->bytes, one, sizeof one) == 0;
+}
+
+bool ordo_ip_is_private(const struct ordo_ip *address) {
+    const uint8_t *four = address->bytes + sizeof mapped;
+    if (ordo_ip_is_loopback(address)) return true;
+    if (ordo_ip_is_v4(address))
+        return four[0] == 10 || (four[0] == 172 && four[1] >> 4 == 1) || (four[0] == 192 && four[1] == 168) ||
+               (four[0] == 100 && four[1] >> 6 == 1) || (four[0] == 169 && four[1] == 254);
+    return address->bytes[0] >> 1 == 0x7e || (address->bytes[0] == 0xfe && address->bytes[1] >> 6 == 2);
 }
 
 /* ---- networks */

@@ -18,7 +18,10 @@ struct ordo_ip {
 bool ordo_ip_parse(struct ordo_slice text, struct ordo_ip *out);
 /* As people write it: IPv4 in dots. */
 void ordo_ip_print(const struct ordo_ip *address, char out[ORDO_IP_TEXT_SIZE]);
+bool ordo_ip_is_v4(const struct ordo_ip *address);
 bool ordo_ip_is_loopback(const struct ordo_ip *address);
+/* Of this machine, or of a network that the internet does not reach: RFC 1918, 4193 and 6598, link-local. */
+bool ordo_ip_is_private(const struct ordo_ip *address);
 
 struct ordo_network {
     struct ordo_ip address;

@@ -5,11 +5,15 @@
 #include "common/process_metrics.h"
 #include "gateway/follower.h"
 
-#define AT(field) .offset = offsetof(struct ordo_gateway_stats, field)
 #define COUNTER_ROW(field, text)                                                                                       \
     {.name = "ordo_gateway_" #field "_total", .help = text, .kind = ORDO_METRIC_COUNTER, AT(field)},
 #define GAUGE_ROW(field, text) {.name = "ordo_gateway_" #field, .help = text, .kind = ORDO_METRIC_GAUGE, AT(field)},
 
+#define AT(field) .offset = offsetof(struct ordo_edge_stats, field)
+static const struct ordo_metric edge_table[] = {ORDO_EDGE_STATS(COUNTER_ROW, GAUGE_ROW)};
+
+#undef AT
+#define AT(field) .offset = offsetof(struct ordo_gateway_stats, field)
 static const struct ordo_metric core_table[] = {
     ORDO_GATEWAY_STATS(COUNTER_ROW, GAUGE_ROW)
     {.name = "ordo_gateway_nacks_total", .help = "Submits that were refused, by code.", .kind = ORDO_METRIC_COUNTER, AT(nacks),
@@ -71,11 +75,13 @@ static void write_state(struct ordo_buffer *out, const struct ordo_turn *turn) {
 
 void ordo_gateway_metrics(struct ordo_buffer *out, const struct ordo_turn *turn) {
     const struct ordo_metric_source core = {.figures = ordo_gateway_stats(turn->core)};
+    const struct ordo_metric_source edge = {.figures = &turn->stats};
     const struct ordo_metric_source own = {.figures = turn};
     ordo_process_metrics(out, "gateway");
     write_name(out, turn);
     write_state(out, turn);
     write_links(out, turn);
     ordo_metrics_write(out, core_table, sizeof core_table / sizeof *core_table, &core, 1);
+    ordo_metrics_write(out, edge_table, sizeof edge_table / sizeof *edge_table, &edge, 1);
     ordo_metrics_write(out, turn_table, sizeof turn_table / sizeof *turn_table, &own, 1);
 }

@@ -8,7 +8,15 @@
 
 #include "common/directory/cluster.h"
 
-enum { PING_INTERVAL_MS = 30000, CONNECTIONS_MAX = 100000, TOKEN_LEEWAY_MS = 30000 };
+enum {
+    PING_INTERVAL_MS = 30000,
+    CONNECTIONS_MAX = 100000,
+    TOKEN_LEEWAY_MS = 30000,
+    CONNECTIONS_PER_ADDRESS = 1000, /* a large office behind one address has hundreds of tabs */
+    HANDSHAKES_MAX = 10000,
+    HANDSHAKE_TIMEOUT_MS = 10000, /* TLS and a request are four round trips */
+    BYTES_RATE_MIN = 64 * 1024,   /* the largest frame is paid for in 17 seconds */
+};
 
 const char ordo_options_help[] =
     "usage: ordo-gateway --directory URL [options]\n"
@@ -58,7 +66,22 @@ const char ordo_options_help[] =
     "  --documents-max N          open documents of one connection (1000)\n"
     "  --frame-size-max BYTES     one frame of a client (1114112)\n"
     "  --presence-size-max BYTES  one presence update (4096)\n"
-    "  --outbox-size-max BYTES    waiting for one client; beyond, it is resynced or closed (4194304)\n";
+    "  --outbox-size-max BYTES    waiting for one client; beyond, it is resynced or closed (4194304)\n"
+    "\n"
+    "Rates, per second; twice as much may come at once; 0: no limit (docs/security.md, Limits):\n"
+    "  --ops-rate N               ops of one connection (5000)\n"
+    "  --requests-rate N          of everything else that is asked for, on one connection (1000)\n"
+    "  --bytes-rate BYTES         of one connection (8388608)\n"
+    "  --presence-rate N          presence updates of one connection (100)\n"
+    "  --user-ops-rate N, --user-requests-rate N, --user-bytes-rate BYTES\n"
+    "                             of all connections of one user, where tokens are asked for (20000, 4000, 33554432)\n"
+    "Numbers and memory:\n"
+    "  --connections-per-address N  of one client address on the internet; private ones are not counted; 0: any (1000)\n"
+    "  --handshakes-max N         connections that have sent no whole request; beyond, the oldest are closed (10000, or a\n"
+    "                             tenth of the files that may be open)\n"
+    "  --handshake-timeout-ms MS  for TLS and a whole request, however it comes (10000)\n"
+    "  --memory-max-mib N         in use; beyond, nobody new is let in and the slowest readers are cut off; 0: no limit\n"
+    "                             (three quarters of what the control group allows, or a quarter of the machine)\n";
 
 static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out) {
     char *end;
@@ -178,19 +201,32 @@ static bool set_door_option(struct ordo_options *options, const char *name, cons
 
 static bool set_option(struct ordo_options *options, const char *name, const char *value,
                        char fault[ORDO_OPTIONS_FAULT_SIZE]) {
+    struct ordo_gateway_config *core = &options->core;
+    if (strcmp(name, "--memory-max-mib") == 0) options->memory_max_is_given = true;
     const struct {
         const char *name;
         uint64_t min, max;
         uint32_t *out;
     } numbers[] = {
         {"--ping-interval-ms", 10, UINT32_MAX, &options->ping_interval_ms},
-        {"--hello-timeout-ms", 1, UINT32_MAX, &options->core.hello_timeout_ms},
-        {"--open-timeout-ms", 1, UINT32_MAX, &options->core.open_timeout_ms},
+        {"--hello-timeout-ms", 1, UINT32_MAX, &core->hello_timeout_ms},
+        {"--open-timeout-ms", 1, UINT32_MAX, &core->open_timeout_ms},
         {"--connections-max", 1, 10 * 1000 * 1000, &options->connections_max},
-        {"--documents-max", 1, 1000 * 1000, &options->core.documents_per_connection_max},
-        {"--frame-size-max", 1024, 64 * 1024 * 1024, &options->core.frame_size_max},
-        {"--presence-size-max", 0, 1024 * 1024, &options->core.presence_size_max},
-        {"--outbox-size-max", 4096, 1024 * 1024 * 1024, &options->core.outbox_size_max},
+        {"--documents-max", 1, 1000 * 1000, &core->documents_per_connection_max},
+        {"--frame-size-max", 1024, 64 * 1024 * 1024, &core->frame_size_max},
+        {"--presence-size-max", 0, 1024 * 1024, &core->presence_size_max},
+        {"--outbox-size-max", 4096, 1024 * 1024 * 1024, &core->outbox_size_max},
+        {"--ops-rate", 0, UINT32_MAX, &core->conn_rates.ops},
+        {"--requests-rate", 0, UINT32_MAX, &core->conn_rates.requests},
+        {"--bytes-rate", 0, UINT32_MAX, &core->conn_rates.bytes},
+        {"--presence-rate", 0, UINT32_MAX, &core->presence_rate},
+        {"--user-ops-rate", 0, UINT32_MAX, &core->user_rates.ops},
+        {"--user-requests-rate", 0, UINT32_MAX, &core->user_rates.requests},
+        {"--user-bytes-rate", 0, UINT32_MAX, &core->user_rates.bytes},
+        {"--connections-per-address", 0, 10 * 1000 * 1000, &options->connections_per_address},
+        {"--handshakes-max", 1, 10 * 1000 * 1000, &options->handshakes_max},
+        {"--handshake-timeout-ms", 100, 3600 * 1000, &options->handshake_timeout_ms},
+        {"--memory-max-mib", 0, 1024 * 1024 * 1024, &options->memory_max_mib},
         {"--token-leeway-ms", 0, 3600 * 1000, &options->token_leeway_ms},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -238,6 +274,8 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
     return false;
 }
 
+static bool is_too_slow(uint32_t bytes_rate) { return bytes_rate > 0 && bytes_rate < BYTES_RATE_MIN; }
+
 static bool check(struct ordo_options *options, char fault[ORDO_OPTIONS_FAULT_SIZE]) {
     if ((options->shard_data[0] == '\0') == (options->directory == NULL)) {
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE,
@@ -246,6 +284,10 @@ static bool check(struct ordo_options *options, char fault[ORDO_OPTIONS_FAULT_SI
     }
     if ((options->tls_cert == NULL) != (options->tls_key == NULL)) {
         snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--tls-cert and --tls-key go together");
+        return false;
+    }
+    if (is_too_slow(options->core.conn_rates.bytes) || is_too_slow(options->core.user_rates.bytes)) {
+        snprintf(fault, ORDO_OPTIONS_FAULT_SIZE, "--bytes-rate and --user-bytes-rate want 0, or %d and more", BYTES_RATE_MIN);
         return false;
     }
     if (options->keys_folder != NULL && options->links.may_be_plain) {
@@ -312,6 +354,9 @@ enum ordo_options_outcome ordo_options_parse(struct ordo_options *options, int a
         .log_level = ORDO_LOG_INFO,
         .ping_interval_ms = PING_INTERVAL_MS,
         .connections_max = CONNECTIONS_MAX,
+        .connections_per_address = CONNECTIONS_PER_ADDRESS,
+        .handshakes_max = HANDSHAKES_MAX,
+        .handshake_timeout_ms = HANDSHAKE_TIMEOUT_MS,
         .token_leeway_ms = TOKEN_LEEWAY_MS,
     };
     ordo_gateway_config_init(&options->core);

@@ -28,7 +28,10 @@ struct ordo_options {
     enum ordo_log_level log_level;
     uint32_t ping_interval_ms; /* a client that says nothing for so long is pinged, for so long again: it is
                                   dead */
-    uint32_t connections_max;
+    uint32_t connections_max, connections_per_address; /* WebSockets; the latter 0: any number */
+    uint32_t handshakes_max, handshake_timeout_ms;     /* connections that have brought nothing whole yet */
+    uint32_t memory_max_mib;                           /* 0: no limit; counts if ... */
+    bool memory_max_is_given;                          /* ... else it goes by the machine */
     const char *tls_cert, *tls_key; /* files; NULL: no TLS */
     struct ordo_tls *tls;         /* what was read of them: set by main */
     struct ordo_proxies proxies;  /* whose word for a client's address counts */

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "gateway/core/gateway.h"
+#include "gateway/edge_counters.h"
 
 struct ordo_follower;
 struct ordo_proxies;
@@ -15,6 +16,7 @@ struct ordo_turn {
     const struct ordo_proxies *proxies;   /* whose word for a client's address counts; never NULL */
     uint64_t wall_ms, now_ms, now_us; /* all but wall_ms are monotonic */
     uint64_t begun_us;                /* of the present turn */
+    struct ordo_edge_stats stats;     /* what the edges count */
     struct ordo_buckets turn_us;      /* how long turns took, from waking to going to sleep */
 };
 

@@ -28,6 +28,11 @@ struct store_rocksdb {
 rocksdb_options_t *rocksdb_options_of(int family, enum ordo_rocksdb_mode mode, const struct ordo_rocksdb_tuning *tuning,
                                       rocksdb_cache_t *cache, struct ordo_problem *problem);
 
+/* Prefixes. Most tables have nothing of the document that is looked for, and without a filter an iterator reads of each one the
+ * block in which that would be: a megabyte, where the neighbour is large. So filters hold the documents' keys, and an iterator
+ * that stays within one document passes over tables that do not know it. Every other one must ask for total order, or it would
+ * pass over tables with other documents, too. */
+
 struct ordo_view *rocksdb_view_open(struct ordo_store *store);
 void rocksdb_view_close(struct ordo_view *view);
 

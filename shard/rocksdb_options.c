@@ -1,5 +1,7 @@
 #include "shard/rocksdb_impl.h"
 
+#include "shard/core/key.h"
+
 #define MIB ((size_t)1024 * 1024)
 #define DELETION_WINDOW 1024 /* keys in a row */
 
@@ -17,14 +19,39 @@ const struct ordo_rocksdb_tuning ordo_rocksdb_tuning = {
     .filter_bits = 10,
 };
 
-static rocksdb_block_based_table_options_t *table_options(const struct ordo_rocksdb_tuning *tuning, rocksdb_cache_t *cache,
-                                                          bool has_filter) {
+static bool has_prefixes(int family) {
+    return family == ORDO_CF_OPS || family == ORDO_CF_SNAPSHOTS || family == ORDO_CF_CLIENTS || family == ORDO_CF_HISTORY;
+}
+
+static char *prefix_of(void *nobody, const char *key, size_t size, size_t *prefix_size) {
+    (void)nobody;
+    *prefix_size = ordo_key_document(ordo_slice(key, size)).size;
+    return (char *)key;
+}
+
+static unsigned char has_prefix(void *nobody, const char *key, size_t size) {
+    (void)nobody;
+    struct ordo_key parsed;
+    return ordo_key_parse(ordo_slice(key, size), &parsed);
+}
+
+static const char *prefix_name(void *nobody) {
+    (void)nobody;
+    return "ordo.document"; /* tables remember it: another rule needs another name */
+}
+
+static void destroy_nothing(void *nobody) { (void)nobody; }
+
+static rocksdb_block_based_table_options_t *table_options(int family, const struct ordo_rocksdb_tuning *tuning,
+                                                          rocksdb_cache_t *cache) {
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
     rocksdb_block_based_options_set_block_cache(table, cache);
     rocksdb_block_based_options_set_block_size(table, tuning->block_size);
     rocksdb_block_based_options_set_format_version(table, 5);
-    if (has_filter && tuning->filter_bits > 0) {
+    bool is_got = family == ORDO_CF_DOCS || family == ORDO_CF_CLIENTS;
+    if (tuning->filter_bits > 0 && (is_got || has_prefixes(family))) {
         rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(tuning->filter_bits));
+        rocksdb_block_based_options_set_whole_key_filtering(table, is_got);
     }
     return table;
 }
@@ -93,7 +120,6 @@ static void family_options(rocksdb_options_t *options, int family, const struct 
     int compression[7] = {rocksdb_no_compression}; /* what was just flushed is soon compacted */
     for (int level = 1; level < 7; level++) compression[level] = compression_of(tuning->compression);
     bool is_small = family == ORDO_CF_META || family == ROCKSDB_FAMILY_DEFAULT;
-    bool is_looked_up = family == ORDO_CF_DOCS || family == ORDO_CF_CLIENTS;
     rocksdb_options_set_write_buffer_size(options, is_small ? MIB / 4 : tuning->buffer_size);
     rocksdb_options_set_max_write_buffer_number(options, tuning->buffer_count);
     rocksdb_options_set_compression_per_level(options, compression, 7);
@@ -103,9 +129,14 @@ static void family_options(rocksdb_options_t *options, int family, const struct 
     if (family == ORDO_CF_OPS) {
         rocksdb_options_add_compact_on_deletion_collector_factory(options, DELETION_WINDOW, DELETION_WINDOW / 2);
     }
+    if (has_prefixes(family)) {
+        rocksdb_slicetransform_t *prefix =
+            rocksdb_slicetransform_create(NULL, destroy_nothing, prefix_of, has_prefix, NULL, prefix_name);
+        rocksdb_options_set_prefix_extractor(options, prefix);
+    }
     rocksdb_options_set_target_file_size_base(options, 16 * MIB);
     rocksdb_options_set_max_bytes_for_level_base(options, 64 * MIB);
-    rocksdb_block_based_table_options_t *table = table_options(tuning, cache, is_looked_up);
+    rocksdb_block_based_table_options_t *table = table_options(family, tuning, cache);
     rocksdb_options_set_block_based_table_factory(options, table);
     rocksdb_block_based_options_destroy(table);
 }

@@ -2,6 +2,7 @@
 
 #include "common/assert.h"
 #include "common/memory.h"
+#include "shard/core/key.h"
 
 #include <stdlib.h>
 
@@ -135,6 +136,8 @@ static struct ordo_iterator *view_iterate(struct ordo_view *base, enum ordo_cf c
     if (upper.size > 0) {
         rocksdb_readoptions_set_iterate_upper_bound(iterator->options, (const char *)upper.data, upper.size);
     }
+    bool is_of_document = ordo_key_range_is_of_document(lower, upper);
+    rocksdb_readoptions_set_total_order_seek(iterator->options, !is_of_document); /* rocksdb_impl.h, prefixes */
     iterator->iterator =
         rocksdb_create_iterator_cf(view->store->db, iterator->options, view->store->families[cf]);
     return &iterator->base;

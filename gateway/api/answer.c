@@ -4,6 +4,8 @@
 
 #include "common/ot/commit_json.h"
 
+enum { RETRY_AFTER_MS = 1000 };
+
 static const char json_type[] = "application/json", text_type[] = "text/plain; charset=utf-8";
 
 void ordo_api_answer_finish(struct ordo_api_answer *answer) {
@@ -43,7 +45,8 @@ void ordo_api_answer_error(struct ordo_api_answer *answer, uint32_t status, cons
 }
 
 void ordo_api_answer_fault(struct ordo_api_answer *answer, const struct ordo_api_fault *fault) {
-    ordo_api_answer_error(answer, fault->status, fault->code, ordo_slice_of(fault->message), 0);
+    bool is_passing = fault->status == 503 || fault->status == 429;
+    ordo_api_answer_error(answer, fault->status, fault->code, ordo_slice_of(fault->message), is_passing ? RETRY_AFTER_MS : 0);
 }
 
 void ordo_api_answer_unchanged(struct ordo_api_answer *answer) {

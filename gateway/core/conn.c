@@ -8,6 +8,7 @@
 #include "gateway/core/doc.h"
 #include "gateway/core/parts.h"
 #include "gateway/core/peer.h"
+#include "gateway/core/quota.h"
 #include "gateway/core/subscriber.h"
 
 /* A client that is sent away waits up to so long, and as long as it sees fit itself. */
@@ -88,6 +89,7 @@ void gateway_conn_closed(struct ordo_gateway *gateway, struct gateway_conn *conn
     gateway_list_remove(&conn->in_state);
     gateway_outbox_finish(&conn->outbox);
     gateway->stats.outbox_bytes -= conn->accounted_size;
+    gateway_quota_leave(gateway, conn);
     ordo_token_finish(&conn->token);
     ordo_buffer_finish(&conn->offered);
     ordo_buffer_finish(&conn->types);
@@ -156,12 +158,13 @@ void gateway_conn_tick(struct ordo_gateway *gateway) {
     }
 }
 
-void gateway_conn_greeted(struct gateway_conn *conn, struct ordo_token *token) {
+void gateway_conn_greeted(struct ordo_gateway *gateway, struct gateway_conn *conn, struct ordo_token *token) {
     conn_move(conn, GATEWAY_CONN_READY);
     conn->has_greeted = true;
     conn->token = *token;
     *token = (struct ordo_token){0};
     ordo_buffer_finish(&conn->offered);
+    gateway_quota_enter(gateway, conn);
 }
 
 static size_t waiting_size(const struct gateway_conn *conn) {
@@ -172,6 +175,15 @@ void gateway_conn_account(struct ordo_gateway *gateway, struct gateway_conn *con
     size_t size = waiting_size(conn) + conn->outbox.part_size;
     gateway->stats.outbox_bytes += size - conn->accounted_size;
     conn->accounted_size = size;
+}
+
+/* About what an open document takes here: its subscriber and its handle, and the document, if it is its only one. */
+enum { SUBSCRIBER_SIZE = 600 };
+
+size_t ordo_gateway_conn_size(const struct ordo_gateway *gateway, uint32_t id) {
+    const struct gateway_conn *conn = id < gateway->conn_capacity ? gateway->conns[id] : NULL;
+    if (conn == NULL) return 0;
+    return waiting_size(conn) + conn->outbox.part_size + conn->opening_size + (size_t)conn->handle_count * SUBSCRIBER_SIZE;
 }
 
 void gateway_conn_announce(struct ordo_gateway *gateway, struct gateway_conn *conn) {

@@ -27,7 +27,7 @@ void gateway_conn_close(struct ordo_gateway *gateway, struct gateway_conn *conn,
                         const char *reason);
 void gateway_conn_end_closing(struct ordo_gateway *gateway);
 /* Hello was accepted; `token` is taken. */
-void gateway_conn_greeted(struct gateway_conn *conn, struct ordo_token *token);
+void gateway_conn_greeted(struct ordo_gateway *gateway, struct gateway_conn *conn, struct ordo_token *token);
 /* The process stops: all are sent away in the ticks that follow, and new ones at once. */
 void gateway_conn_drain(struct ordo_gateway *gateway);
 /* Closes those whose Hello is overdue, or whose turn to be sent away has come. */

@@ -31,6 +31,9 @@
     COUNTER(opens, "Opens that clients sent.")                                                                          \
     COUNTER(submits, "Submits that clients sent.")                                                                      \
     COUNTER(submits_refused, "Submits that found no link to the shard, or no credit.")                                  \
+    COUNTER(submits_rate_limited, "Submits that came too fast: refused until later.")                                   \
+    COUNTER(requests_rate_limited, "Other requests that came too fast.")                                                \
+    COUNTER(presence_rate_limited, "Presence updates that came too fast: dropped.")                                     \
     COUNTER(commits_received, "Committed ops that shards sent.")                                                        \
     COUNTER(commits_delivered, "Committed ops and acks that were put down for connections.")                            \
     COUNTER(resyncs, "Openings that were attached anew: slow readers, gaps, lost links, moved slots.")                  \

@@ -9,10 +9,20 @@
 #include "gateway/core/parts.h"
 #include "gateway/core/peer.h"
 #include "gateway/core/placement.h"
+#include "gateway/core/quota.h"
 #include "gateway/core/request.h"
 #include "gateway/core/resync.h"
 #include "gateway/core/subscriber.h"
 
+/* Ten times what one client with one op in flight reaches, and no more than a part of what a gateway does in a second. A user
+ * has several connections: tabs, or a program with many. */
+enum {
+    OPS_RATE = 5000,
+    REQUESTS_RATE = 1000, /* its burst opens all documents that a connection may have, twice */
+    BYTES_RATE = 8 * 1024 * 1024,
+    PRESENCE_RATE = 100,
+    USER_RATE_FACTOR = 4,
+};
 enum { HELLO_TIMEOUT_MS = 10000, OPEN_TIMEOUT_MS = 10000, DRAIN_MS = 2000 };
 
 void ordo_gateway_config_init(struct ordo_gateway_config *config) {
@@ -22,6 +32,11 @@ void ordo_gateway_config_init(struct ordo_gateway_config *config) {
         .presence_size_max = ORDO_PRESENCE_SIZE_MAX,
         .documents_per_connection_max = ORDO_DOCUMENTS_PER_CONNECTION_MAX,
         .outbox_size_max = ORDO_OUTBOX_SIZE_MAX,
+        .conn_rates = {.ops = OPS_RATE, .bytes = BYTES_RATE, .requests = REQUESTS_RATE},
+        .user_rates = {.ops = USER_RATE_FACTOR * OPS_RATE,
+                       .bytes = USER_RATE_FACTOR * BYTES_RATE,
+                       .requests = USER_RATE_FACTOR * REQUESTS_RATE},
+        .presence_rate = PRESENCE_RATE,
         .hello_timeout_ms = HELLO_TIMEOUT_MS,
         .open_timeout_ms = OPEN_TIMEOUT_MS,
         .drain_ms = DRAIN_MS,
@@ -37,6 +52,7 @@ struct ordo_gateway *ordo_gateway_create(const struct ordo_gateway_config *confi
     gateway_list_init(&gateway->greeting);
     gateway_list_init(&gateway->ending);
     gateway_list_init(&gateway->opening);
+    gateway_list_init(&gateway->users_gone);
     gateway_placement_init(gateway);
     return gateway;
 }
@@ -45,6 +61,7 @@ void ordo_gateway_destroy(struct ordo_gateway *gateway) {
     if (gateway == NULL) return;
     for (uint32_t i = 0; i < gateway->conn_capacity; i++)
         if (gateway->conns[i] != NULL) gateway_conn_closed(gateway, gateway->conns[i]);
+    gateway_quota_finish(gateway);
     gateway_placement_finish(gateway);
     struct ordo_gateway_effect effect;
     while (ordo_gateway_take(gateway, &effect)) {
@@ -125,6 +142,7 @@ static void tick(struct ordo_gateway *gateway) {
     gateway_conn_tick(gateway);
     gateway_admit_tick(gateway);
     gateway_subscriber_tick(gateway);
+    gateway_quota_tick(gateway);
 }
 
 void ordo_gateway_step(struct ordo_gateway *gateway, const struct ordo_gateway_event *event) {

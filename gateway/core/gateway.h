@@ -34,6 +34,11 @@
 #define ORDO_GATEWAY_PROTOCOL 1
 #define ORDO_GATEWAY_LINK_PROTOCOL 1
 
+/* Per second; 0: without a limit. Twice as much may come at once. */
+struct ordo_gateway_rates {
+    uint32_t ops, bytes, requests;
+};
+
 struct ordo_gateway_config {
     struct ordo_slice name; /* in Welcome and LinkHello; copied */
     uint64_t seed;          /* for session numbers and jitter; random, or fixed in a test */
@@ -43,6 +48,8 @@ struct ordo_gateway_config {
     uint32_t op_size_max, frame_size_max, presence_size_max;
     uint32_t documents_per_connection_max;
     uint32_t outbox_size_max;  /* bytes waiting for one connection; beyond: drop and resync, or close */
+    struct ordo_gateway_rates conn_rates, user_rates; /* of one connection; of all connections of a user */
+    uint32_t presence_rate;    /* updates per second and connection; 0: without a limit */
     uint32_t hello_timeout_ms; /* from the opening of a connection to its Hello */
     uint32_t open_timeout_ms;  /* an Open that waits for a shard that is away is refused after this */
     bool has_notes; /* effects NOTE are wanted: a line per request, for a log at level debug */
@@ -126,6 +133,12 @@ bool ordo_gateway_take(struct ordo_gateway *gateway, struct ordo_gateway_effect 
  * frame_size_max (one message alone may be larger). Appends nothing when nothing waits. True: more waits, ask
  * again once the socket can take it; false: CONN_OUTPUT will tell when there is something again. */
 bool ordo_gateway_output(struct ordo_gateway *gateway, uint32_t conn, struct ordo_buffer *frame);
+
+/* For how long nothing should be read from `conn`, as of the last step; ask after each CONN_FRAME. At most ten seconds. 0: read
+ * on. */
+uint32_t ordo_gateway_pause_ms(struct ordo_gateway *gateway, uint32_t conn);
+/* Bytes of memory that it holds by itself: what waits for it, and what it has asked for. */
+size_t ordo_gateway_conn_size(const struct ordo_gateway *gateway, uint32_t conn);
 
 /* Whether clients should come here: it is known who serves what, the link to at least one shard is up, and
  * this gateway is not about to stop. A shard that is away makes the gateway no worse than others, so it stays

@@ -8,6 +8,7 @@
 #include "gateway/core/forget.h"
 #include "gateway/core/history.h"
 #include "gateway/core/peer.h"
+#include "gateway/core/quota.h"
 #include "gateway/core/submit.h"
 #include "gateway/core/subscriber.h"
 
@@ -69,7 +70,7 @@ static void greet(struct ordo_gateway *gateway, struct gateway_conn *conn,
         return;
     }
     memcpy(conn->client_id, hello->client_id.data, sizeof conn->client_id);
-    gateway_conn_greeted(conn, &token);
+    gateway_conn_greeted(gateway, conn, &token);
     gateway_answer_welcome(gateway, conn, message->request);
 }
 
@@ -142,13 +143,21 @@ static void submit(struct ordo_gateway *gateway, struct gateway_conn *conn,
     struct gateway_subscriber *subscriber = open_subscriber(conn, message->doc);
     Ordo__V1__Nack nack = ORDO__V1__NACK__INIT;
     nack.client_seq = message->submit->client_seq;
-    if (subscriber == NULL) {
+    if (!gateway_quota_take_op(gateway, conn, &nack.retry_after_ms)) {
+        nack.code = ORDO__V1__NACK_CODE__RATE_LIMITED;
+        gateway_answer_nack(gateway, conn, message->request, message->doc, nack, "too many ops per second; send it again later");
+    } else if (subscriber == NULL) {
         nack.code = ORDO__V1__NACK_CODE__NOT_OPEN;
         gateway_answer_nack(gateway, conn, message->request, message->doc, nack,
                             "no open document has this handle");
     } else {
         gateway_submit_op(gateway, subscriber, message->request, message->submit);
     }
+}
+
+/* Nothing follows it, so it is not dropped like other presence, but counted with the requests. */
+static bool is_clear(const Ordo__V1__ClientMessage *message) {
+    return message->body_case == ORDO__V1__CLIENT_MESSAGE__BODY_PRESENCE && message->presence->clear;
 }
 
 static void set_presence(struct ordo_gateway *gateway, struct gateway_conn *conn,
@@ -161,6 +170,7 @@ static void set_presence(struct ordo_gateway *gateway, struct gateway_conn *conn
         return;
     }
     /* Presence is the first to give way: the client sends another soon. */
+    if (!is_clear(message) && !gateway_quota_take_presence(gateway, conn)) return;
     if (!gateway_subscriber_is_attached(subscriber)) return;
     if (!gateway_peer_has_credit(peer, gateway->scratch.size)) return;
     Ordo__Cluster__V1__SetPresence presence = ORDO__CLUSTER__V1__SET_PRESENCE__INIT;
@@ -200,8 +210,20 @@ static void about_document(struct ordo_gateway *gateway, struct gateway_conn *co
     }
 }
 
+/* Submit and presence have limits of their own; a Leave is counted, but it always makes room. */
+static bool is_too_fast(struct ordo_gateway *gateway, struct gateway_conn *conn, const Ordo__V1__ClientMessage *message) {
+    bool has_own_limit = message->body_case == ORDO__V1__CLIENT_MESSAGE__BODY_SUBMIT ||
+                         (message->body_case == ORDO__V1__CLIENT_MESSAGE__BODY_PRESENCE && !is_clear(message));
+    return !has_own_limit && !gateway_quota_take_request(gateway, conn) &&
+           message->body_case != ORDO__V1__CLIENT_MESSAGE__BODY_LEAVE;
+}
+
 static void handle(struct ordo_gateway *gateway, struct gateway_conn *conn,
                    const Ordo__V1__ClientMessage *message) {
+    if (is_too_fast(gateway, conn, message)) {
+        refuse(gateway, conn, message, 429, "too many requests per second; ask again later");
+        return;
+    }
     switch (message->body_case) {
     case ORDO__V1__CLIENT_MESSAGE__BODY_HELLO:
         refuse(gateway, conn, message, 400, "Hello was said already; connect anew to be another client");
@@ -225,6 +247,7 @@ void gateway_request_frame(struct ordo_gateway *gateway, struct gateway_conn *co
     if (conn->state == GATEWAY_CONN_CLOSING) return;
     gateway->stats.frames_received++;
     gateway->stats.bytes_received += bytes.size;
+    gateway_quota_count_frame(gateway, conn, bytes.size);
     if (bytes.size > gateway->config.frame_size_max) {
         gateway_conn_close(gateway, conn, GATEWAY_CLOSE_TOO_LARGE, "the frame is larger than frame_size_max");
         return;

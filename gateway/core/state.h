@@ -10,6 +10,7 @@
 #define ORDO_GATEWAY_CORE_STATE_H
 
 #include "common/arena.h"
+#include "common/bucket.h"
 #include "common/random.h"
 #include "common/token/token.h"
 #include "gateway/core/gateway.h"
@@ -120,6 +121,27 @@ struct gateway_handle {
     struct gateway_subscriber *subscriber;
 };
 
+/* ---- quota.c: what may be asked for per second */
+struct gateway_pace {
+    struct ordo_bucket bucket;
+    uint32_t refused; /* that were, since the bucket was full, and have not been let through */
+};
+
+struct gateway_quota {
+    struct gateway_pace ops, requests;
+    struct ordo_bucket bytes;
+};
+
+/* Who has a connection here, or had one a moment ago. */
+struct gateway_user {
+    struct gateway_table_node by_name; /* in gateway->users, by hash */
+    struct gateway_list in_gone;       /* gateway->users_gone while conn_count is 0 */
+    uint32_t conn_count, name_size;
+    uint64_t gone_ms;
+    struct gateway_quota quota;
+    uint8_t name[];
+};
+
 /* For the answer to a ReadHistory or Forget. */
 struct gateway_wait {
     struct gateway_wait *next;
@@ -134,6 +156,9 @@ struct gateway_conn {
     bool has_greeted;   /* its Hello was accepted, whatever came then */
     uint8_t client_id[ORDO_CLIENT_ID_SIZE];
     struct ordo_token token;      /* READY: what it says of this client */
+    struct gateway_user *user;    /* READY, where tokens are asked for; else NULL */
+    struct gateway_quota quota;
+    struct ordo_bucket presence, refusals;
     struct ordo_buffer offered;   /* GREETING: the token that came with the HTTP request */
     struct ordo_buffer types;     /* sized names; empty: text alone */
     struct gateway_list in_state; /* gateway->greeting; gateway->ending when CLOSING, until the step ends */
@@ -196,6 +221,9 @@ struct ordo_gateway {
     struct gateway_list opening;      /* subscribers OPENING, by due_ms */
     struct gateway_table docs;        /* by hash of the name */
     struct gateway_table subscribers; /* by id */
+    struct gateway_table users;       /* by hash of the name */
+    struct gateway_list users_gone;   /* without a connection, by gone_ms */
+    size_t users_gone_count;
     uint64_t subscriber_newest;       /* id; never used twice */
     struct gateway_slot *slots;       /* ORDO_SLOT_COUNT */
     struct gateway_peer **peers;      /* by index; NULL where there is none */

@@ -26,6 +26,12 @@ void ordo_key_doc_end(struct ordo_buffer *out, struct ordo_slice doc_key) {
     ordo_buffer_append_u8(out, 1); /* instead of the NUL that ends the id */
 }
 
+bool ordo_key_range_is_of_document(struct ordo_slice lower, struct ordo_slice upper) {
+    struct ordo_slice doc_key = ordo_key_document(lower);
+    return doc_key.size > 0 && doc_key.size == upper.size && doc_key.data[doc_key.size - 1] == 0 &&
+           upper.data[upper.size - 1] == 1 && memcmp(doc_key.data, upper.data, upper.size - 1) == 0;
+}
+
 void ordo_key_ops(struct ordo_buffer *out, struct ordo_slice doc_key, uint64_t seq) {
     ordo_buffer_clear(out);
     ordo_buffer_append_slice(out, doc_key);

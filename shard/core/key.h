@@ -34,6 +34,8 @@ struct ordo_key {
 };
 /* Borrows from `key`. False: not a key of ours, or the slot is not that of the names. */
 bool ordo_key_parse(struct ordo_slice key, struct ordo_key *out);
+/* Whether the bounds of a range, the lower one included, let in nothing but keys of one document. */
+bool ordo_key_range_is_of_document(struct ordo_slice lower, struct ordo_slice upper);
 /* The document key at the front of a key; all of a key that is none of ours. Borrows. */
 struct ordo_slice ordo_key_document(struct ordo_slice key);
 bool ordo_key_parse_seq(struct ordo_slice rest, uint64_t *seq);

@@ -583,6 +583,9 @@ void sim_client_deliver(struct sim *sim, struct sim_item *item) {
 const char *sim_client_unsettled(struct sim *sim, uint32_t index) {
     static char text[160];
     struct sim_client *client = &sim->clients[index];
+    /* Whoever has every op may yet be told of another lineage. */
+    const struct sim_conn *conn = client->conn != 0 ? sim->conns[client->conn - 1] : NULL;
+    if (conn != NULL && conn->gateway_open && conn->frames_to_client > 0) return "a frame to a client is on its way";
     for (uint32_t i = 0; i < client->doc_count; i++) {
         const struct sim_client_doc *doc = &client->docs[i];
         if (sim_is_damaged(sim, doc->doc)) continue;

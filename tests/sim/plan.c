@@ -62,6 +62,19 @@ static void draw_tokens(struct sim_plan *plan, uint64_t seed) {
     plan->gateway.asks_token = plan->raw_count == 0 && !plan->may_delete && !plan->may_erase && chance(&prng, 250);
 }
 
+/* Clients that are told to come back later, again and again. */
+static void draw_rates(struct sim_plan *plan, uint64_t seed) {
+    struct ordo_prng prng;
+    ordo_prng_init(&prng, seed ^ UINT64_C(0x7261746573));
+    struct ordo_gateway_config *gateway = &plan->gateway;
+    if (chance(&prng, 250)) gateway->conn_rates.ops = (uint32_t)between(&prng, 2, 40);
+    if (chance(&prng, 150)) gateway->conn_rates.requests = (uint32_t)between(&prng, 5, 40);
+    if (chance(&prng, 250)) gateway->presence_rate = (uint32_t)between(&prng, 1, 10);
+    if (!gateway->asks_token) return;
+    if (chance(&prng, 400)) gateway->user_rates.ops = (uint32_t)between(&prng, 3, 60);
+    if (chance(&prng, 200)) gateway->user_rates.requests = (uint32_t)between(&prng, 10, 60);
+}
+
 static void draw_faults(struct sim_plan *plan, struct ordo_prng *prng) {
     if (chance(prng, 100)) return; /* a calm day */
     /* A few kinds per schedule, each more than once: bugs hide where faults meet. */
@@ -167,6 +180,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profil
     if (plan->may_damage) plan->faults[SIM_FAULT_DAMAGE_DISK] = 2;
     if (plan->shard_count > 1 || profile == SIM_PROFILE_MOVES) draw_moves(plan, seed);
     draw_tokens(plan, seed);
+    draw_rates(plan, seed);
     draw_format(plan, seed);
     if (profile != SIM_PROFILE_STARVED) return;
     plan->may_paste = false;

@@ -13,6 +13,7 @@ const struct sim_regression sim_regressions[] = {
     {"clients_that_cannot_be_forgotten_are_looked_at_without_end", 104194, SIM_PROFILE_ANY, true},
     {"clients_expire_where_a_snapshot_was_damaged", 131936, SIM_PROFILE_ANY, true},
     {"submit_in_front_of_a_resync_in_a_frozen_slot_is_stuck", 411, SIM_PROFILE_MOVES, false},
+    {"rest_ends_while_a_stalled_client_is_still_to_hear_of_a_forgotten_document", 3010077, SIM_PROFILE_MOVES, false},
     {"forbidden_op_commits_when_rights_come_back", 232, SIM_PROFILE_ANY, false},
     {"typing_at_a_seam_of_ones_own_run_loses_its_hint", 329, SIM_PROFILE_INTERLEAVING, true},
     {"typing_at_a_seam_of_ones_own_run_loses_its_hint_2", 842, SIM_PROFILE_INTERLEAVING, true},

@@ -72,6 +72,33 @@ static void a_directory_takes_the_place_of_the_one_shard(void **state) {
     ACCEPTED(SHARD, "--name", "a name for logs");
 }
 
+static void limits_are_understood(void **state) {
+    (void)state;
+    struct ordo_options options = ACCEPTED(SHARD);
+    assert_int_equal(options.core.conn_rates.ops, 5000);
+    assert_int_equal(options.core.user_rates.ops, 20000);
+    assert_int_equal(options.connections_per_address, 1000);
+    assert_false(options.memory_max_is_given);
+    options = ACCEPTED(SHARD, "--ops-rate", "0", "--user-requests-rate", "7", "--bytes-rate", "65536", "--presence-rate", "1",
+                       "--memory-max-mib", "0");
+    assert_int_equal(options.core.conn_rates.ops, 0);
+    assert_int_equal(options.core.user_rates.requests, 7);
+    assert_int_equal(options.core.conn_rates.bytes, 65536);
+    assert_int_equal(options.core.presence_rate, 1);
+    assert_true(options.memory_max_is_given);
+    options = ACCEPTED(SHARD, "--handshakes-max", "1", "--handshake-timeout-ms", "100", "--connections-per-address", "0");
+    assert_int_equal(options.handshakes_max, 1);
+    assert_int_equal(options.handshake_timeout_ms, 100);
+    assert_int_equal(options.connections_per_address, 0);
+    REFUSED("65536 and more", SHARD, "--bytes-rate", "65535");
+    REFUSED("65536 and more", SHARD, "--user-bytes-rate", "1");
+    ACCEPTED(SHARD, "--user-bytes-rate", "0");
+    REFUSED("--handshakes-max", SHARD, "--handshakes-max", "0");
+    REFUSED("--handshake-timeout-ms", SHARD, "--handshake-timeout-ms", "99");
+    REFUSED("--ops-rate", SHARD, "--ops-rate", "-1");
+    REFUSED("--ops-rate", SHARD, "--ops-rate", "4294967296");
+}
+
 static void only_loopback_is_listened_on_unless_told_otherwise(void **state) {
     (void)state;
     REFUSED("--insecure-listen-anywhere", SHARD, "--listen", "0.0.0.0:80");
@@ -154,6 +181,7 @@ static void what_is_missing_or_wrong_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(endpoints_and_defaults_are_understood),
+        cmocka_unit_test(limits_are_understood),
         cmocka_unit_test(a_directory_takes_the_place_of_the_one_shard),
         cmocka_unit_test(only_loopback_is_listened_on_unless_told_otherwise),
         cmocka_unit_test(tls_keys_and_proxies_are_understood),

@@ -27,11 +27,14 @@ enum {
     KIND_COUNT_MAX = 64,
     ROLE_COUNT_MAX = 2 * KIND_COUNT_MAX,
     ENDPOINT_SIZE = 256,
+    LIMIT_SIZE = 64,
 };
 
 struct up {
     const char *data_dir, *log_level, *log_ops, *log_age_ms, *history;
     struct ordo_option_texts token_jwks, token_keys, token_secrets, origins;
+    struct ordo_option_texts limits; /* NAME=VALUE */
+    char limit_options[ORDO_OPTION_TEXTS_MAX][LIMIT_SIZE]; /* of each "--NAME" */
     const char *token_issuer, *token_audience, *token_cookie;
     bool listens_anywhere;          /* the gateways may listen beyond loopback, without keys */
     bool is_balance_off;
@@ -157,10 +160,20 @@ static size_t add_door(const struct up *up, const char **argv, size_t count) {
     return count;
 }
 
+static size_t add_limits(struct up *up, const char **argv, size_t count) {
+    for (size_t i = 0; i < up->limits.count; i++) {
+        const char *equals = strchr(up->limits.items[i], '=');
+        snprintf(up->limit_options[i], LIMIT_SIZE, "--%.*s", (int)(equals - up->limits.items[i]), up->limits.items[i]);
+        argv[count++] = up->limit_options[i];
+        argv[count++] = equals + 1;
+    }
+    return count;
+}
+
 static void start_gateway(struct up *up, struct role *role, uint64_t now_ms) {
     char address[ENDPOINT_SIZE + 8];
     choose_address(up, role, address);
-    enum { ARGS_MAX = 48 + 4 * 2 * ORDO_OPTION_TEXTS_MAX };
+    enum { ARGS_MAX = 48 + 5 * 2 * ORDO_OPTION_TEXTS_MAX };
     const char *argv[ARGS_MAX] = {NULL, "--listen", address, "--directory", up->directory, "--name", role->name,
                             "--log-level", up->log_level};
     size_t count = add_door(up, argv, 9);
@@ -173,6 +186,7 @@ static void start_gateway(struct up *up, struct role *role, uint64_t now_ms) {
         argv[count++] = given[i].name;
         argv[count++] = given[i].value;
     }
+    count = add_limits(up, argv, count);
     char metrics[ENDPOINT_SIZE + 8];
     count = add_metrics(up, role, argv, count, metrics);
     argv[count] = NULL;
@@ -322,12 +336,27 @@ static bool parse_listen(const char *text, char host[ENDPOINT_SIZE], uint64_t *p
            snprintf(host, ENDPOINT_SIZE, "%.*s", (int)(colon - text), text) < ENDPOINT_SIZE;
 }
 
+/* The limits of a gateway, as its options are called; it says itself which values make sense. */
+static bool is_limit(const char *text) {
+    static const char *const names[] = {
+        "ops-rate", "requests-rate", "bytes-rate", "presence-rate", "user-ops-rate", "user-requests-rate", "user-bytes-rate",
+        "connections-max", "connections-per-address", "documents-max", "handshakes-max", "handshake-timeout-ms",
+        "hello-timeout-ms", "open-timeout-ms", "ping-interval-ms", "frame-size-max", "presence-size-max", "outbox-size-max",
+        "memory-max-mib"};
+    size_t size = strcspn(text, "=");
+    for (size_t i = 0; text[size] == '=' && i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == size && memcmp(names[i], text, size) == 0) return true;
+    return false;
+}
+
 static const char *find_fault(struct up *up, const char *listen, const char *listen_metrics) {
     if (!parse_listen(listen, up->host, &up->port)) return "--listen wants HOST:PORT";
     if (listen_metrics != NULL && !parse_listen(listen_metrics, up->metrics_host, &up->metrics_port))
         return "--listen-metrics wants HOST:PORT";
     if (ordo_log_level_of(up->log_level) < 0) return "--log-level wants error, warn, info or debug";
     if ((up->tls_cert == NULL) != (up->tls_key == NULL)) return "--tls-cert and --tls-key go together";
+    for (size_t i = 0; i < up->limits.count; i++)
+        if (!is_limit(up->limits.items[i])) return "--limit wants NAME=N with a limit of the gateways, such as ops-rate=100";
     if (strlen(up->data_dir) + 32 >= PATH_MAX) return "--data is too long";
     return NULL;
 }
@@ -377,6 +406,8 @@ static bool parse(struct up *up, int argc, char **argv, int *status) {
         {"--token-audience", "AUD", "tokens must be for AUD", ORDO_OPTION_TEXT, &up->token_audience},
         {"--token-cookie", "NAME", "take tokens out of this cookie, too", ORDO_OPTION_TEXT, &up->token_cookie},
         {"--allow-origin", "ORIGIN", "pages that may connect; may be repeated", ORDO_OPTION_TEXTS, &up->origins},
+        {"--limit", "NAME=N", "a limit of the gateways, such as ops-rate=100 (docs/security.md, Limits); may be repeated",
+         ORDO_OPTION_TEXTS, &up->limits},
         {"--insecure-listen-anywhere", NULL, "let whoever reaches HOST read and write everything", ORDO_OPTION_FLAG,
          &up->listens_anywhere},
     };

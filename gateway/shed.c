@@ -1,0 +1,61 @@
+#include <stdlib.h>
+
+#include "common/memory.h"
+#include "gateway/wire_impl.h"
+
+/* Whoever holds less than this is not why memory is short. */
+enum { LOOK_MS = 250, SHED_SIZE_MIN = 32 * 1024, MIB = 1024 * 1024 };
+
+struct holder {
+    size_t size;
+    uint32_t conn;
+};
+
+/* What would come back if the connection went, as far as it is its own: messages that wait in the core, what was written and
+ * not taken, and a message that has not come to its end. */
+static size_t held_by(const struct ordo_wire_lws *wire, uint32_t conn) {
+    const struct ordo_socket *socket = wire->sockets[conn];
+    return socket->unsent_size + socket->partial.size +
+           ordo_gateway_conn_size(wire->turn->core, ordo_turn_socket_conn(conn));
+}
+
+static int largest_first(const void *a, const void *b) {
+    size_t one = ((const struct holder *)a)->size, other = ((const struct holder *)b)->size;
+    return (one < other) - (one > other);
+}
+
+/* Nobody is told why: whoever is shed reads nothing. It comes back by itself, and is brought up to date then. */
+static void shed(struct ordo_wire_lws *wire, uint64_t size) {
+    struct holder *holders = ordo_alloc_array(wire->count + 1, sizeof *holders);
+    size_t count = 0;
+    for (uint32_t conn = 0; conn < wire->capacity && count < wire->count; conn++) {
+        if (wire->sockets[conn] == NULL) continue;
+        size_t held = held_by(wire, conn);
+        if (held >= SHED_SIZE_MIN) holders[count++] = (struct holder){held, conn};
+    }
+    qsort(holders, count, sizeof *holders, largest_first);
+    for (size_t i = 0; i < count && size > 0; i++) {
+        struct ordo_socket *socket = wire->sockets[holders[i].conn];
+        ordo_socket_log(wire, socket, "connection_closed", LWS_CLOSE_STATUS_NOSTATUS, "memory is short, and much waits for this reader");
+        ordo_socket_cut(socket);
+        wire->turn->stats.readers_shed++;
+        size -= holders[i].size < size ? holders[i].size : size;
+    }
+    free(holders);
+}
+
+static void log_change(const struct ordo_wire_lws *wire, uint64_t used) {
+    unsigned long long used_mib = used / MIB, max_mib = wire->budget.size_max / MIB;
+    if (wire->budget.is_over) log_warn("event=memory_short used_mib=%llu memory_max_mib=%llu", used_mib, max_mib);
+    else log_info("event=memory_enough used_mib=%llu memory_max_mib=%llu", used_mib, max_mib);
+}
+
+void ordo_shed_tick(struct ordo_wire_lws *wire) {
+    if (wire->turn->now_ms < wire->memory_look_ms) return;
+    wire->memory_look_ms = wire->turn->now_ms + LOOK_MS;
+    bool was_over = wire->budget.is_over;
+    uint64_t used = ordo_memory_used(), excess = ordo_budget_look(&wire->budget, used);
+    wire->turn->stats.memory_used_bytes = used;
+    if (wire->budget.is_over != was_over) log_change(wire, used);
+    if (excess > 0) shed(wire, excess);
+}
