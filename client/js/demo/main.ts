@@ -152,7 +152,19 @@ class Page {
     if (element("status-text").textContent !== text) element("status-text").textContent = text;
   }
 
+  /** Two people, or two windows of one, may have kept the same colour: one of them takes another for as long as the page lives. */
+  #takeFreeColor(): void {
+    const { people = [], clientId = "" } = this.#doc ?? {};
+    if (!people.some((other) => other.color === me.color && other.clientId < clientId)) return;
+    const free = AUTHOR_COLORS.find((color) => people.every((other) => other.color !== color));
+    if (free === undefined) return;
+    me.color = free;
+    element("me-color").style.backgroundColor = free;
+    this.#doc?.setIdentity(identity());
+  }
+
   #showPeople(): void {
+    this.#takeFreeColor();
     const others = this.#doc?.people ?? [];
     for (const { clientId, name, color } of others) this.#seen.set(clientId, { name, color: AUTHOR_COLORS.indexOf(color) });
     const item = (name: string, color: string, isIdle: boolean): HTMLElement => {
@@ -240,6 +252,7 @@ function toggleMenu(isOpen = !element("sidebar").classList.contains("open")): vo
 client.on("error", (error) => notice(error.message));
 client.on("storageFailed", () => notice("Edits cannot be kept on this device now. They are safe once they are saved."));
 element("menu").onclick = () => toggleMenu();
+element("editor").addEventListener("pointerdown", () => toggleMenu(false));
 addEventListener("keydown", ({ key }) => { if (key === "Escape") toggleMenu(false); });
 element("offline").onclick = () => {
   const button = element("offline"), goes = !client.isOffline;

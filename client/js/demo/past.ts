@@ -14,7 +14,7 @@ export interface Author { readonly name: string; readonly color: number }
 
 export class Past {
   readonly #checkpoints: Playback[] = [];
-  readonly #authors: string[] = [];
+  readonly #colors = new Map<string, number>(); // of authors
   #edits: PastEdit[] = [];
   #view: PastView | undefined;
   #playing: number | undefined;
@@ -53,7 +53,7 @@ export class Past {
     this.#edits.forEach((edit, i) => {
       if (i % CHECKPOINT_EVERY === 0) this.#checkpoints.push(playback.copy());
       playback.play(edit);
-      if (!this.#authors.includes(edit.clientId)) this.#authors.push(edit.clientId);
+      this.#colorOf(edit.clientId);
     });
     if (this.#checkpoints.length === 0) this.#checkpoints.push(playback.copy());
   }
@@ -105,14 +105,19 @@ export class Past {
   #authorItem(author: string): HTMLElement {
     const item = document.createElement("li"), swatch = document.createElement("span");
     swatch.className = "swatch";
-    swatch.style.backgroundColor = AUTHOR_COLORS[this.#colorOf(author) % AUTHOR_COLORS.length]!;
+    swatch.style.backgroundColor = AUTHOR_COLORS[this.#colorOf(author)]!;
     item.append(swatch, this.authorOf(author).name);
     return item;
   }
 
+  /** The author's own colour, unless somebody who wrote before has it. */
   #colorOf(author: string): number {
-    const { color } = this.authorOf(author);
-    return color >= 0 ? color : this.#authors.indexOf(author);
+    const known = this.#colors.get(author);
+    if (known !== undefined) return known;
+    const taken = new Set(this.#colors.values()), all = AUTHOR_COLORS.keys(), { color } = this.authorOf(author);
+    const free = color >= 0 && !taken.has(color) ? color : [...all].find((one) => !taken.has(one)) ?? this.#colors.size % AUTHOR_COLORS.length;
+    this.#colors.set(author, free);
+    return free;
   }
 
   #play(): void {

@@ -6,5 +6,4 @@ export { type ChangeEvent, Document, type DocumentEvents, type Origin } from "./
 export { OrdoError } from "./errors.js";
 export { type PastContent, type PastEdit, Playback, type Run } from "./history.js";
 export type { Identity, Person, Selection } from "./people.js";
-export { MemoryStorage } from "./storage/memory.js";
 export type { Hold, Storage } from "./storage/storage.js";

@@ -1,6 +1,6 @@
 /** Changes as JavaScript people write them, in UTF-16 positions, from and to ops, which count code points. */
 import { type TextOp } from "./ot/op.js";
-import type { Rope } from "./ot/rope.js";
+import { MANY_SPANS, type Rope } from "./ot/rope.js";
 import { DELETE, INSERT, RETAIN, SpanWriter, countOf, kindOf, makeSpan } from "./ot/span.js";
 import { TextReader, countPoints } from "./ot/unicode.js";
 
@@ -11,11 +11,19 @@ export interface Change { readonly from: number; readonly to: number; readonly i
 /** What an op does to a text. */
 export function changesOf(op: TextOp, before: Rope): Change[] {
   const changes: Change[] = [], text = new TextReader(op.text);
-  let points = 0, insert = "", deleted = 0;
+  let points = 0, insert = "", deleted = 0, passed = 0;
+  const reader = op.spans.length >= MANY_SPANS ? new TextReader(before.toString()) : undefined;
+  /** Ever greater positions. */
+  const toUnits = (position: number): number => {
+    if (reader === undefined) return before.toUnits(position);
+    reader.skip(position - passed);
+    passed = position;
+    return reader.at;
+  };
   const flush = (): void => {
     if (insert === "" && deleted === 0) return;
-    const from = before.toUnits(points);
-    changes.push({ from, to: deleted > 0 ? before.toUnits(points + deleted) : from, insert });
+    const from = toUnits(points);
+    changes.push({ from, to: deleted > 0 ? toUnits(points + deleted) : from, insert });
     points += deleted;
     insert = "";
     deleted = 0;

@@ -110,8 +110,8 @@ export class Client extends Emitter<ClientEvents> {
     };
     this.#opened.set(key, opened);
     void this.#attach(opened, {
-      collection, id, createType: options.create === true ? "text" : "", presence: options.presence ?? true,
-      ...(options.content !== undefined ? { createContent: options.content } : {}),
+      collection, id, createType: options.create === true ? "text" : "", createContent: options.content ?? "",
+      presence: options.presence ?? true,
     });
     return opened.document;
   }
@@ -239,11 +239,9 @@ export class Client extends Emitter<ClientEvents> {
       };
       const document = [...this.#opened.values()].find((one) => one.hold !== hold &&
         one.document.collection === options.collection && one.document.id === options.id)?.document;
-      const told = document?.listener() ?? {};
+      const { givenBack = () => {}, guessed = () => {} } = document?.listener() ?? {};
       const doc = connection.open({ ...options, presence: false }, {
-        opened: look, statusChanged: look, acked: () => queueMicrotask(look),
-        ...(told.givenBack !== undefined ? { givenBack: told.givenBack } : {}),
-        ...(told.guessed !== undefined ? { guessed: told.guessed } : {}),
+        opened: look, statusChanged: look, acked: () => queueMicrotask(look), givenBack, guessed,
         store: (next) => void hold.write(next).then(() => doc.stored(true, dialer.nowMs), () => doc.stored(true, dialer.nowMs)),
       });
       if (record === undefined || !isUnsettled(record) || !doc.restore(record)) finish(true);

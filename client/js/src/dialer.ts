@@ -6,8 +6,8 @@ import type { ClientId } from "./wire/ids.js";
 import { idFromBytes } from "./wire/ids.js";
 
 const SUBPROTOCOL = "ordo.v1";
+const NORMAL = 1000; // status of a WebSocket that is closed
 const SLICE_MS = 8; // so that a page stays at 60 frames a second
-const STEPS_PER_LOOK = 8; // at the clock
 const RENEW_BEFORE_MS = 60_000; // a token's end
 const RENEW_AGAIN_MS = 5_000; // after a try that brought none
 
@@ -150,7 +150,7 @@ export class Dialer {
     if (socket !== undefined) {
       socket.onopen = socket.onmessage = socket.onclose = null;
       socket.onerror = () => {};
-      socket.close(this.connection.closeCode);
+      socket.close(NORMAL);
     }
     this.connection.disconnected(this.nowMs);
     this.#wake();
@@ -166,7 +166,7 @@ export class Dialer {
   /** A long answer, or many at once, must not freeze a page: other things get their turn after some milliseconds. */
   #read(): void {
     const endMs = this.nowMs + SLICE_MS;
-    for (let steps = 1; ; steps++) {
+    do {
       if (this.#slice === undefined) {
         const frame = this.#frames.shift();
         if (frame === undefined) return;
@@ -174,8 +174,7 @@ export class Dialer {
       }
       const slice = this.#slice;
       if (slice.next().done === true && this.#slice === slice) this.#slice = undefined;
-      if (steps % STEPS_PER_LOOK === 0 && this.nowMs >= endMs) break;
-    }
+    } while (this.nowMs < endMs);
     this.#isSliceDue = true;
     this.options.platform.later(() => {
       this.#isSliceDue = false;

@@ -10,7 +10,7 @@ import { OrdoError } from "./errors.js";
 import { type PastContent, type PastEdit, readContent, readEdits } from "./history.js";
 import { diffOp } from "./ot/diff.js";
 import { EMPTY_OP, type TextOp, compose, isEmptyOp, positionAfter } from "./ot/op.js";
-import { Rope } from "./ot/rope.js";
+import { MANY_SPANS, Rope } from "./ot/rope.js";
 import { cleanText } from "./ot/unicode.js";
 import { type Identity, People, type Person, type Selection } from "./people.js";
 import { Self } from "./self.js";
@@ -131,7 +131,7 @@ export class Document extends Emitter<DocumentEvents> {
         fault = done;
         break;
       }
-      inverse = compose(this.#applyShown(done), inverse);
+      inverse = compose(this.#applyOwn(done), inverse);
       op = compose(op, done);
       left--;
     }
@@ -169,7 +169,7 @@ export class Document extends Emitter<DocumentEvents> {
     const shown = this.text, doc = this.#editable();
     const fault = doc.delete();
     if (fault !== undefined) throw faultError(fault);
-    this.#replaceShown(shown, "");
+    this.#changed(diffOp(shown, ""));
     this.#host.edited();
   }
 
@@ -180,11 +180,10 @@ export class Document extends Emitter<DocumentEvents> {
   forget(lineage = this.lineage): Promise<void> {
     return new Promise((resolve, reject) => {
       const { connection, doc } = this.#attached();
-      const isAsked = connection.forget(doc, lineage, (answer) => {
+      connection.forget(doc, lineage, (answer) => {
         if ("code" in answer) reject(new OrdoError(answer.code, answer.message));
         else resolve();
       });
-      if (!isAsked) reject(new OrdoError(503, "not connected"));
     });
   }
 
@@ -237,18 +236,23 @@ export class Document extends Emitter<DocumentEvents> {
     });
   }
 
-  #applyShown(op: TextOp, author = ""): TextOp {
-    const deleted: string[] = [];
-    this.#shown.apply(op, deleted);
+  #move(op: TextOp, author: string): void {
     this.#anchors.move(op);
     this.#people.move(op, author);
+  }
+
+  /** Returns what takes it back. */
+  #applyOwn(op: TextOp): TextOp {
+    const deleted: string[] = [];
+    this.#shown.apply(op, deleted);
+    this.#move(op, "");
     return invert(op, deleted);
   }
 
   #editBy(doc: Doc, op: TextOp, origin: Origin, source: unknown): void {
     const changes = changesOf(op, this.#shown), fault = doc.edit(op);
     if (fault !== undefined) throw faultError(fault);
-    this.#edited(op, this.#applyShown(op), changes, origin, source);
+    this.#edited(op, this.#applyOwn(op), changes, origin, source);
   }
 
   #edited(op: TextOp, inverse: TextOp, changes: readonly Change[], origin: Origin, source: unknown): void {
@@ -340,9 +344,6 @@ export class Document extends Emitter<DocumentEvents> {
     this.#self.attach(doc);
   }
 
-  /** @internal It can never be attached. */
-  fail(error: OrdoError): void { this.#becomeFailed(error); }
-
   /** @internal What the core tells. `store` is the client's affair. */
   listener(): DocListener {
     return {
@@ -367,8 +368,9 @@ export class Document extends Emitter<DocumentEvents> {
     if (doc === undefined || !doc.hasContent) return;
     if (!this.#isReady) {
       this.#isReady = true;
-      const shown = doc.shownText();
-      if (this.text !== shown) this.#replaceShown(this.text, shown);
+      const insert = doc.shownText();
+      this.#shown.append(insert);
+      if (insert !== "") this.#tell([{ from: 0, to: 0, insert }]);
       this.#becomeReady();
     }
     this.#checkDeleted(doc);
@@ -381,16 +383,18 @@ export class Document extends Emitter<DocumentEvents> {
     this.emit("deleted", doc.isDeleted);
   }
 
-  /** Of another's making, or because edits were given back. */
-  #replaceShown(from: string, to: string): void { this.#changed(diffOp(from, to)); }
-
   #changed(op: TextOp, author = ""): void {
     if (!this.#isReady || isEmptyOp(op)) return;
-    const changes = changesOf(op, this.#shown);
-    this.#applyShown(op, author);
+    const changes = changesOf(op, this.#shown), doc = this.#doc;
+    if (doc !== undefined && op.spans.length >= MANY_SPANS) this.#shown.reset(doc.shownText()); // cheaper than the op
+    else this.#shown.apply(op);
+    this.#move(op, author);
     this.#undo.others(op);
-    this.emit("change", { changes, origin: "remote", source: undefined });
+    this.#tell(changes);
   }
+
+  /** Of another's making, or because edits were given back. */
+  #tell(changes: readonly Change[]): void { this.emit("change", { changes, origin: "remote", source: undefined }); }
 
   #acked(clientSeq: number, seq: number): void {
     const sentAtMs = this.#sentAtMs.get(clientSeq);

@@ -3,7 +3,7 @@ import { type Change, changesOf } from "./changes.js";
 import type { Connection } from "./core/connection.js";
 import type { Doc } from "./core/doc.js";
 import { OrdoError } from "./errors.js";
-import type { TextOp } from "./ot/op.js";
+import { EMPTY_OP, type TextOp } from "./ot/op.js";
 import { Rope } from "./ot/rope.js";
 import type { HistoryRequest } from "./wire/client.js";
 import type { Committed, HistoryPart } from "./wire/server.js";
@@ -28,7 +28,7 @@ interface Target { readonly connection: Connection; readonly doc: Doc }
 function ask<Result>({ connection, doc }: Target, what: HistoryRequest, collect: (part: HistoryPart) => void,
                      result: () => Result): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const isAsked = connection.readHistory(doc, what, (part) => {
+    connection.readHistory(doc, what, (part) => {
       if ("code" in part) {
         reject(new OrdoError(part.code, part.message));
         return;
@@ -36,7 +36,6 @@ function ask<Result>({ connection, doc }: Target, what: HistoryRequest, collect:
       collect(part);
       if (!part.more) resolve(result());
     });
-    if (!isAsked) reject(new OrdoError(503, "not connected"));
   });
 }
 
@@ -67,7 +66,7 @@ export function readContent(target: Target, what: HistoryRequest): Promise<PastC
 }
 
 function editOf({ serverSeq, timestampMs, user, clientId, body }: Committed): PastEdit {
-  const op = body.kind === "edit" || body.kind === "create" ? body.op : { spans: [], text: "" };
+  const op = body.kind === "edit" || body.kind === "create" ? body.op : EMPTY_OP;
   return { seq: serverSeq, timeMs: timestampMs, user, clientId, kind: body.kind === "unknown" ? "edit" : body.kind, op };
 }
 

@@ -7,3 +7,4 @@ export function connect(options: ConnectOptions): Client { return new Client(opt
 
 export * from "./api.js";
 export { FileStorage } from "./storage/files.js";
+export { MemoryStorage } from "./storage/memory.js";

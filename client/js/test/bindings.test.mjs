@@ -49,6 +49,7 @@ test("Monaco: edits both ways, undo, line ends of one kind", { skip: skipWithout
     const unbind = bindMonaco(doc, {
       getModel: () => model, updateOptions: (more) => Object.assign(options, more),
       addCommand: (key, handler) => commands.set(key, handler), onDidChangeCursorSelection: () => ({ dispose() {} }),
+      onDidCompositionStart: () => ({ dispose() {} }), onDidCompositionEnd: () => ({ dispose() {} }),
     });
     assert.equal(model.getValue(), "one\ntwo\n");
     assert.equal(doc.text, "one\ntwo\n");

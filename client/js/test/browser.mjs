@@ -15,13 +15,13 @@ export const demoFolder = fileURLToPath(new URL("../demo/dist", import.meta.url)
 
 export const launch = () => chromium.launch({ executablePath: executable, args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
 
-/** Builds the test page (test/page) into a folder for `act`, which a gateway may serve. */
-export async function withTestPage(act) {
+/** Builds the test page (test/page) into a folder for `act`, which a gateway may serve. `options`: more for esbuild. */
+export async function withTestPage(act, { entry = "app.jsx", ...options } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "ordo-js-page-"));
   const from = fileURLToPath(new URL("page/", import.meta.url));
   try {
-    await build({ entryPoints: [`${from}app.jsx`], outfile: join(folder, "app.js"), bundle: true, format: "esm", target: "es2022",
-      minify: true, logLevel: "warning", define: { "process.env.NODE_ENV": '"production"' } });
+    await build({ entryPoints: [from + entry], outfile: join(folder, "app.js"), bundle: true, format: "esm", target: "es2022", minify: true,
+      logLevel: "warning", define: { "process.env.NODE_ENV": '"production"' }, ...options });
     await copyFile(`${from}index.html`, join(folder, "index.html"));
     await act(folder);
   } finally {

@@ -206,6 +206,55 @@ real("a field: typing, others' edits beside the caret, undo by the keyboard", as
   assert.equal(await field.inputValue(), "😀\nhello wrld");
 });
 
+for (const kind of ["editor", "field"]) {
+  real(`an input method composes while others edit beside it: ${kind}`, async (world) => {
+    const page = await world.page(http(world.fronts[0]), kind), devtools = await page.context().newCDPSession(page);
+    const shows = (text) => page.waitForFunction((wanted) =>
+      (window.view === undefined ? document.getElementById("field").value : view.state.sliceDoc()) === wanted, text);
+    const compose = (text) => devtools.send("Input.imeSetComposition", { text, selectionStart: text.length, selectionEnd: text.length });
+    const other = world.node().open("c", "d");
+    await other.ready;
+    const others = async (act) => {
+      act();
+      await other.saved();
+      await page.waitForFunction((seq) => doc.seq >= seq, other.seq);
+    };
+    await others(() => other.insert(0, "before  after"));
+    await page.locator(kind === "editor" ? ".cm-content" : "#field").click();
+    await page.keyboard.press("Home");
+    for (let i = 0; i < 7; i++) await page.keyboard.press("ArrowRight");
+    await compose("に");
+    await others(() => other.insert(0, "A "));
+    await compose("にほ");
+    await others(() => other.insert(other.length, " Z"));
+    await compose("にほん");
+    await others(() => other.delete(0, 3)); // "A b"
+    await devtools.send("Input.insertText", { text: "日本" });
+    await page.keyboard.type("!");
+    await reads(page, "efore 日本! after Z");
+    await shows("efore 日本! after Z");
+
+    await compose("x"); // given up in the end; what others did meanwhile stays
+    await others(() => other.insert(0, "b"));
+    await compose("");
+    await reads(page, "before 日本! after Z");
+    await shows("before 日本! after Z");
+    await others(() => other.insert(other.text.indexOf("日本"), "the "));
+    await compose("ご");
+    await others(() => other.insert(other.text.indexOf("!") + 1, "?")); // right where it composes
+    await others(() => other.setText(other.text.replace("日本", "日 本"))); // and right before
+    await devtools.send("Input.insertText", { text: "語" });
+    await saved(page);
+    const text = await textOf(page);
+    assert.equal(text.match(/語/gu).length, 1);
+    assert.ok(!text.includes("ご"), text);
+    assert.equal(text.replace("語", ""), "before the 日 本!? after Z");
+    await shows(text);
+    await page.waitForFunction((wanted) => doc.seq >= wanted, other.seq);
+    assert.equal(await world.cat("c/d"), text);
+  });
+}
+
 real("React renders the document again when it changes", async (world) => {
   const page = await world.page(http(world.fronts[0]), "react");
   await page.evaluate(() => doc.insert(0, "from the page"));

@@ -18,6 +18,7 @@ const demo = (name, act, args = []) => test(name, { skip: skipWithoutBrowser, ti
     const address = cluster.url.replace("ws:", "http:").replace("/v1/ws", "/");
     const open = async (options = {}, path = "") => {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: "light", bypassCSP: false, ...options });
+      await context.addInitScript(() => localStorage.setItem("ordo-color", "#0f766e")); // all of them the same
       const page = await context.newPage();
       page.setDefaultTimeout(60_000);
       watch(page, troubles);
@@ -52,6 +53,8 @@ demo("two windows, offline and back, the past, dark and light, a phone", async (
   await a.getByText("from the phone 😀").waitFor();
   await a.locator(".ordo-caret").waitFor();
   await status(a, "Saved");
+  await Promise.all([a, b].map((page) => page.waitForFunction(() =>
+    new Set([...document.querySelectorAll("#people li")].map((item) => item.style.backgroundColor)).size === 2)));
   await audit(a, "light");
   await audit(b, "phone, dark");
   await shot(a, "light");

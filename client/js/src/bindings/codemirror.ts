@@ -4,7 +4,7 @@
  *
  * Leave out CodeMirror's own history: the undo here takes back what this person did, whatever others did since. Works under a
  * strict Content-Security-Policy; put the editor into a shadow root there, where CodeMirror needs no style elements. */
-import { Annotation, Compartment, EditorSelection, EditorState, type Extension, Facet, Prec, StateEffect, StateField,
+import { Annotation, ChangeSet, Compartment, EditorSelection, EditorState, type Extension, Facet, Prec, StateEffect, StateField,
   Transaction } from "@codemirror/state";
 import { EditorView, type LayerMarker, type PluginValue, RectangleMarker, ViewPlugin, type ViewUpdate, keymap,
   layer } from "@codemirror/view";
@@ -15,11 +15,12 @@ import type { Person } from "../people.js";
 /** Marks transactions that come from the document. */
 const fromDocument = Annotation.define<true>();
 const setPeople = StateEffect.define<readonly Person[]>();
+const SHOWN = [fromDocument.of(true), Transaction.addToHistory.of(false)];
 const documentOf = Facet.define<Document, Document | undefined>({ combine: (docs) => docs[0] });
 
 /** The editor's text must be `doc.text` when it is made, and `doc.ready` must have resolved. */
 export function ordo(doc: Document): Extension {
-  const readOnly = new Compartment();
+  const readOnly = new Compartment(), binding = ViewPlugin.define((view) => new Binding(view, doc, readOnly));
   return [
     documentOf.of(doc),
     // Positions are to count alike: only "\n" separates lines, and what is pasted brings no other.
@@ -27,7 +28,7 @@ export function ordo(doc: Document): Extension {
     EditorView.clipboardInputFilter.of((text) => text.replace(/\r\n?/g, "\n")),
     readOnly.of(EditorState.readOnly.of(doc.isReadOnly)),
     people,
-    ViewPlugin.define((view) => new Binding(view, doc, readOnly)),
+    binding,
     selectionLayer, caretLayer, theme,
     Prec.high(keymap.of([
       { key: "Mod-z", run: undo, preventDefault: true },
@@ -35,6 +36,10 @@ export function ordo(doc: Document): Extension {
       { linux: "Ctrl-Shift-z", win: "Ctrl-Shift-z", run: redo, preventDefault: true },
     ])),
     EditorView.domEventHandlers({
+      compositionend(_event, view) {
+        setTimeout(() => view.plugin(binding)?.composed(), COMPOSED_MS);
+        return false;
+      },
       beforeinput(event, view) {
         const command = event.inputType === "historyUndo" ? undo : event.inputType === "historyRedo" ? redo : undefined;
         if (command === undefined) return false;
@@ -59,8 +64,31 @@ function step(view: EditorView, direction: "undo" | "redo"): boolean {
 /** What a document may hold in another form than it was typed. */
 const MADE_GOOD = /[\0\ud800-\udfff]/;
 
+const COMPOSED_MS = 50; // until CodeMirror has read what an input method left
+
+/** So many changes at once come of a merge after a long absence. CodeMirror has a price for each of them, so that it gets what
+ * lies closely together as one. */
+const CHANGES_MANY = 500;
+const NEAR_UNITS = 4096;
+
+/** The same in fewer changes; `after`: the text that they make. */
+function joined(changes: readonly Change[], after: string): Change[] {
+  const blocks: { from: number; to: number; start: number; end: number }[] = []; // before, and after
+  let shift = 0;
+  for (const { from, to, insert } of changes) {
+    const start = from + shift, last = blocks.at(-1);
+    shift += insert.length - (to - from);
+    if (last !== undefined && from - last.from < NEAR_UNITS) Object.assign(last, { to, end: to + shift });
+    else blocks.push({ from, to, start, end: to + shift });
+  }
+  return blocks.map(({ from, to, start, end }) => ({ from, to, insert: after.slice(start, end) }));
+}
+
 class Binding implements PluginValue {
   readonly #stops: (() => void)[];
+  /** What is not shown yet: an input method composes in that line, and where a line is drawn anew under it, the browser takes what
+   * is composed for typed, and the input method for not. */
+  #waiting: ChangeSet | undefined;
   #isReadOnly: boolean;
   #arePeopleDue = false;
   #isGone = false;
@@ -85,8 +113,8 @@ class Binding implements PluginValue {
     const { doc } = this;
     if (update.docChanged) this.#edited(update);
     if (update.docChanged || update.selectionSet || update.focusChanged) {
-      const { main } = update.state.selection;
-      doc.setSelections(update.view.hasFocus ? [{ anchor: main.anchor, head: main.head }] : []);
+      const { main } = update.state.selection, at = (position: number): number => this.#waiting?.mapPos(position, 1) ?? position;
+      doc.setSelections(update.view.hasFocus ? [{ anchor: at(main.anchor), head: at(main.head) }] : []);
     }
   }
 
@@ -95,12 +123,14 @@ class Binding implements PluginValue {
     const own = update.transactions.filter((transaction) => transaction.docChanged && !transaction.annotation(fromDocument));
     try {
       for (const { changes } of own) {
-        const list: Change[] = [];
-        changes.iterChanges((from, to, _newFrom, _newTo, text) => list.push({ from, to, insert: text.toString() }), true);
+        const list: Change[] = [], waiting = this.#waiting;
+        this.#waiting = waiting?.map(changes, true);
+        (waiting === undefined ? changes : changes.map(waiting))
+          .iterChanges((from, to, _newFrom, _newTo, text) => list.push({ from, to, insert: text.toString() }), true);
         this.doc.apply(list, this);
         if (list.some(({ insert }) => MADE_GOOD.test(insert))) this.#makeEqualSoon();
       }
-      if (update.state.doc.length !== this.doc.length) this.#makeEqualSoon();
+      if ((this.#waiting?.newLength ?? update.state.doc.length) !== this.doc.length) this.#makeEqualSoon();
     } catch {
       this.#makeEqualSoon(); // it became read-only just now
     }
@@ -108,7 +138,18 @@ class Binding implements PluginValue {
 
   #changed({ changes, origin, source }: ChangeEvent): void {
     if (source === this) return;
-    const spec = { changes: [...changes], annotations: [fromDocument.of(true), Transaction.addToHistory.of(false)] };
+    const { state } = this.view;
+    if (this.#waiting !== undefined || this.#areInTheWay(changes)) {
+      const more = ChangeSet.of(changes, this.#waiting?.newLength ?? state.doc.length, "\n");
+      this.#waiting = this.#waiting?.compose(more) ?? more;
+      return;
+    }
+    if (changes.length >= CHANGES_MANY) {
+      const selection = state.selection.map(ChangeSet.of(changes, state.doc.length, "\n")); // which the larger ones would push aside
+      this.view.dispatch({ changes: joined(changes, this.doc.text), selection, annotations: SHOWN });
+      return;
+    }
+    const spec = { changes: [...changes], annotations: SHOWN };
     const isOwnStep = origin === "undo" || origin === "redo";
     const last = changes.at(-1);
     if (!isOwnStep || last === undefined) {
@@ -120,11 +161,26 @@ class Binding implements PluginValue {
       userEvent: origin });
   }
 
+  /** Of composing. */
+  #areInTheWay(changes: readonly Change[]): boolean {
+    const { state, compositionStarted } = this.view, line = state.doc.lineAt(state.selection.main.head);
+    return compositionStarted && changes.some(({ from, to }) => from <= line.to && to >= line.from);
+  }
+
+  /** An input method is done, as it seems: some begin the next word at once. */
+  composed(): void {
+    const changes = this.#waiting;
+    if (this.#isGone || changes === undefined || this.view.compositionStarted) return;
+    this.#waiting = undefined;
+    this.view.dispatch({ changes, annotations: SHOWN });
+    this.#makeEqual();
+  }
+
   #makeEqualSoon(): void { queueMicrotask(() => this.#makeEqual()); }
 
   /** Makes the editor show what the document holds. */
   #makeEqual(): void {
-    if (this.#isGone) return;
+    if (this.#isGone || this.#waiting !== undefined) return;
     const shown = this.view.state.sliceDoc(), { text } = this.doc;
     if (shown === text) return;
     let start = 0, end = 0;
@@ -133,7 +189,7 @@ class Binding implements PluginValue {
     while (end < max - start && shown[shown.length - 1 - end] === text[text.length - 1 - end]) end++;
     this.view.dispatch({
       changes: { from: start, to: shown.length - end, insert: text.slice(start, text.length - end) },
-      annotations: [fromDocument.of(true), Transaction.addToHistory.of(false)],
+      annotations: SHOWN,
     });
   }
 

@@ -1,7 +1,9 @@
 /** Monaco, by the part of its interface that is used: nothing of it is imported. Monaco knows one kind of line end per text, so
- * "\r\n" and "\r" in a document become "\n" when an editor is bound to it that may write. */
+ * "\r\n" and "\r" in a document become "\n" when an editor is bound to it that may write. Where the text changes while an input
+ * method composes, Monaco lets it compose over what others wrote: so what they do is shown when it is done. */
 import type { Change } from "../changes.js";
 import type { Document } from "../document.js";
+import { changed, missing, rebase } from "./behind.js";
 
 interface Disposable { dispose(): void }
 interface Position { readonly lineNumber: number; readonly column: number }
@@ -27,6 +29,8 @@ export interface MonacoEditor {
   getModel(): MonacoModel | null;
   updateOptions(options: { readOnly: boolean }): void;
   addCommand(keybinding: number, handler: () => void): unknown;
+  onDidCompositionStart(listener: () => void): Disposable;
+  onDidCompositionEnd(listener: () => void): Disposable;
   onDidChangeCursorSelection(listener: (event: { readonly selection: Range & {
     readonly selectionStartLineNumber: number; readonly selectionStartColumn: number;
     readonly positionLineNumber: number; readonly positionColumn: number; } }) => void): Disposable;
@@ -54,26 +58,39 @@ export function bindMonaco(doc: Document, editor: MonacoEditor): () => void {
     model.setValue(doc.text);
     model.setEOL(0);
   });
+  let behind: string | undefined; // what the editor shows, while an input method composes
   const stops = [
     doc.on("change", (event) => {
-      if (event.source !== source) ours(() => applyTo(model, event.changes));
+      if (event.source !== source && behind === undefined) ours(() => applyTo(model, event.changes));
     }),
     doc.on("status", () => editor.updateOptions({ readOnly: doc.isReadOnly })),
   ];
   const disposables = [
     model.onDidChangeContent(({ changes }) => {
       if (isOurs) return;
-      const list = changes.map(({ rangeOffset: from, rangeLength, text }) => ({ from, to: from + rangeLength, insert: text }));
+      const list = changes.map(({ rangeOffset: from, rangeLength, text }) => ({ from, to: from + rangeLength, insert: text }))
+        .sort((a, b) => a.from - b.from);
       try {
-        doc.apply(list.sort((a, b) => a.from - b.from), source);
-      } catch {
-        ours(() => model.setValue(doc.text)); // it became read-only just now
+        doc.apply(behind === undefined ? list : rebase(list, behind, doc.text), source);
+        if (behind !== undefined) behind = changed(behind, list);
+      } catch { // it became read-only just now
+        ours(() => model.setValue(doc.text));
+        if (behind !== undefined) behind = doc.text;
       }
     }),
-    editor.onDidChangeCursorSelection(({ selection: s }) => doc.setSelections([{
-      anchor: model.getOffsetAt({ lineNumber: s.selectionStartLineNumber, column: s.selectionStartColumn }),
-      head: model.getOffsetAt({ lineNumber: s.positionLineNumber, column: s.positionColumn }),
-    }])),
+    editor.onDidCompositionStart(() => { behind ??= doc.text; }),
+    editor.onDidCompositionEnd(() => {
+      const before = behind ?? doc.text;
+      behind = undefined;
+      ours(() => applyTo(model, missing(before, doc.text)));
+    }),
+    editor.onDidChangeCursorSelection(({ selection: s }) => {
+      if (behind !== undefined && behind !== doc.text) return; // its positions are others
+      doc.setSelections([{
+        anchor: model.getOffsetAt({ lineNumber: s.selectionStartLineNumber, column: s.selectionStartColumn }),
+        head: model.getOffsetAt({ lineNumber: s.positionLineNumber, column: s.positionColumn }),
+      }]);
+    }),
   ];
   editor.updateOptions({ readOnly: doc.isReadOnly });
   editor.addCommand(CTRL | KEY_Z, () => void doc.undo());

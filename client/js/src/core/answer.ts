@@ -23,7 +23,7 @@ function begin(doc: DocState, part: Opened): Answer | undefined {
     if (isOurs) return undefined;
     if (doc.hasContent) giveBack(doc, "replaced", 0, "");
     doc.hasContent = false;
-    doc.fail(415, "the document has a type that this client does not speak");
+    doc.fail(415, "a document of an unknown type");
     return undefined;
   }
   return doc.answer = {
@@ -32,10 +32,10 @@ function begin(doc: DocState, part: Opened): Answer | undefined {
   };
 }
 
-function merge(doc: DocState, answer: Answer, content: string, isDoubtful: boolean): void {
+function* merge(doc: DocState, answer: Answer, content: string, isDoubtful: boolean): Generator<void> {
   const { flight } = doc;
   const isIn = isDoubtful && flight !== undefined ? guessOwnIsIn(doc, flight, content) : ownIsInContent(answer, flight);
-  mergeContent(doc, content, answer.contentSeq, isIn);
+  yield* mergeContent(doc, content, answer.contentSeq, isIn);
   if (flight === undefined) return;
   // If it is not in the content, it may yet be among the ops that follow.
   flight.isDoubtful = isDoubtful && !isIn;
@@ -45,7 +45,7 @@ function merge(doc: DocState, answer: Answer, content: string, isDoubtful: boole
 }
 
 /** All parts of the content are there: it becomes confirmed. */
-function install(doc: DocState, answer: Answer): void {
+function* install(doc: DocState, answer: Answer): Generator<void> {
   const content = answer.texts.join("");
   answer.isInstalled = true;
   answer.texts.length = 0;
@@ -53,7 +53,7 @@ function install(doc: DocState, answer: Answer): void {
   const isRelated = doc.hasContent && !doc.isDeleted && !answer.contentDeleted && answer.header.lineage === doc.lineage;
   const isDoubtful = isRelated && authorIsForgotten(answer, doc.flight);
   if (isRelated && !doc.isReshaping) {
-    merge(doc, answer, content, isDoubtful);
+    yield* merge(doc, answer, content, isDoubtful);
     return;
   }
   const reason = answer.contentDeleted ? "deleted" : isDoubtful ? "fate-unknown" : "replaced";
@@ -114,7 +114,7 @@ function addContent(answer: Answer, part: Opened): boolean {
   return answer.texts.reduce((sum, text) => sum + text.length, 0) <= DOCUMENT_MAX;
 }
 
-/** False: the server contradicts itself. Yields between ops: a long answer need not be placed at one go. */
+/** False: the server contradicts itself. Yields: a long answer need not be placed at one go. */
 function* add(doc: DocState, part: Opened): Generator<void, boolean> {
   const answer = doc.answer ?? begin(doc, part);
   if (answer === undefined) return false;
@@ -126,12 +126,12 @@ function* add(doc: DocState, part: Opened): Generator<void, boolean> {
   };
   if (!addContent(answer, part)) return false;
   for (const committed of part.ops) {
-    if (answer.hasContent && !answer.isInstalled) install(doc, answer);
+    if (answer.hasContent && !answer.isInstalled) yield* install(doc, answer);
     if (!place(doc, committed)) return true; // it said itself what is to be done
     yield;
   }
   if (part.more) return true;
-  if (answer.hasContent && !answer.isInstalled) install(doc, answer);
+  if (answer.hasContent && !answer.isInstalled) yield* install(doc, answer);
   end(doc, answer);
   return true;
 }

@@ -1,6 +1,6 @@
 /** The confirmed content. For the record that is stored before each send it is kept as a text and the ops since, so that a
  * keystroke in a long document does not write all of it. */
-import { type TextOp, applyOp } from "../ot/op.js";
+import type { TextOp } from "../ot/op.js";
 import { Rope } from "../ot/rope.js";
 
 /** Content up to this size is stored whole each time; beyond, ops are collected up to a share of it. */
@@ -47,4 +47,8 @@ export class Confirmed {
 }
 
 /** The text of a stored content. */
-export const textOfParts = (content: string, tail: readonly TextOp[]): string => tail.reduce(applyOp, content);
+export function textOfParts(content: string, tail: readonly TextOp[]): string {
+  const rope = new Rope(content);
+  for (const op of tail) rope.apply(op);
+  return rope.toString();
+}

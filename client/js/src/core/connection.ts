@@ -15,7 +15,7 @@ import type { ClientId } from "../wire/ids.js";
 import { type ServerMessage, decodeServerFrame } from "../wire/server.js";
 import { Doc } from "./doc.js";
 import { Outgoing } from "./outgoing.js";
-import { type ForgetAnswer, type HistoryAnswer, Questions } from "./questions.js";
+import { type ForgetAnswer, type HistoryAnswer, type Question, Questions } from "./questions.js";
 import type { DocListener, DocOptions } from "./types.js";
 
 const PROTOCOL = 1;
@@ -23,7 +23,6 @@ const LASTING_MS = 5000; // a connection that lived so long was no failure
 const OP_SIZE_MAX = 1024 * 1024;
 const FRAME_SIZE_MAX = OP_SIZE_MAX + 64 * 1024;
 const HISTORY_LAST_SEQ = Number.MAX_SAFE_INTEGER; // on the wire a range has an end
-const NORMAL = 1000;
 
 export interface ConnectionOptions {
   readonly clientId: ClientId;
@@ -53,7 +52,6 @@ export interface ConnectionListener {
   error?(code: number, message: string): void;
   /** There is something to send, or a timer moved. */
   wake?(): void;
-  clientIdChanged?(clientId: ClientId): void;
 }
 
 type ConnectionState = "waiting" | "dialing" | "greeting" | "ready" | "closing" | "stopped";
@@ -119,7 +117,7 @@ export class Connection {
     if (entry === undefined) return;
     if (this.#state === "ready") this.#leave(entry);
     this.#handles.delete(entry.handle);
-    this.#questions.fail(doc, 499, "the document was closed");
+    this.#questions.fail(doc, 499, "closed");
     this.#entries.delete(doc);
     this.#touched.delete(doc);
     this.#nextClientSeq = Math.max(this.#nextClientSeq, doc.nextClientSeq);
@@ -127,32 +125,26 @@ export class Connection {
     this.#wake();
   }
 
-  /** The listener gets the parts, or why not. False: the document is not open now. */
-  readHistory(doc: Doc, what: HistoryRequest, listener: (answer: HistoryAnswer) => void): boolean {
-    const handle = this.#handleOf(doc);
-    if (handle === 0) return false;
-    const request = ++this.#nextRequest;
-    this.#questions.add(request, { kind: "history", doc, listener });
+  /** The listener gets the parts, or why there are none. */
+  readHistory(doc: Doc, what: HistoryRequest, listener: (answer: HistoryAnswer) => void): void {
     const asked = "toSeq" in what && what.toSeq === 0 ? { ...what, toSeq: HISTORY_LAST_SEQ } : what;
-    this.#send({ kind: "history", request, doc: handle, what: asked });
-    this.#wake();
-    return true;
+    this.#ask({ kind: "history", doc, listener }, (ids) => ({ kind: "history", ...ids, what: asked }));
   }
 
   /** Has the document erased, with its history, for everybody, if it is still of this lineage. The listener gets the answer, or
-   * why there is none: after 503 it is unknown whether it was done. False: the document is not open now. */
-  forget(doc: Doc, lineage: number, listener: (answer: ForgetAnswer) => void): boolean {
-    const handle = this.#handleOf(doc);
-    if (handle === 0) return false;
-    const request = ++this.#nextRequest;
-    this.#questions.add(request, { kind: "forget", doc, listener });
-    this.#send({ kind: "forget", request, doc: handle, lineage });
-    this.#wake();
-    return true;
+   * why there is none: after 503 it is unknown whether it was done. */
+  forget(doc: Doc, lineage: number, listener: (answer: ForgetAnswer) => void): void {
+    this.#ask({ kind: "forget", doc, listener }, (ids) => ({ kind: "forget", ...ids, lineage }));
   }
 
-  /** 0: it is not open now. */
-  #handleOf(doc: Doc): number { return this.#state === "ready" ? this.#entries.get(doc)?.handle ?? 0 : 0; }
+  #ask(question: Question, say: (ids: { request: number; doc: number }) => ClientMessage): void {
+    const handle = this.#state === "ready" ? this.#entries.get(question.doc)?.handle ?? 0 : 0;
+    if (handle === 0) return question.listener({ code: 503, message: "not connected" });
+    const request = ++this.#nextRequest;
+    this.#questions.add(request, question);
+    this.#send(say({ request, doc: handle }));
+    this.#wake();
+  }
 
   // --- the way down and up again ---------------------------------------------------------------------------------
 
@@ -196,7 +188,7 @@ export class Connection {
       entry.handle = entry.openRequest = 0;
       entry.doc.disconnected();
     }
-    this.#questions.fail(undefined, 503, "the connection was lost");
+    this.#questions.fail(undefined, 503, "not connected");
     if (this.#isRenewing && !this.#hasInFlight) this.#renewClientId();
     this.#wake();
   }
@@ -245,7 +237,6 @@ export class Connection {
     this.#clientId = this.options.drawClientId();
     for (const doc of this.docs) if (doc.error === undefined) doc.setClientId(this.#clientId);
     this.#isRenewing = false;
-    this.listener.clientIdChanged?.(this.#clientId);
   }
 
   #close(): void {
@@ -253,9 +244,6 @@ export class Connection {
     this.#state = "closing";
     this.#wake();
   }
-
-  /** WebSocket status for wish close. */
-  get closeCode(): number { return NORMAL; }
 
   // --- receiving -------------------------------------------------------------------------------------------------
 
@@ -267,7 +255,7 @@ export class Connection {
     if (this.#state !== "greeting" && this.#state !== "ready") return;
     let messages: ServerMessage[];
     try {
-      messages = decodeServerFrame(frame);
+      messages = yield* decodeServerFrame(frame);
     } catch {
       this.#close();
       return;

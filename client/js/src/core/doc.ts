@@ -45,7 +45,6 @@ export class Doc {
   get hasContent(): boolean { return this.#state.hasContent; }
   get isDeleted(): boolean { return this.#state.hasContent && this.#state.isDeleted; }
   get isSettled(): boolean { return this.#state.flight === undefined && !this.#state.hasPending; }
-  get permission(): number { return this.#state.permission; }
   get isViewer(): boolean { return this.#state.isViewer; }
   get seq(): number { return this.#state.seq; }
   get lineage(): number { return this.#state.lineage; }
@@ -53,7 +52,6 @@ export class Doc {
   get clientId(): ClientId { return this.#state.clientId; }
   get nextClientSeq(): number { return this.#state.nextClientSeq; }
   get unsavedCount(): number { return this.#state.unsavedCount; }
-  get confirmedText(): string { return this.#state.confirmed.toString(); }
   shownText(): string { return this.#state.shownText(); }
   get inFlight(): { readonly clientSeq: number; readonly baseSeq: number; readonly frozen: Uint8Array } | undefined {
     return this.#state.flight;
@@ -64,22 +62,13 @@ export class Doc {
 
   /** A position in what is shown, as one in the confirmed content at `seq`. */
   toConfirmed(position: number): number {
-    let at = position;
-    for (const live of this.#editsNewestFirst()) at = positionBefore(live.toOp(), at);
-    return at;
+    return this.#state.edits.reduceRight((at, op) => positionBefore(op, at), position);
   }
 
   /** The other way round. */
   toShown(position: number, movesRight: boolean): number {
-    let at = Math.min(position, this.#state.confirmed.points);
-    for (const live of this.#editsNewestFirst().reverse()) at = positionAfter(live.toOp(), at, movesRight);
-    return at;
-  }
-
-  #editsNewestFirst(): LiveOp[] {
-    const { pending, hasPending, editInFlight, isReshaping } = this.#state;
-    if (isReshaping) return [];
-    return [...(hasPending ? [pending] : []), ...(editInFlight !== undefined ? [editInFlight.live] : [])];
+    const { edits, confirmed } = this.#state;
+    return edits.reduce((at, op) => positionAfter(op, at, movesRight), Math.min(position, confirmed.points));
   }
 
   // --- the application's side ------------------------------------------------------------------------------------
@@ -369,11 +358,5 @@ export class Doc {
     // A record with an op in flight can be taken up only under the id that it was sent with. That op is settled, and the
     // document may have nothing to send for long: its record must not stay behind with the old id.
     this.save();
-  }
-
-  /** The owner cannot open it as asked: the document is in error. */
-  refuse(code: number, message: string): void {
-    this.#state.fail(code, message);
-    this.#state.tellStatus();
   }
 }

@@ -1,9 +1,10 @@
 /** Content that arrives where ops were expected (docs/client.md, "Coming back from afar"), and edits that cannot be kept. */
-import { diffOp } from "../ot/diff.js";
+import { diffInTurns, diffOp } from "../ot/diff.js";
 import { holdsOp } from "../ot/fate.js";
-import { type TextOp, compose, isEmptyOp, lengthAfterValid } from "../ot/op.js";
+import { EMPTY_OP, type TextOp, applyOp, compose, isEmptyOp, lengthAfterValid } from "../ot/op.js";
 import { Rope } from "../ot/rope.js";
 import { decodeCreate, decodeTextOp } from "../wire/server.js";
+import { Confirmed } from "./confirmed.js";
 import { show } from "./place.js";
 import { type DocState, type Flight, flightNow } from "./state.js";
 import type { GiveBackReason } from "./types.js";
@@ -17,7 +18,7 @@ function beginFarewell(doc: DocState): Farewell {
   const flight = doc.editInFlight;
   // Of a create: its content, which is an edit of nothing.
   const pending = doc.pendingKind === "delete" ? undefined : doc.pending.toOp();
-  let op: TextOp = flight !== undefined ? flightNow(flight) : { spans: [], text: "" };
+  let op: TextOp = flight !== undefined ? flightNow(flight) : EMPTY_OP;
   if (pending !== undefined) op = compose(op, pending);
   // A record that still has them would bring them back at the next start, after a person has pasted them in.
   if (!isEmptyOp(op)) doc.isRecordDue = true;
@@ -51,7 +52,7 @@ export function replaceContent(doc: DocState, content: string, seq: number, line
   const farewell = beginFarewell(doc);
   // An edit will be refused for sure, a delete or create will not.
   const kept = doc.flight !== undefined && doc.flight.kind !== "edit" ? doc.flight : undefined;
-  doc.setConfirmed(content, seq);
+  doc.setConfirmed(new Confirmed(content), seq);
   doc.lineage = lineage;
   doc.isDeleted = deleted;
   doc.dropEdits();
@@ -75,18 +76,18 @@ export function tellGuessed(doc: DocState, flight: Flight, isSaved: boolean): vo
 }
 
 /** Confirmed becomes `content`. `ownIsIn`: it contains the op in flight, which is dropped; otherwise that op has to be made
- * anew. Edits are rebased over the difference. */
-export function mergeContent(doc: DocState, content: string, seq: number, ownIsIn: boolean): void {
+ * anew. Edits are rebased over the difference. Yields while that is sought, with nothing changed yet: there may be edits. */
+export function* mergeContent(doc: DocState, content: string, seq: number, ownIsIn: boolean): Generator<void> {
+  // What the others did is the difference to confirmed with our op, which pending was made on. Where it no longer fits,
+  // the difference just gets larger.
+  const own = ownIsIn && doc.flight !== undefined ? flightNow(doc.flight) : EMPTY_OP;
+  const { op: difference } = yield* diffInTurns(applyOp(doc.confirmed.toString(), own), content);
+  const confirmed = new Confirmed(content);
+  yield;
   // From the old record the same merge could be made again, but of a later content: with another outcome, maybe.
   if (doc.flight !== undefined || doc.hasPending) doc.isRecordDue = true;
-  if (ownIsIn && doc.flight !== undefined) {
-    // What the others did is the difference to confirmed with our op, which pending was made on. Where it no longer fits,
-    // the difference just gets larger.
-    doc.confirmed.apply(flightNow(doc.flight));
-    doc.flight = undefined;
-  }
-  const difference = diffOp(doc.confirmed.toString(), content);
-  doc.setConfirmed(content, seq);
+  if (ownIsIn) doc.flight = undefined;
+  doc.setConfirmed(confirmed, seq);
   show(doc, difference, ""); // nobody's op: it goes left at every tie, whatever hints our inserts carry
   if (doc.flight !== undefined) doc.flight.isInexact = true;
 }

@@ -9,7 +9,7 @@ import { Confirmed } from "./confirmed.js";
 import { acceptOtherBody, giveBack, replaceContent } from "./merge.js";
 import { type DocState, type Flight, Need, flightNow } from "./state.js";
 
-const MISFIT = "the server sent an op that does not fit the document";
+const MISFIT = "the server's op does not fit";
 
 /** Rebases an op of somebody else over the edits, and them over it, and shows it. Confirmed and seq have it already. "" as
  * `clientId`: it goes left at every tie. */
@@ -70,7 +70,7 @@ function placeEdit(doc: DocState, committed: Committed, op: TextOp): boolean {
 
 function placeCreate(doc: DocState, committed: Committed, body: Body & { kind: "create" }): boolean {
   if (body.type !== "text") {
-    giveBack(doc, "replaced", 0, "created anew with another type");
+    giveBack(doc, "replaced", 0, "another type");
     doc.hasContent = false;
     doc.reopen();
     return true;
@@ -115,7 +115,7 @@ export function place(doc: DocState, committed: Committed): boolean {
     return false;
   }
   if (committed.body.kind === "unknown") {
-    doc.fail(501, "the document was edited in a way that this client does not know");
+    doc.fail(501, "an edit of an unknown kind");
     return false;
   }
   if (committed.clientId === "") {

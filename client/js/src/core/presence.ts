@@ -39,15 +39,9 @@ export class PresenceState {
   /** What there is to send, in positions at `seq`. */
   take(doc: DocState, handle: number): ClientMessage {
     this.isDue = false;
-    let ranges = this.own?.ranges ?? [];
-    if (!doc.isReshaping) {
-      const edits = [doc.hasPending ? doc.pending : undefined, doc.editInFlight?.live];
-      for (const live of edits) {
-        if (live === undefined) continue;
-        const op = live.toOp();
-        ranges = ranges.map((r) => ({ anchor: positionBefore(op, r.anchor), head: positionBefore(op, r.head) }));
-      }
-    }
+    const before = (op: TextOp, ranges: Range[]): Range[] =>
+      ranges.map(({ anchor, head }) => ({ anchor: positionBefore(op, anchor), head: positionBefore(op, head) }));
+    const ranges = doc.edits.reduceRight((at, op) => before(op, at), this.own?.ranges ?? []);
     return { kind: "presence", doc: handle, baseSeq: doc.seq, data: this.own?.data ?? new Uint8Array(0), ranges,
       clear: this.own === undefined };
   }
@@ -96,10 +90,7 @@ export class PresenceState {
     }
     const length = doc.confirmed.points;
     ranges = ranges.map((r) => ({ anchor: Math.min(r.anchor, length), head: Math.min(r.head, length) }));
-    if (doc.isReshaping) return ranges;
-    const edits = [doc.editInFlight?.live, doc.hasPending ? doc.pending : undefined];
-    for (const live of edits) if (live !== undefined) ranges = moved(ranges, live.toOp(), false);
-    return ranges;
+    return doc.edits.reduce((list, op) => moved(list, op, false), ranges);
   }
 }
 

@@ -8,7 +8,7 @@ export interface Refusal { readonly code: number; readonly message: string }
 export type HistoryAnswer = HistoryPart | Refusal;
 export type ForgetAnswer = { readonly head: number } | Refusal;
 
-type Question =
+export type Question =
   | { readonly kind: "history"; readonly doc: Doc; readonly listener: (answer: HistoryAnswer) => void }
   | { readonly kind: "forget"; readonly doc: Doc; readonly listener: (answer: ForgetAnswer) => void };
 

@@ -1,7 +1,7 @@
 /** The one record per document that outlives the page (docs/client.md, "What is stored"). */
 import { LiveOp } from "../ot/live.js";
 import { lengthAfterValid } from "../ot/op.js";
-import { textOfParts } from "./confirmed.js";
+import { Confirmed, textOfParts } from "./confirmed.js";
 import { countPoints } from "../ot/unicode.js";
 import { isClientId } from "../wire/ids.js";
 import type { DocState } from "./state.js";
@@ -34,7 +34,7 @@ export function restoreRecord(doc: DocState, record: DocRecord): boolean {
   if (length !== undefined && pending.op.spans.length > 0)
     length = lengthAfterValid(pending.op, pending.kind === "create" ? 0 : length);
   if (length === undefined) return false;
-  doc.setConfirmed(content, record.seq);
+  doc.setConfirmed(new Confirmed(content), record.seq);
   doc.lineage = record.lineage;
   doc.isDeleted = record.deleted;
   doc.wasOpen = true;

@@ -1,8 +1,7 @@
 /** What a document has to say: Open, Submit, presence, and the record that is stored before. */
 import { LiveOp } from "../ot/live.js";
-import { EMPTY_OP } from "../ot/op.js";
-import { INSERT, makeSpan } from "../ot/span.js";
-import { cleanText, countPoints } from "../ot/unicode.js";
+import { EMPTY_OP, spliceOp } from "../ot/op.js";
+import { cleanText } from "../ot/unicode.js";
 import { type ClientMessage, encodeCreate, encodeTextOp } from "../wire/client.js";
 import { makeRecord } from "./record.js";
 import { type DocState, type Flight, Need } from "./state.js";
@@ -36,7 +35,7 @@ export function makeOpen(doc: DocState, request: number): ClientMessage {
     open: {
       collection, id, presence, createType: isNew ? createType : "", clean,
       ...(isNew ? {} : { have: { seq: doc.seq, lineage: doc.lineage } }),
-      ...(content === "" ? {} : { createContent: { spans: [makeSpan(INSERT, countPoints(content))], text: content } }),
+      ...(content === "" ? {} : { createContent: spliceOp(0, 0, content) }),
     },
   };
 }

@@ -111,6 +111,12 @@ export class DocState {
 
   get editInFlight(): Flight | undefined { return this.flight?.kind === "edit" ? this.flight : undefined; }
 
+  /** What is shown is confirmed with these, in this order. */
+  get edits(): TextOp[] {
+    if (this.isReshaping) return [];
+    return [this.editInFlight?.live, this.pending].flatMap((live) => live === undefined || live.isEmpty ? [] : [live.toOp()]);
+  }
+
   get isOpen(): boolean {
     return this.phase === "live" && this.hasContent && this.answer === undefined && this.error === undefined;
   }
@@ -132,11 +138,10 @@ export class DocState {
   /** What is shown, made on demand: editors keep their own copy. */
   shownText(): string {
     if (this.isReshaping || !this.hasContent) return "";
-    const flight = this.editInFlight;
-    if (flight === undefined && !this.hasPending) return this.confirmed.toString();
+    const { edits } = this;
+    if (edits.length === 0) return this.confirmed.toString();
     const shown = new Rope(this.confirmed.toString());
-    if (flight !== undefined) shown.apply(flight.live.toOp());
-    if (this.hasPending) shown.apply(this.pending.toOp());
+    for (const op of edits) shown.apply(op);
     return shown.toString();
   }
 
@@ -168,8 +173,8 @@ export class DocState {
     this.typing = NO_TYPING;
   }
 
-  setConfirmed(content: string, seq: number): void {
-    this.confirmed = new Confirmed(content);
+  setConfirmed(confirmed: Confirmed, seq: number): void {
+    this.confirmed = confirmed;
     this.seq = seq;
     this.hasContent = true;
   }

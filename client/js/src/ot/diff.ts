@@ -3,14 +3,18 @@
  *
  * Common prefix and suffix first, then anchors in long texts (anchors.ts), then between two anchors the greedy O(ND)
  * comparison of Myers ("An O(ND) Difference Algorithm and Its Variations", 1986) over code points. The cost is bounded in
- * memory and in steps; what is beyond that is replaced as a whole. */
+ * memory and in steps; what is beyond that is replaced as a whole. For long texts that still takes longer than a page may
+ * stand still, so the comparison can be driven in steps. */
 import { type TextOp } from "./op.js";
 import { findPassages } from "./passages.js";
 import { DELETE, INSERT, RETAIN, SpanWriter, makeSpan } from "./span.js";
+import { TextReader, countPoints, isInsidePair } from "./unicode.js";
 
 const EDITS_MAX = 1000; // the trace takes 4 * EDITS_MAX² bytes
 const ANCHORED_MIN = 1024; // shorter texts are compared as a whole
 const STEPS_MAX = 8_000_000; // comparisons in all: some 30 ms
+const STEPS_PER_TURN = 100_000; // below a millisecond, as these:
+const PASSAGES_PER_TURN = 500;
 
 export interface Difference {
   readonly op: TextOp;
@@ -18,10 +22,30 @@ export interface Difference {
   readonly isExact: boolean;
 }
 
-export function diff(from: string, to: string): Difference {
-  const script = new Script();
-  if (from !== to) script.compareAll(pointsOf(from), pointsOf(to));
+/** What two texts begin with alike, in UTF-16 units, and where what they end with alike begins in each. */
+function middleOf(from: string, to: string): { start: number; fromEnd: number; toEnd: number } {
+  let fromEnd = from.length, toEnd = to.length, start = 0;
+  while (start < Math.min(fromEnd, toEnd) && from.charCodeAt(start) === to.charCodeAt(start)) start++;
+  if (isInsidePair(from, start) || isInsidePair(to, start)) start--;
+  while (Math.min(fromEnd, toEnd) > start && from.charCodeAt(fromEnd - 1) === to.charCodeAt(toEnd - 1)) fromEnd--, toEnd--;
+  if (isInsidePair(from, fromEnd) || isInsidePair(to, toEnd)) fromEnd++, toEnd++;
+  return { start, fromEnd, toEnd };
+}
+
+/** Yields where the caller may let other things happen. */
+export function* diffInTurns(from: string, to: string): Generator<void, Difference> {
+  const { start, fromEnd, toEnd } = middleOf(from, to);
+  const script = new Script(countPoints(from.slice(0, start)), to.slice(start, toEnd));
+  yield* script.compareAll(from.slice(start, fromEnd));
   return { op: script.finish(), isExact: script.isExact };
+}
+
+export function diff(from: string, to: string): Difference {
+  const turns = diffInTurns(from, to);
+  for (;;) {
+    const turn = turns.next();
+    if (turn.done === true) return turn.value;
+  }
 }
 
 /** The difference as an op, however coarse. */
@@ -38,12 +62,6 @@ function pointsOf(text: string): Int32Array {
   return points.subarray(0, count);
 }
 
-function textOf(points: Int32Array): string {
-  let text = "";
-  for (let at = 0; at < points.length; at += 4096) text += String.fromCodePoint(...points.subarray(at, at + 4096));
-  return text;
-}
-
 /** The op under construction. Deletes and inserts between two retains are collected: one place gets one of each. */
 class Script {
   isExact = true;
@@ -52,58 +70,69 @@ class Script {
   #inserted = 0;
   #deleted = 0;
   #stepsLeft = STEPS_MAX;
+  readonly #to: TextReader;
+
+  /** Behind `kept` code points that both texts begin with, the second goes on with `to`. */
+  constructor(kept: number, readonly to: string) {
+    this.#to = new TextReader(to);
+    this.#spans.put(makeSpan(RETAIN, kept));
+  }
 
   finish(): TextOp {
     this.#flush();
     return { spans: this.#spans.finish(), text: this.#text };
   }
 
-  compareAll(from: Int32Array, to: Int32Array): void {
-    const max = Math.min(from.length, to.length);
-    let prefix = 0, suffix = 0;
-    while (prefix < max && from[prefix] === to[prefix]) prefix++;
-    while (suffix < max - prefix && from[from.length - 1 - suffix] === to[to.length - 1 - suffix]) suffix++;
-    this.#retain(prefix);
-    this.#middle(from.subarray(prefix, from.length - suffix), to.subarray(prefix, to.length - suffix));
-  }
-
-  #middle(from: Int32Array, to: Int32Array): void {
-    let fromAt = 0, toAt = 0;
-    const passages = Math.min(from.length, to.length) < ANCHORED_MIN ? [] : findPassages(from, to);
+  *compareAll(text: string): Generator<void> {
+    if (text === "" || this.to === "") return this.#replace(countPoints(text), countPoints(this.to));
+    const from = pointsOf(text);
+    yield;
+    const to = pointsOf(this.to);
+    yield;
+    let fromAt = 0, toAt = 0, count = 0;
+    const passages = Math.min(from.length, to.length) < ANCHORED_MIN ? [] : yield* findPassages(from, to);
     for (const passage of passages) {
-      this.#gap(from.subarray(fromAt, passage.from), to.subarray(toAt, passage.to));
+      yield* this.#gap(from.subarray(fromAt, passage.from), to.subarray(toAt, passage.to));
       this.#retain(passage.size);
       fromAt = passage.from + passage.size;
       toAt = passage.to + passage.size;
+      if (++count % PASSAGES_PER_TURN === 0) yield;
     }
-    this.#gap(from.subarray(fromAt), to.subarray(toAt));
+    yield* this.#gap(from.subarray(fromAt), to.subarray(toAt));
   }
 
-  #gap(from: Int32Array, to: Int32Array): void {
+  *#gap(from: Int32Array, to: Int32Array): Generator<void> {
     if (from.length > 0 && to.length > 0) {
-      if (this.#compare(from, to)) return;
+      if (yield* this.#compare(from, to)) return;
       this.isExact = false;
     }
-    this.#replace(from.length, to);
+    this.#replace(from.length, to.length);
   }
 
-  #compare(from: Int32Array, to: Int32Array): boolean {
-    if (this.#stepsLeft < 0) return false;
+  *#compare(from: Int32Array, to: Int32Array): Generator<void, boolean> {
     const rows: Int32Array[] = [];
     const editsMax = Math.min(from.length + to.length, EDITS_MAX);
-    for (let d = 0; d <= editsMax; d++) {
-      const row = new Int32Array(2 * d + 1), previous = rows[d - 1];
-      rows.push(row);
-      for (let k = -d; k <= d; k += 2) {
-        let x = previous === undefined ? 0 : stepFrom(previous, d, k), y = x - k;
-        while (x < from.length && y < to.length && x >= 0 && y >= 0 && from[x] === to[y]) x++, y++, this.#stepsLeft--;
-        row[k + d] = x;
-        if (--this.#stepsLeft < 0) return false;
-        if (x >= from.length && y >= to.length) {
-          this.#follow(rows, from, to);
-          return true;
-        }
+    for (let d = 0; d <= editsMax && this.#stepsLeft >= 0; d++) {
+      const before = this.#stepsLeft;
+      if (this.#reachesEnd(rows, from, to)) {
+        this.#follow(rows, from, to);
+        return true;
       }
+      if (Math.floor(before / STEPS_PER_TURN) > Math.floor(this.#stepsLeft / STEPS_PER_TURN)) yield;
+    }
+    return false;
+  }
+
+  /** Adds the row for one more edit. */
+  #reachesEnd(rows: Int32Array[], from: Int32Array, to: Int32Array): boolean {
+    const d = rows.length, row = new Int32Array(2 * d + 1), previous = rows[d - 1];
+    rows.push(row);
+    for (let k = -d; k <= d; k += 2) {
+      let x = previous === undefined ? 0 : stepFrom(previous, d, k), y = x - k;
+      while (x < from.length && y < to.length && x >= 0 && y >= 0 && from[x] === to[y]) x++, y++, this.#stepsLeft--;
+      row[k + d] = x;
+      if (--this.#stepsLeft < 0) return false;
+      if (x >= from.length && y >= to.length) return true;
     }
     return false;
   }
@@ -119,24 +148,22 @@ class Script {
       y = x - (isInsert ? k + 1 : k - 1);
     }
     this.#retain(x);
-    let toAt = x;
     for (const { isInsert, kept } of steps.reverse()) {
-      if (isInsert) this.#replace(0, to.subarray(toAt, ++toAt));
-      else this.#deleted++;
+      this.#replace(isInsert ? 0 : 1, isInsert ? 1 : 0);
       this.#retain(kept);
-      toAt += kept;
     }
   }
 
-  #replace(deleted: number, inserted: Int32Array): void {
+  #replace(deleted: number, inserted: number): void {
     this.#deleted += deleted;
-    this.#inserted += inserted.length;
-    this.#text += textOf(inserted);
+    this.#inserted += inserted;
+    this.#text += this.#to.take(inserted);
   }
 
   #retain(count: number): void {
     if (count === 0) return;
     this.#flush();
+    this.#to.skip(count);
     this.#spans.put(makeSpan(RETAIN, count));
   }
 

@@ -136,14 +136,17 @@ export function compose(first: TextOp, second: TextOp): TextOp {
   return { spans: out.finish(), text: composed + text.rest() };
 }
 
-/** Applies to a string. For documents there is Rope.apply. */
-export function applyOp(content: string, op: TextOp): string {
+/** Applies to a string, in one pass over it. For documents there is Rope.apply. `deleted` collects what it took out. */
+export function applyOp(content: string, op: TextOp, deleted?: string[]): string {
   const from = new TextReader(content), added = new TextReader(op.text);
   let out = "";
   for (const span of op.spans) {
     if (isInsert(span)) out += added.take(countOf(span));
     else if (kindOf(span) === RETAIN) out += from.take(countOf(span));
-    else from.skip(countOf(span));
+    else {
+      const gone = from.take(countOf(span));
+      deleted?.push(gone);
+    }
   }
   return out + from.rest();
 }

@@ -2,6 +2,8 @@
  * order, grown to both sides. They pin the texts together, so that only what lies between is compared. */
 const BLOCK = 16; // code points: shorter, and prose repeats itself; longer, and busy places have none untouched
 const BLOCKS_MAX = 1 << 16;
+const MARKS = 1 << 20; // of hashes of blocks that occur once: for most others a look there is enough
+const PLACES_PER_TURN = 1 << 16;
 const FACTOR = 0x01000193; // of the rolling hash: odd, so no code point is lost
 
 export interface Passage { readonly from: number; readonly to: number; readonly size: number }
@@ -30,15 +32,15 @@ function blocksOf(from: Int32Array): Map<number, Block> {
   return blocks;
 }
 
-function matchBlocks(blocks: Map<number, Block>, from: Int32Array, to: Int32Array): void {
+/** Looks for blocks that begin in `to` at `start` or behind, before `end`. `marks`: of hashes that blocks have. */
+function match(blocks: Map<number, Block>, marks: Uint8Array, from: Int32Array, to: Int32Array, start: number, end: number): void {
   let leading = 1;
   for (let i = 1; i < BLOCK; i++) leading = Math.imul(leading, FACTOR);
-  let hash = hashOf(to, 0);
-  for (let at = 0; ; at++) {
-    const block = blocks.get(hash);
+  let hash = hashOf(to, start);
+  for (let at = start; at < end; at++) {
+    const block = marks[hash & MARKS - 1] === 0 ? undefined : blocks.get(hash);
     if (block !== undefined && isSame(from, block.from, to, at) && block.toCount++ === 0) block.to = at;
-    if (at + BLOCK >= to.length) return;
-    hash = Math.imul(hash - Math.imul(to[at]!, leading), FACTOR) + to[at + BLOCK]! | 0;
+    if (at + BLOCK < to.length) hash = Math.imul(hash - Math.imul(to[at]!, leading), FACTOR) + to[at + BLOCK]! | 0;
   }
 }
 
@@ -60,14 +62,11 @@ function longestChain(unique: readonly Block[]): Block[] {
   return chain.reverse();
 }
 
-export function findPassages(from: Int32Array, to: Int32Array): Passage[] {
-  if (to.length < BLOCK) return [];
-  const blocks = blocksOf(from);
-  matchBlocks(blocks, from, to);
-  const unique = [...blocks.values()].filter((block) => block.fromCount === 1 && block.toCount === 1);
+/** The blocks grown to both sides, as far as they do not overlap. */
+function grow(chain: readonly Block[], from: Int32Array, to: Int32Array): Passage[] {
   const passages: Passage[] = [];
   let fromEnd = 0, toEnd = 0;
-  for (const block of longestChain(unique)) {
+  for (const block of chain) {
     if (block.from < fromEnd || block.to < toEnd) continue; // inside the one before, or torn by it
     let start = block.from, end = block.from + BLOCK;
     const ahead = block.to - block.from;
@@ -78,4 +77,19 @@ export function findPassages(from: Int32Array, to: Int32Array): Passage[] {
     toEnd = end + ahead;
   }
   return passages;
+}
+
+/** Yields where the caller may let other things happen. The loops are in functions of their own: in a generator, which runs
+ * once, they would stay slow. */
+export function* findPassages(from: Int32Array, to: Int32Array): Generator<void, Passage[]> {
+  const blocks = blocksOf(from), marks = new Uint8Array(MARKS), end = to.length - BLOCK + 1;
+  for (const [hash, { fromCount }] of blocks) if (fromCount === 1) marks[hash & MARKS - 1] = 1;
+  for (let at = 0; at < end; at += PLACES_PER_TURN) {
+    yield;
+    match(blocks, marks, from, to, at, Math.min(at + PLACES_PER_TURN, end));
+  }
+  yield;
+  const chain = longestChain([...blocks.values()].filter((block) => block.fromCount === 1 && block.toCount === 1));
+  yield;
+  return grow(chain, from, to);
 }

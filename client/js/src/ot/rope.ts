@@ -2,12 +2,14 @@
  * edits there, by passing over chunks and looking into one. A thousand chunks (a text of 1 MB) take about a microsecond to
  * pass, so the chunks are a plain array. Never cuts a surrogate pair. */
 import { DELETE, RETAIN, countOf, kindOf } from "./span.js";
-import type { TextOp } from "./op.js";
+import { type TextOp, applyOp } from "./op.js";
 import { TextReader, countPoints, isInsidePair, unitsAfter } from "./unicode.js";
 
 const CHUNK_UNITS = 1024;
 const CHUNK_UNITS_MAX = 2 * CHUNK_UNITS;
 const CHUNK_UNITS_MIN = CHUNK_UNITS / 4;
+/** Components of an op from which on one pass over the text is cheaper than a search for each. */
+export const MANY_SPANS = 1000;
 
 interface Chunk { text: string; points: number }
 
@@ -25,6 +27,13 @@ export class Rope {
   get points(): number { return this.#points; }
   /** Length in UTF-16 units. */
   get units(): number { return this.#units; }
+
+  reset(text: string): void {
+    this.#chunks = [];
+    this.#points = this.#units = 0;
+    this.#whole = "";
+    this.append(text);
+  }
 
   append(text: string): void {
     if (text === "") return;
@@ -53,17 +62,8 @@ export class Rope {
 
   /** Code points before a UTF-16 position. Inside of a pair: before the pair. */
   toPoints(units: number): number {
-    let points = 0, start = 0;
-    for (const chunk of this.#chunks) {
-      if (units < start + chunk.text.length) {
-        const within = units - start;
-        if (chunk.points === chunk.text.length) return points + within;
-        return points + countPoints(chunk.text.slice(0, isInsidePair(chunk.text, within) ? within - 1 : within));
-      }
-      start += chunk.text.length;
-      points += chunk.points;
-    }
-    return points;
+    const { text, before, within } = this.#chunkAt(units);
+    return before + countPoints(text.slice(0, isInsidePair(text, within) ? within - 1 : within));
   }
 
   toUnits(points: number): number {
@@ -78,12 +78,8 @@ export class Rope {
 
   /** Whether a UTF-16 position lies inside of a surrogate pair. */
   isInsidePair(units: number): boolean {
-    let start = 0;
-    for (const { text } of this.#chunks) {
-      if (units < start + text.length) return isInsidePair(text, units - start);
-      start += text.length;
-    }
-    return false;
+    const { text, within } = this.#chunkAt(units);
+    return isInsidePair(text, within);
   }
 
   /** `points`: the number of code points of `text`. */
@@ -121,10 +117,7 @@ export class Rope {
         emptied++;
         continue;
       }
-      const end = chunk.points === chunk.text.length ? Math.min(unit + left, chunk.text.length)
-                                                      : unitsAfter(chunk.text, unit, left);
-      const part = chunk.text.slice(unit, end);
-      const partPoints = chunk.points === chunk.text.length ? part.length : countPoints(part);
+      const end = unitsAfter(chunk.text, unit, left), part = chunk.text.slice(unit, end), partPoints = countPoints(part);
       taken += part;
       chunk.text = chunk.text.slice(0, unit) + chunk.text.slice(end);
       chunk.points -= partPoints;
@@ -141,6 +134,10 @@ export class Rope {
     let base = 0;
     for (const span of op.spans) if ((span & 3) !== 1) base += countOf(span);
     if (base > this.#points) return false;
+    if (op.spans.length >= MANY_SPANS) {
+      this.reset(applyOp(this.toString(), op, deleted));
+      return true;
+    }
     const added = new TextReader(op.text);
     let position = 0;
     for (const span of op.spans) {
@@ -155,6 +152,17 @@ export class Rope {
       }
     }
     return true;
+  }
+
+  /** The chunk with a UTF-16 position, which may be its end, and the code points before it. */
+  #chunkAt(units: number): { text: string; before: number; within: number } {
+    let before = 0, within = units;
+    for (const { text, points } of this.#chunks) {
+      if (within <= text.length) return { text, before, within };
+      within -= text.length;
+      before += points;
+    }
+    return { text: "", before, within: 0 };
   }
 
   #find(position: number): Place {

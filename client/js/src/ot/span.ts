@@ -17,11 +17,6 @@ export const kindOf = (span: number): number => span & 3;
 export const countOf = (span: number): number => span < 0x100000000 ? span >>> 4 : Math.floor(span / 16);
 export const isInsert = (span: number): boolean => (span & 3) === INSERT;
 
-/** Code points that it takes from the content before. */
-export const baseOf = (span: number): number => (span & 3) === INSERT ? 0 : countOf(span);
-/** Code points that it leaves in the content after. */
-export const producedOf = (span: number): number => (span & 3) === DELETE ? 0 : countOf(span);
-
 /** Two neighbours of one kind as one: an insert keeps the hints at its outer sides. 0 on the left is neutral. */
 export function joinSpans(left: number, right: number): number {
   if (left === 0) return right;

@@ -12,18 +12,13 @@ function makeLater(): (call: () => void) => void {
 }
 
 function watch(listener: PlatformListener): () => void {
-  const online = (): void => listener.awake(), offline = (): void => listener.offline(), leaving = (): void => listener.leaving();
-  const visibility = (): void => document.visibilityState === "visible" ? listener.awake() : listener.leaving();
-  addEventListener("online", online);
-  addEventListener("offline", offline);
-  addEventListener("pagehide", leaving);
-  document.addEventListener("visibilitychange", visibility);
-  return () => {
-    removeEventListener("online", online);
-    removeEventListener("offline", offline);
-    removeEventListener("pagehide", leaving);
-    document.removeEventListener("visibilitychange", visibility);
-  };
+  const end = new AbortController();
+  const on = (target: EventTarget, name: string, call: () => void): void => target.addEventListener(name, call, end);
+  on(window, "online", () => listener.awake());
+  on(window, "offline", () => listener.offline());
+  on(window, "pagehide", () => listener.leaving());
+  on(document, "visibilitychange", () => document.visibilityState === "visible" ? listener.awake() : listener.leaving());
+  return () => end.abort();
 }
 
 export const browserPlatform = (): Platform => ({

@@ -1,9 +1,9 @@
 /** What a server says (proto/ordo.proto), each message read as a schema. A test compares this with what a protobuf library
  * makes of that file. */
-import type { TextOp } from "../ot/op.js";
+import { EMPTY_OP, type TextOp } from "../ot/op.js";
 import type { Range } from "./client.js";
 import { type ClientId, idFromBytes } from "./ids.js";
-import { Reader, WireError } from "./reader.js";
+import { Reader } from "./reader.js";
 
 /** What a place of the order holds. "unknown": an op that this client does not know, or none: never an empty one. */
 export type Body =
@@ -102,6 +102,7 @@ export type ServerBody =
 
 export interface ServerMessage { readonly request: number; readonly doc: number; readonly body: ServerBody }
 
+const MESSAGES_PER_TURN = 64; // some tenth of a millisecond
 const FORGOTTEN = 20;
 /** Message bodies that this client knows; a Pong is the last in a row. */
 const isKnownBody = (field: number): boolean => field <= 13 || field === FORGOTTEN;
@@ -109,6 +110,40 @@ const isKnownBody = (field: number): boolean => field <= 13 || field === FORGOTT
 /** Fields from this number on carry what other document types bring. */
 const FIELD_TYPES_MIN = 20;
 
+// --- messages as schemas -----------------------------------------------------------------------------------------
+
+/** A field: its number, what reads it (a repeated one is handed what was read before), and what it is where it is absent. */
+type Field<Value> = readonly [field: number, read: (from: Reader, before: Value) => Value, absent: Value];
+type Schema<Message> = { readonly [Name in keyof Message]: Field<Message[Name]> };
+
+const number = (field: number): Field<number> => [field, (from) => from.number(), 0];
+const number32 = (field: number): Field<number> => [field, (from) => from.number32(), 0];
+const flag = (field: number): Field<boolean> => [field, (from) => from.flag(), false];
+const text = (field: number): Field<string> => [field, (from) => from.text(), ""];
+const clientId = (field: number): Field<ClientId> => [field, (from) => idFromBytes(from.bytesValue()), ""];
+const message = <Value, Absent>(field: number, read: (from: Reader) => Value, absent: Absent): Field<Value | Absent> =>
+  [field, (from) => read(from.message()), absent];
+const list = <Item>(field: number, read: (from: Reader) => Item): Field<readonly Item[]> => [field, (from, before) => {
+  const items = before.length > 0 ? before as Item[] : [];
+  items.push(read(from.message()));
+  return items;
+}, []];
+
+/** Reads messages by their schema; fields that it does not name are passed over. */
+function reader<Message>(schema: Schema<Message>): (from: Reader) => Message {
+  const fields = Object.entries(schema) as [keyof Message, Field<Message[keyof Message]>][];
+  return (from) => {
+    const read = Object.fromEntries(fields.map(([name, [, , absent]]) => [name, absent])) as Message;
+    while (from.next()) {
+      const known = fields.find(([, [field]]) => field === from.field);
+      if (known !== undefined) read[known[0]] = known[1][1](from, read[known[0]]);
+      else from.skip();
+    }
+    return read;
+  };
+}
+
+/** Of these there are many, so they are read field by field. */
 function readTextOp(from: Reader): TextOp {
   const spans: number[] = [];
   let text = "";
@@ -125,25 +160,12 @@ function readTextOp(from: Reader): TextOp {
 /** For a record: the op as it was frozen. */
 export const decodeTextOp = (bytes: Uint8Array): TextOp => readTextOp(new Reader(bytes));
 
-function readCreate(from: Reader): Body {
-  let type = "", lineage = 0, op: TextOp = { spans: [], text: "" };
-  while (from.next()) {
-    switch (from.field) {
-      case 1: type = from.text(); break;
-      case 2: op = readTextOp(from.message()); break;
-      case 3: lineage = from.number(); break;
-      default: from.skip();
-    }
-  }
-  return { kind: "create", type, op, lineage };
-}
+const readCreate = reader<Omit<Body & { kind: "create" }, "kind">>({
+  type: text(1), op: message(2, readTextOp, EMPTY_OP), lineage: number(3),
+});
 
 /** The content of the create that was frozen. */
-export function decodeCreate(bytes: Uint8Array): TextOp {
-  const body = readCreate(new Reader(bytes));
-  if (body.kind !== "create") throw new WireError("no create");
-  return body.op;
-}
+export const decodeCreate = (bytes: Uint8Array): TextOp => readCreate(new Reader(bytes)).op;
 
 function readCommitted(from: Reader): Committed {
   let serverSeq = 0, clientId = "", clientSeq = 0, timestampMs = 0, user = "", baseSeq = 0;
@@ -160,7 +182,7 @@ function readCommitted(from: Reader): Committed {
         from.bytesValue();
         body = { kind: "delete" };
         break;
-      case 8: body = readCreate(from.message()); break;
+      case 8: body = { kind: "create", ...readCreate(from.message()) }; break;
       case 9: baseSeq = from.number(); break;
       default: from.skip();
     }
@@ -183,147 +205,50 @@ function readContent(from: Reader): Content {
   return { seq, text, deleted, isForeign };
 }
 
-function readOpened(from: Reader): Opened {
-  const ops: Committed[] = [];
-  let type = "", head = 0, lastClientSeq = 0, lastClientServerSeq = 0, permission = 0, horizon = 0, lineage = 0;
-  let more = false, forgottenSeq = 0, viewer = false;
-  let content: Content | undefined;
-  while (from.next()) {
-    switch (from.field) {
-      case 3: type = from.text(); break;
-      case 4: head = from.number(); break;
-      case 5: content = readContent(from.message()); break;
-      case 6: ops.push(readCommitted(from.message())); break;
-      case 7: lastClientSeq = from.number(); break;
-      case 8: lastClientServerSeq = from.number(); break;
-      case 9: permission = from.number32(); break;
-      case 11: horizon = from.number(); break;
-      case 12: lineage = from.number(); break;
-      case 13: more = from.flag(); break;
-      case 14: forgottenSeq = from.number(); break;
-      case 21: viewer = from.flag(); break;
-      default: from.skip();
-    }
-  }
-  return { type, head, content, ops, lastClientSeq, lastClientServerSeq, permission, horizon, lineage, more, forgottenSeq, viewer };
-}
+const readOpened = reader<Opened>({
+  collection: text(1), id: text(2), type: text(3), head: number(4), content: message(5, readContent, undefined),
+  ops: list(6, readCommitted), lastClientSeq: number(7), lastClientServerSeq: number(8), permission: number32(9), created: flag(10),
+  horizon: number(11), lineage: number(12), more: flag(13), forgottenSeq: number(14), viewer: flag(21),
+});
 
-function readPresence(from: Reader): PresenceMessage {
-  const ranges: Range[] = [];
-  let clientId = "", user = "", data: Uint8Array = new Uint8Array(0), baseSeq = 0, gone = false;
-  while (from.next()) {
-    switch (from.field) {
-      case 1: clientId = idFromBytes(from.bytesValue()); break;
-      case 2: user = from.text(); break;
-      case 3: data = from.bytesValue().slice(); break;
-      case 4: baseSeq = from.number(); break;
-      case 5: {
-        const [anchor = 0, head = 0] = readNumbers(from.message(), 1, 2);
-        ranges.push({ anchor, head });
-        break;
-      }
-      case 6: gone = from.flag(); break;
-      default: from.skip();
-    }
-  }
-  return { clientId, user, data, baseSeq, ranges, gone };
-}
+const readPresence = reader<PresenceMessage>({
+  clientId: clientId(1), user: text(2), data: [3, (from) => from.bytesValue().slice(), new Uint8Array(0)], baseSeq: number(4),
+  ranges: list(5, reader<Range>({ anchor: number(1), head: number(2) })), gone: flag(6),
+});
 
-function readHistory(from: Reader): HistoryPart {
-  const ops: Committed[] = [];
-  let content: Content | undefined, horizon = 0, head = 0, more = false;
-  while (from.next()) {
-    switch (from.field) {
-      case 1: ops.push(readCommitted(from.message())); break;
-      case 2: content = readContent(from.message()); break;
-      case 3: horizon = from.number(); break;
-      case 4: head = from.number(); break;
-      case 5: more = from.flag(); break;
-      default: from.skip();
-    }
-  }
-  return { ops, content, horizon, head, more };
-}
+const readHistory = reader<HistoryPart>({
+  ops: list(1, readCommitted), content: message(2, readContent, undefined), horizon: number(3), head: number(4), more: flag(5),
+});
 
-/** The number fields with these field numbers, 0 where absent. */
-function readNumbers(from: Reader, ...fields: number[]): number[] {
-  const values = fields.map(() => 0);
-  while (from.next()) {
-    const index = fields.indexOf(from.field);
-    if (index >= 0) values[index] = from.number();
-    else from.skip();
-  }
-  return values;
-}
-
-/** A number and a sentence. */
-function readPair(from: Reader, numberField: number, textField: number): [number, string] {
-  let value = 0, text = "";
-  while (from.next()) {
-    if (from.field === numberField) value = from.number();
-    else if (from.field === textField) text = from.text();
-    else from.skip();
-  }
-  return [value, text];
-}
-
-function readNack(from: Reader): Nack {
-  let clientSeq = 0, code = 0, message = "", retryAfterMs = 0;
-  while (from.next()) {
-    switch (from.field) {
-      case 1: clientSeq = from.number(); break;
-      case 2: code = from.number32(); break;
-      case 3: message = from.text(); break;
-      case 4: retryAfterMs = from.number(); break;
-      default: from.skip();
-    }
-  }
-  return { clientSeq, code, message, retryAfterMs };
-}
-
-function readWelcome(from: Reader): ServerBody {
-  let protocol = 0, user = "", opSizeMax = 0, frameSizeMax = 0;
-  while (from.next()) {
-    switch (from.field) {
-      case 1: protocol = from.number(); break;
-      case 2: user = from.text(); break;
-      case 4: opSizeMax = from.number(); break;
-      case 5: frameSizeMax = from.number(); break;
-      default: from.skip();
-    }
-  }
-  return { kind: "welcome", protocol, user, opSizeMax, frameSizeMax };
-}
+const readWelcome = reader({
+  protocol: number(1), user: text(2), serverTimeMs: number(3), opSizeMax: number(4), frameSizeMax: number(5), presenceSizeMax: number(6),
+});
+const readAck = reader<Ack>({ clientSeq: number(1), serverSeq: number(2), timestampMs: number(3), duplicate: flag(4) });
+const readNack = reader<Nack>({
+  clientSeq: number(1), code: number32(2), message: text(3), retryAfterMs: number(4), horizon: number(5),
+});
+const readStatus = reader({ state: number(1), message: text(2) });
+const readGoAway = reader({ reason: text(1), reconnectAfterMs: number(2) });
+const readError = reader({ code: number(1), message: text(2) });
+const readForgotten = reader({ head: number(1) });
 
 function readBody(field: number, from: Reader): ServerBody {
   switch (field) {
-    case 3: return readWelcome(from);
+    case 3: return { kind: "welcome", ...readWelcome(from) };
     case 4: return { kind: "opened", opened: readOpened(from) };
     case 5: return { kind: "committed", committed: readCommitted(from) };
-    case 6: {
-      const [clientSeq = 0, serverSeq = 0, timestampMs = 0, duplicate = 0] = readNumbers(from, 1, 2, 3, 4);
-      return { kind: "ack", ack: { clientSeq, serverSeq, timestampMs, duplicate: duplicate !== 0 } };
-    }
+    case 6: return { kind: "ack", ack: readAck(from) };
     case 7: return { kind: "nack", nack: readNack(from) };
     case 8: return { kind: "presence", presence: readPresence(from) };
     case 9: return { kind: "history", part: readHistory(from) };
     case 10: {
-      const [state, message] = readPair(from, 1, 2);
+      const { state, message } = readStatus(from);
       return { kind: "status", isAvailable: state === 0, message };
     }
-    case 11: {
-      const [reconnectAfterMs, reason] = readPair(from, 2, 1);
-      return { kind: "goAway", reason, reconnectAfterMs };
-    }
-    case 12: {
-      const [code, message] = readPair(from, 1, 2);
-      return { kind: "error", code, message };
-    }
+    case 11: return { kind: "goAway", ...readGoAway(from) };
+    case 12: return { kind: "error", ...readError(from) };
     case 13: return { kind: "pong" };
-    case FORGOTTEN: {
-      const [head = 0] = readNumbers(from, 1);
-      return { kind: "forgotten", head };
-    }
+    case FORGOTTEN: return { kind: "forgotten", ...readForgotten(from) };
     default: return { kind: "none" };
   }
 }
@@ -340,12 +265,14 @@ function readMessage(from: Reader): ServerMessage {
   return { request, doc, body };
 }
 
-/** All messages of a ServerFrame. Throws a WireError, so that half a frame is never applied. */
-export function decodeServerFrame(frame: Uint8Array): ServerMessage[] {
+/** All messages of a ServerFrame. Throws a WireError, so that half a frame is never applied. Yields where the caller may let
+ * other things happen. */
+export function* decodeServerFrame(frame: Uint8Array): Generator<void, ServerMessage[]> {
   const messages: ServerMessage[] = [], from = new Reader(frame);
   while (from.next()) {
     if (from.field === 1) messages.push(readMessage(from.message()));
     else from.skip();
+    if (messages.length % MESSAGES_PER_TURN === 0) yield;
   }
   return messages;
 }

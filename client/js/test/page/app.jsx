@@ -18,18 +18,23 @@ window.client = connect({ url });
 client.on("error", (error) => events.push(String(error)));
 client.on("storageFailed", (error) => events.push(`storage: ${error}`));
 if (asked.has("offline")) client.goOffline();
-window.doc = client.open("c", asked.get("id") ?? "d", { create: true });
-doc.on("givenBack", (given) => events.push(`given back: ${given.inserted}`));
-doc.on("guessed", (guess) => events.push(`guessed: ${guess.inserted}`));
-await doc.ready;
 
-function showEditor() {
+window.openDocument = async (id) => {
+  window.doc = client.open("c", id, { create: true });
+  doc.on("givenBack", (given) => events.push(`given back: ${given.inserted}`));
+  doc.on("guessed", (guess) => events.push(`guessed: ${guess.inserted}`));
+  await doc.ready;
+};
+
+window.showEditor = () => {
   const root = document.getElementById("editor").attachShadow({ mode: "open" });
   const box = root.appendChild(document.createElement("div"));
   window.view = new EditorView({ root, parent: box, state: EditorState.create({
     doc: doc.text, extensions: [ordo(doc), keymap.of(defaultKeymap), EditorView.lineWrapping],
   }) });
-}
+};
+
+await openDocument(asked.get("id") ?? "d");
 
 function Shown() {
   const { text, status } = useDocument(client, "c", asked.get("id") ?? "d", { create: true });
