@@ -1,4 +1,5 @@
-/* common/hash.h: XXH3, the one hash of the project: for slots, dedupe, checksums and hash tables. */
+/* common/hash.h: XXH3, the one hash of the project: for slots, dedupe, checksums and hash tables. It resists nobody who looks for
+ * collisions: a table whose keys others choose has a secret seed (table.h). */
 #ifndef ORDO_COMMON_HASH_H
 #define ORDO_COMMON_HASH_H
 

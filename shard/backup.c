@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { FORGOTTEN_MS = 10000, NICENESS = 10, HOLD_POLL_MS = 50 };
@@ -216,9 +215,8 @@ static ordo_err run_hold(struct copy *copy) {
     pthread_mutex_lock(&backup->mutex);
     if (!err) backup->status.state = ORDO_BACKUP_HELD;
     pthread_mutex_unlock(&backup->mutex);
-    const struct timespec wait = {.tv_nsec = HOLD_POLL_MS * 1000000L};
     while (!err && !atomic_load(&backup->is_released)) {
-        nanosleep(&wait, NULL);
+        ordo_clock_sleep_ms(HOLD_POLL_MS);
         if (!may_go_on(backup, 0)) err = ORDO_ERR_CLOSED;
         if (ordo_disk_is_full(backup->config.disk)) err = ORDO_ERR_NO_SPACE; /* it holds on to tables that could go */
     }

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LIST_BEGIN "ordo backup files 1\n"
@@ -143,10 +142,7 @@ static void keep_pace(struct ordo_backup_pace *pace, size_t size) {
     if (pace->begun_ms == 0) pace->begun_ms = now_ms;
     pace->copied_size += size;
     uint64_t due_ms = pace->begun_ms + pace->copied_size * 1000 / pace->rate;
-    if (due_ms <= now_ms) return;
-    uint64_t wait_ms = due_ms - now_ms;
-    struct timespec wait = {.tv_sec = (time_t)(wait_ms / 1000), .tv_nsec = (long)(wait_ms % 1000) * 1000000L};
-    nanosleep(&wait, NULL);
+    if (due_ms > now_ms) ordo_clock_sleep_ms(due_ms - now_ms);
 }
 
 static ordo_err copy_bytes(int from, int to, struct ordo_backup_pace *pace, uint64_t *size_out, uint64_t *hash_out) {

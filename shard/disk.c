@@ -4,16 +4,16 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/files.h"
+#include "common/wake.h"
 #include "shard/low_water.h"
 #include "shard/manifest.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LOOK_MS = 200, MARK_MS = 1000 };
@@ -21,10 +21,7 @@ enum { LOOK_MS = 200, MARK_MS = 1000 };
 struct ordo_disk {
     struct ordo_disk_config config;
     struct ordo_low_water mark;
-    pthread_t thread;
-    pthread_mutex_t mutex; /* guards `stops` */
-    pthread_cond_t stop_wanted;
-    bool stops;
+    struct ordo_thread thread;
 
     atomic_bool is_full, has_failed;
     atomic_uint_fast64_t durable_turn, free_size;
@@ -64,12 +61,6 @@ static bool look(struct ordo_disk *disk) {
     return !disk->has_reserve || free_size < wanted;
 }
 
-static void wake(const struct ordo_disk *disk) {
-    uint64_t one = 1;
-    ssize_t written = write(disk->config.wake_fd, &one, sizeof one);
-    (void)written; /* a full eventfd is raised already */
-}
-
 /* Writes the mark if there is something new to it. Tables may be written without a turn. */
 static void note_turn(struct ordo_disk *disk) {
     uint64_t turn = atomic_load(&disk->durable_turn);
@@ -81,14 +72,14 @@ static void note_turn(struct ordo_disk *disk) {
     if (err == ORDO_OK || err == ORDO_ERR_NO_SPACE) return; /* an older mark is a mark, too */
     log_error("event=mark_failed file=%s reason=\"%s\"", disk->config.low_water_path, strerror(errno));
     atomic_store(&disk->has_failed, true);
-    wake(disk);
+    ordo_wake_raise(disk->config.wake_fd);
 }
 
 static void round_of_watching(struct ordo_disk *disk) {
     bool is_full = look(disk);
     if (is_full != atomic_load(&disk->is_full)) {
         atomic_store(&disk->is_full, is_full);
-        wake(disk);
+        ordo_wake_raise(disk->config.wake_fd);
     }
     uint64_t now_ms = ordo_clock_monotonic_ms();
     if (now_ms - disk->marked_ms < MARK_MS) return;
@@ -98,21 +89,8 @@ static void round_of_watching(struct ordo_disk *disk) {
 
 static void *watch(void *context) {
     struct ordo_disk *disk = context;
-    pthread_mutex_lock(&disk->mutex);
-    while (!disk->stops) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += LOOK_MS * 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_nsec -= 1000000000L;
-            until.tv_sec++;
-        }
-        pthread_cond_timedwait(&disk->stop_wanted, &disk->mutex, &until);
-        pthread_mutex_unlock(&disk->mutex);
-        round_of_watching(disk);
-        pthread_mutex_lock(&disk->mutex);
-    }
-    pthread_mutex_unlock(&disk->mutex);
+    struct pollfd stop = {.fd = disk->thread.stop_fd, .events = POLLIN};
+    while (poll(&stop, 1, LOOK_MS) <= 0) round_of_watching(disk); /* a round too many, where a signal comes, does no harm */
     return NULL;
 }
 
@@ -130,34 +108,16 @@ ordo_err ordo_disk_start(const struct ordo_disk_config *config, struct ordo_prob
     note_turn(disk); /* the database has just begun a new list of tables */
     disk->has_reserve = config->reserve_size == 0 || reserve_exists(config);
     atomic_store(&disk->is_full, look(disk));
-    pthread_mutex_init(&disk->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&disk->stop_wanted, &attributes);
-    pthread_condattr_destroy(&attributes);
-    int error = pthread_create(&disk->thread, NULL, watch, disk);
-    if (error != 0) {
-        ordo_problem_set(problem, "The disk's thread cannot be started: %s.", strerror(error));
-        ordo_low_water_close(&disk->mark);
-        free(disk);
-        return ORDO_ERR_UNAVAILABLE;
-    }
+    ordo_thread_start(&disk->thread, watch, disk);
     *disk_out = disk;
     return ORDO_OK;
 }
 
 void ordo_disk_stop(struct ordo_disk *disk) {
     if (disk == NULL) return;
-    pthread_mutex_lock(&disk->mutex);
-    disk->stops = true;
-    pthread_cond_signal(&disk->stop_wanted);
-    pthread_mutex_unlock(&disk->mutex);
-    pthread_join(disk->thread, NULL);
+    ordo_thread_stop(&disk->thread);
     note_turn(disk);
     ordo_low_water_close(&disk->mark);
-    pthread_cond_destroy(&disk->stop_wanted);
-    pthread_mutex_destroy(&disk->mutex);
     free(disk);
 }
 

@@ -2,13 +2,13 @@
  * begins them without documents, unless he is who gave them to that store and still has all of them. Rows about slots are written by the shard's core, so its shard is stopped for that
  * moment, and the store opened anew. */
 #include <stdio.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "shard/registrar_impl.h"
 
 #define REOPEN_ATTEMPTS 40 /* ZeroMQ gives a port free a moment after its socket was closed */
-#define REOPEN_PAUSE_NS 50000000L
+#define REOPEN_PAUSE_MS 50
 
 static bool is_forgotten(const struct ordo_cluster *cluster, const struct ordo_store_id *id) {
     const struct ordo_cluster_store *store = ordo_cluster_store(cluster, id);
@@ -34,8 +34,7 @@ static size_t find_heritage(const struct ordo_cluster *cluster, const struct mem
 static ordo_err reopen(struct ordo_registrar *registrar, const char *path, bool is_own, struct ordo_problem *problem) {
     ordo_err err = ORDO_ERR_UNAVAILABLE;
     for (int i = 0; i < REOPEN_ATTEMPTS && err == ORDO_ERR_UNAVAILABLE; i++) {
-        struct timespec pause = {.tv_nsec = REOPEN_PAUSE_NS};
-        if (i > 0) nanosleep(&pause, NULL);
+        if (i > 0) ordo_clock_sleep_ms(REOPEN_PAUSE_MS);
         err = member_open(registrar, path, is_own, problem);
     }
     return err;

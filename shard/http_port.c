@@ -6,12 +6,9 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/assert.h"
@@ -19,6 +16,7 @@
 #include "common/http_request.h"
 #include "common/memory.h"
 #include "common/sched.h"
+#include "common/wake.h"
 
 enum { CONNECTION_MS = 5000, ADDRESS_SIZE = 300, BACKLOG = 64, PAUSE_MS = 50 };
 
@@ -34,9 +32,9 @@ struct connection {
 struct ordo_http_port {
     ordo_http_port_answer *answer;
     void *user;
-    int listener, stop_fd;
+    int listener;
     char address[ADDRESS_SIZE];
-    pthread_t thread;
+    struct ordo_thread thread;
     struct connection connections[ORDO_HTTP_PORT_CONNECTIONS_MAX]; /* of the thread; oldest first */
     size_t count;
 };
@@ -59,8 +57,7 @@ static void accept_waiting(struct ordo_http_port *port, uint64_t now_ms) {
         port->connections[port->count++] = (struct connection){.fd = fd, .due_ms = now_ms + CONNECTION_MS};
     }
     bool is_out_of_files = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-    struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
-    if (is_out_of_files) nanosleep(&pause, NULL); /* the listener stays readable: do not spin */
+    if (is_out_of_files) ordo_clock_sleep_ms(PAUSE_MS); /* the listener stays readable: do not spin */
 }
 
 static void prepare_answer(struct ordo_http_port *port, struct connection *connection, enum ordo_http_request_state state,
@@ -121,7 +118,7 @@ static void *serve(void *context) {
     ordo_sched_step_aside(); /* a scrape is no reason for anybody's op to wait */
     for (;;) {
         size_t count = port->count;
-        fds[0] = (struct pollfd){.fd = port->stop_fd, .events = POLLIN};
+        fds[0] = (struct pollfd){.fd = port->thread.stop_fd, .events = POLLIN};
         fds[1] = (struct pollfd){.fd = port->listener, .events = POLLIN};
         for (size_t i = 0; i < count; i++)
             fds[2 + i] = (struct pollfd){.fd = port->connections[i].fd,
@@ -198,23 +195,16 @@ ordo_err ordo_http_port_start(const char *address, ordo_http_port_answer *answer
         return err;
     }
     note_address(port);
-    port->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    ORDO_ASSERT(port->stop_fd >= 0);
-    int error = pthread_create(&port->thread, NULL, serve, port);
-    ORDO_ASSERT(error == 0);
+    ordo_thread_start(&port->thread, serve, port);
     *port_out = port;
     return ORDO_OK;
 }
 
 void ordo_http_port_stop(struct ordo_http_port *port) {
     if (port == NULL) return;
-    uint64_t one = 1;
-    ssize_t written = write(port->stop_fd, &one, sizeof one);
-    ORDO_ASSERT(written == (ssize_t)sizeof one);
-    pthread_join(port->thread, NULL);
+    ordo_thread_stop(&port->thread);
     while (port->count > 0) connection_end(port, port->count - 1);
     close(port->listener);
-    close(port->stop_fd);
     free(port);
 }
 

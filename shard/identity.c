@@ -3,12 +3,12 @@
 #include "common/format.h"
 #include "common/random.h"
 #include "shard/core/key.h"
-#include "shard/core/relineage.h"
 #include "shard/core/rows.h"
 #include "shard/core/slot_rows.h"
 #include "shard/core/value.h"
+#include "shard/lineages.h"
 
-enum { ROW_VERSION = 1, RELINEAGE_BATCH_SIZE = 1024 * 1024 };
+enum { ROW_VERSION = 1 };
 #define KEY_CLUSTER "cluster"
 #define KEY_STORE "store"
 #define KEY_INCARNATION "incarnation"
@@ -251,36 +251,14 @@ ordo_err ordo_identity_succeed(struct ordo_store *store, uint64_t turn, bool *ha
 
 /* ---- by force */
 
-static uint64_t draw_lineage(void) {
-    uint64_t lineage;
-    do lineage = ordo_random_u64() & ORDO_NUMBER_MAX;
-    while (lineage == 0);
-    return lineage;
-}
-
-/* A document that cannot be read stays as it is: it answers an error to whoever opens it. */
+/* Documents of the slot that are here, whoever has had them since: people may have seen how they went on. */
 static ordo_err relineage_slot(struct ordo_store *store, uint16_t slot, struct ordo_problem *problem) {
-    struct ordo_view *view = store->ops->view_open(store);
-    struct ordo_batch batch = {0};
-    struct ordo_buffer from = {0}, upper = {0}, doc_key = {0};
-    ordo_err err;
+    struct ordo_buffer from = {0}, upper = {0};
+    uint64_t count;
     ordo_key_slot_range(&from, &upper, slot);
-    while (!(err = ordo_relineage_next(view, ordo_buffer_slice(&from), &doc_key)) &&
-           ordo_slice_compare(ordo_buffer_slice(&doc_key), ordo_buffer_slice(&upper)) < 0) {
-        ordo_err document_err = ordo_relineage_document(view, ordo_buffer_slice(&doc_key), draw_lineage(), &batch);
-        if (document_err == ORDO_ERR_IO) err = document_err;
-        if (!err && batch.records.size > RELINEAGE_BATCH_SIZE) err = write_rows(store, &batch, problem);
-        if (err) break;
-        ordo_key_doc_end(&from, ordo_buffer_slice(&doc_key));
-    }
-    if (err == ORDO_ERR_NOT_FOUND) err = ORDO_OK;
-    if (!err) err = write_rows(store, &batch, problem);
-    if (err && problem->text[0] == '\0') ordo_problem_set(problem, "Slot %u cannot be read: %s.", slot, ordo_err_text(err));
-    store->ops->view_close(view);
-    ordo_batch_finish(&batch);
+    ordo_err err = ordo_lineages_renew(store, ordo_buffer_slice(&from), ordo_buffer_slice(&upper), &count, problem);
     ordo_buffer_finish(&from);
     ordo_buffer_finish(&upper);
-    ordo_buffer_finish(&doc_key);
     return err;
 }
 

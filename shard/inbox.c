@@ -1,15 +1,13 @@
 #include "shard/inbox.h"
 
-#include "common/assert.h"
 #include "common/memory.h"
+#include "common/wake.h"
 
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 void ordo_inbox_init(struct ordo_inbox *inbox) {
-    *inbox = (struct ordo_inbox){.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
-    ORDO_ASSERT(inbox->wake_fd >= 0);
+    *inbox = (struct ordo_inbox){.wake_fd = ordo_wake_open()};
     pthread_mutex_init(&inbox->mutex, NULL);
 }
 
@@ -74,14 +72,6 @@ void ordo_inbox_contents_finish(struct ordo_inbox_contents *contents) {
     *contents = (struct ordo_inbox_contents){0};
 }
 
-void ordo_inbox_wake(const struct ordo_inbox *inbox) {
-    uint64_t one = 1;
-    ssize_t written = write(inbox->wake_fd, &one, sizeof one);
-    (void)written; /* a full eventfd is raised already */
-}
+void ordo_inbox_wake(const struct ordo_inbox *inbox) { ordo_wake_raise(inbox->wake_fd); }
 
-void ordo_inbox_calm(const struct ordo_inbox *inbox) {
-    uint64_t count;
-    ssize_t taken = read(inbox->wake_fd, &count, sizeof count);
-    (void)taken; /* nothing to read: it was low already */
-}
+void ordo_inbox_calm(const struct ordo_inbox *inbox) { ordo_wake_calm(inbox->wake_fd); }

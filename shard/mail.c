@@ -1,9 +1,9 @@
 #include "shard/mail.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/memory.h"
+#include "common/wake.h"
 
 void ordo_mail_init(struct ordo_mail *mail, int shard_wake_fd, int registrar_wake_fd) {
     *mail = (struct ordo_mail){.shard_wake_fd = shard_wake_fd, .registrar_wake_fd = registrar_wake_fd};
@@ -24,18 +24,12 @@ void ordo_news_destroy(struct ordo_news *news) {
     free(news);
 }
 
-static void wake(int fd) {
-    uint64_t one = 1;
-    ssize_t written = write(fd, &one, sizeof one);
-    (void)written; /* a full eventfd is raised already; without a registrar there is none */
-}
-
 /* ---- to the shard */
 
 static void post_done(struct ordo_mail *mail) {
     atomic_store_explicit(&mail->has_post, true, memory_order_release);
     pthread_mutex_unlock(&mail->mutex);
-    wake(mail->shard_wake_fd);
+    ordo_wake_raise(mail->shard_wake_fd);
 }
 
 void ordo_mail_put_news(struct ordo_mail *mail, struct ordo_news *news) {
@@ -71,7 +65,7 @@ void ordo_mail_take_post(struct ordo_mail *mail, struct ordo_news **news, struct
 
 static void report_done(struct ordo_mail *mail) {
     pthread_mutex_unlock(&mail->mutex);
-    wake(mail->registrar_wake_fd);
+    ordo_wake_raise(mail->registrar_wake_fd);
 }
 
 void ordo_mail_report_slots(struct ordo_mail *mail, const struct ordo_slot_row slots[ORDO_SLOT_COUNT]) {

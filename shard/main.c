@@ -1,5 +1,6 @@
 /* ordo-shard: the sequencer of a set of documents, over one store or, of a volume, several. */
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@
 #include "shard/probe.h"
 #include "shard/registrar.h"
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, MMAP_SIZE_MIN = 256 * 1024, TRIM_SIZE = 1024 * 1024 };
 
 /* Everything that the process holds, in the order in which it is made. */
 struct process {
@@ -32,6 +33,14 @@ struct process {
     struct ordo_registrar *registrar; /* in a cluster: it has the shards */
     struct ordo_host *host;           /* alone: it is here */
 };
+
+/* Large buffers (pieces of snapshots, blocks of history, what RocksDB collects in memory) go back to the system when they are
+ * freed. The allocator would raise this limit to the largest that it ever saw freed; then they come from the heaps of a
+ * dozen threads and leave holes there, and after an hour of mixed load more memory is holes than is in use. */
+static void keep_heaps_dense(void) {
+    mallopt(M_MMAP_THRESHOLD, MMAP_SIZE_MIN);
+    mallopt(M_TRIM_THRESHOLD, TRIM_SIZE);
+}
 
 /* Before there are threads, so that all of them block the signals that `wait_for_end` waits for. */
 static void take_signals(struct process *process) {
@@ -115,6 +124,7 @@ int main(int argc, char **argv) {
     }
     ordo_log_init("shard", process.config.log_level);
     struct ordo_problem problem = {{0}};
+    keep_heaps_dense();
     take_signals(&process);
     ordo_sched_take_short_slices(); /* before there are threads, too */
     process.zmq = zmq_ctx_new();

@@ -5,8 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/assert.h"
@@ -14,6 +12,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/random.h"
+#include "common/wake.h"
 #include "shard/registrar_impl.h"
 
 /* A round comes when the directory or a shard has news, and this often anyway: retries, the volume, balancing. */
@@ -25,18 +24,6 @@ bool registrar_can_ask(const struct ordo_registrar *registrar) {
     return registrar->cluster != NULL && registrar->cluster->generation > 0 && registrar->cluster->away_since_ms == 0;
 }
 
-static void raise_fd(int fd) {
-    uint64_t one = 1;
-    ssize_t written = write(fd, &one, sizeof one);
-    (void)written; /* a full eventfd is raised already */
-}
-
-static void lower_fd(int fd) {
-    uint64_t count;
-    ssize_t taken = read(fd, &count, sizeof count);
-    (void)taken; /* nothing to read: it was low already */
-}
-
 void registrar_fail(struct ordo_registrar *registrar, const char *format, ...) {
     char text[ORDO_PROBLEM_SIZE];
     va_list args;
@@ -45,7 +32,7 @@ void registrar_fail(struct ordo_registrar *registrar, const char *format, ...) {
     va_end(args);
     if (!registrar->has_failed) log_error("event=stopped reason=\"%s\"", log_quoted(text));
     registrar->has_failed = true;
-    raise_fd(registrar->failure_fd);
+    ordo_wake_raise(registrar->failure_fd);
 }
 
 bool registrar_may_retry(ordo_err err) {
@@ -174,8 +161,7 @@ static void rest(const struct ordo_registrar *registrar) {
     for (size_t i = 0; i < registrar->member_count; i++) {
         if (registrar->members[i]->state != MEMBER_SERVING) return; /* somebody waits for it */
     }
-    struct timespec pause = {.tv_nsec = REST_MS * 1000000L};
-    if (registrar->member_count > 0) nanosleep(&pause, NULL);
+    if (registrar->member_count > 0) ordo_clock_sleep_ms(REST_MS);
 }
 
 static void wait_for_news(struct ordo_registrar *registrar) {
@@ -183,7 +169,7 @@ static void wait_for_news(struct ordo_registrar *registrar) {
     struct pollfd fds[] = {{.fd = registrar->wake_fd, .events = POLLIN},
                            {.fd = ordo_directory_event_fd(registrar->directory), .events = POLLIN}};
     if (poll(fds, 2, ROUND_MS) < 0) ORDO_ASSERT(errno == EINTR);
-    lower_fd(registrar->wake_fd);
+    ordo_wake_calm(registrar->wake_fd);
     ordo_directory_calm(registrar->directory);
 }
 
@@ -220,9 +206,8 @@ ordo_err ordo_registrar_start(const struct ordo_registrar_config *config, struct
     ordo_random_bytes(registrar->process.bytes, sizeof registrar->process.bytes);
     if (gethostname(registrar->host_name, sizeof registrar->host_name - 1) != 0) registrar->host_name[0] = '\0';
     registrar->begun_ms = ordo_clock_monotonic_ms();
-    registrar->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    registrar->failure_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    ORDO_ASSERT(registrar->wake_fd >= 0 && registrar->failure_fd >= 0);
+    registrar->wake_fd = ordo_wake_open();
+    registrar->failure_fd = ordo_wake_open();
     int error = pthread_create(&registrar->thread, NULL, run, registrar);
     ORDO_ASSERT(error == 0);
     *registrar_out = registrar;
@@ -232,7 +217,7 @@ ordo_err ordo_registrar_start(const struct ordo_registrar_config *config, struct
 void ordo_registrar_stop(struct ordo_registrar *registrar) {
     if (registrar == NULL) return;
     atomic_store(&registrar->stops, true);
-    raise_fd(registrar->wake_fd);
+    ordo_wake_raise(registrar->wake_fd);
     pthread_join(registrar->thread, NULL);
     while (registrar->member_count > 0) member_close(registrar, registrar->member_count - 1);
     ordo_directory_close(registrar->directory);

@@ -4,12 +4,12 @@
 #include "common/hash.h"
 #include "common/limits.h"
 #include "common/memory.h"
+#include "common/table.h"
 #include "shard/core/damage.h"
 #include "shard/core/documents.h"
 #include "shard/core/key.h"
 #include "shard/core/row_age.h"
 #include "shard/core/rows.h"
-#include "shard/core/table.h"
 #include "shard/core/value.h"
 #include "shard/folder.h"
 #include "shard/repair_document.h"
@@ -69,7 +69,7 @@ static bool is_wounded(const void *item, const void *key) {
 }
 
 static struct wounded *find_wounded(struct work *work, struct ordo_slice doc_key) {
-    return ordo_table_find(&work->wounded, ordo_hash(doc_key), is_wounded, &doc_key);
+    return ordo_table_find(&work->wounded, ordo_table_hash(&work->wounded, doc_key), is_wounded, &doc_key);
 }
 
 /* What does not read still has a key; a key that is not ours tells nothing. */
@@ -81,7 +81,7 @@ static void note_bad_row(struct work *work, enum ordo_cf cf, struct ordo_slice k
         wounded = ordo_alloc(sizeof *wounded + parsed.doc_key.size);
         wounded->key_size = parsed.doc_key.size;
         memcpy(wounded->key, parsed.doc_key.data, parsed.doc_key.size);
-        ordo_table_insert(&work->wounded, ordo_hash(parsed.doc_key), wounded);
+        ordo_table_insert(&work->wounded, ordo_table_hash(&work->wounded, parsed.doc_key), wounded);
     }
     uint64_t seq = 0;
     uint32_t piece;

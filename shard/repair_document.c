@@ -1,16 +1,8 @@
 #include "shard/repair_document.h"
 
-#include "common/limits.h"
-#include "common/random.h"
 #include "shard/core/key.h"
 #include "shard/core/rows.h"
-
-static uint64_t draw_lineage(void) {
-    uint64_t lineage;
-    do lineage = ordo_random_u64() & ORDO_NUMBER_MAX;
-    while (lineage == 0);
-    return lineage;
-}
+#include "shard/lineages.h"
 
 static void count(struct ordo_repair_counts *counts, const struct ordo_mended *mended) {
     counts->documents++;
@@ -27,7 +19,7 @@ ordo_err ordo_repair_document(struct ordo_repair *repair, struct ordo_view *view
                               struct ordo_mend_hints hints, struct ordo_batch *batch) {
     struct ordo_mended mended;
     struct ordo_key names;
-    hints.lineage = draw_lineage();
+    hints.lineage = ordo_lineage_draw();
     ordo_err err = ordo_mend(view, doc_key, &hints, batch, &mended);
     if (err) return err;
     count(&repair->counts, &mended);

@@ -1,18 +1,14 @@
 #include "shard/restore.h"
 
-#include "common/random.h"
 #include "shard/backup_files.h"
-#include "shard/core/key.h"
-#include "shard/core/relineage.h"
 #include "common/files.h"
 #include "shard/folder.h"
+#include "shard/lineages.h"
 #include "shard/low_water.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
-
-#define BATCH_SIZE_MAX (1u << 20)
 
 static ordo_err make_folder(const char *path, struct ordo_problem *problem) {
     if (mkdir(path, 0755) == 0) return ORDO_OK;
@@ -54,45 +50,6 @@ static ordo_err copy_files(const char *from, const char *path, struct ordo_probl
     return err;
 }
 
-static uint64_t draw_lineage(void) {
-    uint64_t lineage;
-    do lineage = ordo_random_u64() & ORDO_NUMBER_MAX;
-    while (lineage == 0);
-    return lineage;
-}
-
-static ordo_err write_batch(struct ordo_store *store, struct ordo_batch *batch, struct ordo_problem *problem) {
-    ordo_err err = store->ops->write(store, batch, true);
-    if (err) ordo_problem_set(problem, "The new store cannot be written: %s.", ordo_store_rocksdb_failure(store));
-    ordo_batch_clear(batch);
-    return err;
-}
-
-/* What is written meanwhile is not in the view, so each document comes once. */
-ordo_err ordo_restore_relineage(struct ordo_store *store, uint64_t *count_out, struct ordo_problem *problem) {
-    struct ordo_view *view = store->ops->view_open(store);
-    struct ordo_batch batch = {0};
-    struct ordo_buffer from = {0}, doc_key = {0};
-    ordo_buffer_append_u8(&from, 0);
-    ordo_err err;
-    *count_out = 0;
-    while (!(err = ordo_relineage_next(view, ordo_buffer_slice(&from), &doc_key))) {
-        err = ordo_relineage_document(view, ordo_buffer_slice(&doc_key), draw_lineage(), &batch);
-        if (!err && batch.records.size > BATCH_SIZE_MAX) err = write_batch(store, &batch, problem);
-        if (err) break;
-        ++*count_out;
-        ordo_key_doc_end(&from, ordo_buffer_slice(&doc_key));
-    }
-    if (err == ORDO_ERR_NOT_FOUND) err = write_batch(store, &batch, problem);
-    else if (problem->text[0] == '\0')
-        ordo_problem_set(problem, "The end of a document's log cannot be read: %s.", ordo_err_text(err));
-    store->ops->view_close(view);
-    ordo_batch_finish(&batch);
-    ordo_buffer_finish(&from);
-    ordo_buffer_finish(&doc_key);
-    return err;
-}
-
 static ordo_err write_mark(const char *path, uint64_t turn, struct ordo_problem *problem) {
     char name[PATH_MAX];
     struct ordo_low_water mark = {.fd = -1};
@@ -113,7 +70,7 @@ ordo_err ordo_restore_store(const char *from, const char *path, struct ordo_rest
     if (!err) {
         out->was = out->is = folder.identity;
         out->was.incarnation--;
-        err = ordo_restore_relineage(folder.store, &out->document_count, problem);
+        err = ordo_lineages_renew(folder.store, ordo_slice(NULL, 0), ordo_slice(NULL, 0), &out->document_count, problem);
     }
     if (!err) err = ordo_identity_restore(folder.store, &out->is, problem);
     ordo_folder_finish(&folder);

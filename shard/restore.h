@@ -17,8 +17,4 @@ struct ordo_restored {
 ORDO_MUST_USE ordo_err ordo_restore_store(const char *from, const char *path, struct ordo_restored *out,
                                           struct ordo_problem *problem);
 
-/* Gives every document of a store that nobody serves another lineage; `count_out`: how many there are. Done again after a
- * failure it does no harm. */
-ORDO_MUST_USE ordo_err ordo_restore_relineage(struct ordo_store *store, uint64_t *count_out, struct ordo_problem *problem);
-
 #endif

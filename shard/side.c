@@ -1,15 +1,13 @@
 #include "shard/side.h"
 
-#include "common/assert.h"
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "common/wake.h"
 #include "proto/message.h"
 
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 /* A request names ids and offsets, a few bytes each, or two paths. */
 #define REQUEST_SIZE_MAX (64u * 1024)
@@ -25,8 +23,7 @@
 struct ordo_side {
     struct ordo_side_config config;
     struct ordo_wire wire;
-    pthread_t thread;
-    int stop_fd;
+    struct ordo_thread thread;
     pthread_mutex_t bulk_mutex; /* guards `bulk` */
     struct ordo_bulk bulk;
     struct ordo_arena arena;    /* of the thread, as is what follows */
@@ -196,7 +193,7 @@ static void answer_waiting(struct ordo_side *side) {
 static void *serve(void *context) {
     struct ordo_side *side = context;
     uint64_t expired_ms = ordo_clock_monotonic_ms();
-    while (!ordo_wire_wait(&side->wire, side->stop_fd, NULL, 0, EXPIRE_MS)) {
+    while (!ordo_wire_wait(&side->wire, side->thread.stop_fd, NULL, 0, EXPIRE_MS)) {
         answer_waiting(side);
         uint64_t now_ms = ordo_clock_monotonic_ms();
         if (now_ms - expired_ms < EXPIRE_MS) continue;
@@ -219,30 +216,22 @@ ordo_err ordo_side_start(const struct ordo_side_config *config, struct ordo_prob
         free(side);
         return err;
     }
-    side->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    ORDO_ASSERT(side->stop_fd >= 0);
     pthread_mutex_init(&side->bulk_mutex, NULL);
     ordo_arena_init(&side->arena, REQUEST_ARENA_SIZE_MAX);
-    /* The socket moves to the thread here; pthread_create is the full fence that this needs. */
-    int error = pthread_create(&side->thread, NULL, serve, side);
-    ORDO_ASSERT(error == 0);
+    ordo_thread_start(&side->thread, serve, side); /* the socket moves to it */
     *side_out = side;
     return ORDO_OK;
 }
 
 void ordo_side_stop(struct ordo_side *side) {
     if (side == NULL) return;
-    uint64_t one = 1;
-    ssize_t written = write(side->stop_fd, &one, sizeof one);
-    ORDO_ASSERT(written == (ssize_t)sizeof one);
-    pthread_join(side->thread, NULL);
+    ordo_thread_stop(&side->thread);
     ordo_wire_close(&side->wire);
     ordo_bulk_finish(&side->bulk);
     ordo_arena_finish(&side->arena);
     ordo_buffer_finish(&side->reply);
     ordo_buffer_finish(&side->pieces);
     pthread_mutex_destroy(&side->bulk_mutex);
-    close(side->stop_fd);
     free(side);
 }
 

@@ -89,5 +89,11 @@ struct ordo_iterator_ops {
 struct ordo_iterator {
     const struct ordo_iterator_ops *ops;
 };
+/* Closes it: why the last move said false. */
+static inline ordo_err ordo_iterator_end(struct ordo_iterator *iterator) {
+    ordo_err err = iterator->ops->status(iterator);
+    iterator->ops->close(iterator);
+    return err;
+}
 
 #endif

@@ -1,3 +1,5 @@
+#define _GNU_SOURCE /* pthread_cond_clockwait */
+
 #include "shard/sweep.h"
 
 #include "common/assert.h"
@@ -57,12 +59,10 @@ static void sweep_all(struct ordo_sweep *sweep, struct ordo_slice keys) {
 
 /* Until more is given, or for a while. False: it is to stop. Under the mutex. */
 static bool wait_for_more(struct ordo_sweep *sweep, unsigned pause_s) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)pause_s;
+    const struct timespec until = ordo_clock_deadline(pause_s * UINT64_C(1000));
     int error = 0;
     while (!sweep->stops && sweep->given.size == 0 && error == 0) {
-        error = pause_s > 0 ? pthread_cond_timedwait(&sweep->changed, &sweep->mutex, &until)
+        error = pause_s > 0 ? pthread_cond_clockwait(&sweep->changed, &sweep->mutex, CLOCK_MONOTONIC, &until)
                             : pthread_cond_wait(&sweep->changed, &sweep->mutex);
     }
     return !sweep->stops;
@@ -95,12 +95,8 @@ static void *run(void *context) {
 struct ordo_sweep *ordo_sweep_start(struct ordo_store *store) {
     struct ordo_sweep *sweep = ordo_alloc(sizeof *sweep);
     sweep->store = store;
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&sweep->mutex, NULL);
-    pthread_cond_init(&sweep->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&sweep->changed, NULL);
     int error = pthread_create(&sweep->thread, NULL, run, sweep);
     ORDO_ASSERT(error == 0); /* at the start, with nothing served yet */
     return sweep;

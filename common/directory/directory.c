@@ -3,13 +3,13 @@
 #include "common/directory/directory.h"
 
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/assert.h"
 #include "common/clock.h"
 #include "common/directory/backend.h"
+#include "common/wake.h"
 
 /* ---- what a kind of directory is built on */
 
@@ -23,8 +23,7 @@ void ordo_directory_init(struct ordo_directory *directory, const struct ordo_dir
     pthread_mutex_init(&directory->mutex, NULL);
     pthread_cond_init(&directory->published, NULL);
     directory->view = ordo_directory_view_create(&nothing, 0, ordo_clock_wall_ms(), "The directory was not read yet.");
-    directory->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    ORDO_ASSERT(directory->event_fd >= 0);
+    directory->event_fd = ordo_wake_open();
 }
 
 void ordo_directory_finish(struct ordo_directory *directory) {
@@ -35,12 +34,10 @@ void ordo_directory_finish(struct ordo_directory *directory) {
 }
 
 static void publish(struct ordo_directory *directory, const struct ordo_directory_view *view) {
-    uint64_t one = 1;
     pthread_mutex_lock(&directory->mutex);
     const struct ordo_directory_view *before = directory->view;
     directory->view = view;
-    ssize_t written = write(directory->event_fd, &one, sizeof one); /* so that whoever sees the view finds it raised */
-    (void)written; /* a full eventfd is raised already */
+    ordo_wake_raise(directory->event_fd); /* so that whoever sees the view finds it raised */
     pthread_cond_broadcast(&directory->published);
     pthread_mutex_unlock(&directory->mutex);
     ordo_directory_view_release(before);
@@ -110,11 +107,7 @@ static bool is_past(const struct ordo_directory_view *view, uint64_t generation,
 
 /* Waits until the view's generation is above, and its revision at least, what is given. */
 static bool wait_for(struct ordo_directory *directory, uint64_t generation, uint64_t revision, uint32_t timeout_ms) {
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += timeout_ms / 1000;
-    end.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (end.tv_nsec >= 1000000000) end.tv_sec++, end.tv_nsec -= 1000000000;
+    const struct timespec end = ordo_clock_deadline(timeout_ms);
     pthread_mutex_lock(&directory->mutex);
     bool is_there = is_past(directory->view, generation, revision);
     while (!is_there && pthread_cond_clockwait(&directory->published, &directory->mutex, CLOCK_MONOTONIC, &end) == 0) {
@@ -135,9 +128,7 @@ bool ordo_directory_wait_revision(struct ordo_directory *directory, uint64_t rev
 int ordo_directory_event_fd(const struct ordo_directory *directory) { return directory->event_fd; }
 
 void ordo_directory_calm(struct ordo_directory *directory) {
-    uint64_t count;
-    ssize_t taken = read(directory->event_fd, &count, sizeof count);
-    (void)taken; /* none: it was calm */
+    ordo_wake_calm(directory->event_fd);
 }
 
 ordo_err ordo_directory_change(struct ordo_directory *directory, const struct ordo_directory_view *view,

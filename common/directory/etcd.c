@@ -327,10 +327,7 @@ static ordo_err session(struct directory_etcd *etcd, struct ordo_problem *proble
 }
 
 static void rest(struct directory_etcd *etcd) {
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_nsec += RETRY_MS * 1000000L;
-    if (end.tv_nsec >= 1000000000) end.tv_sec++, end.tv_nsec -= 1000000000;
+    const struct timespec end = ordo_clock_deadline(RETRY_MS);
     pthread_mutex_lock(&etcd->thread_mutex);
     if (!etcd->stops) pthread_cond_clockwait(&etcd->stop_wanted, &etcd->thread_mutex, CLOCK_MONOTONIC, &end);
     pthread_mutex_unlock(&etcd->thread_mutex);

@@ -17,11 +17,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/assert.h"
@@ -31,14 +29,14 @@
 #include "common/directory/lease_file.h"
 #include "common/files.h"
 #include "common/memory.h"
+#include "common/wake.h"
 
 enum { LOOK_MS = 250, RETRY_MS = 20, LOCK_WAIT_MS = 2 };
 
 struct directory_file {
     struct ordo_directory base; /* first: what others see of this */
     char path[PATH_MAX], lock_path[PATH_MAX], content_path[PATH_MAX], new_path[PATH_MAX], leases_path[PATH_MAX];
-    pthread_t thread;
-    int stop_fd; /* an eventfd, raised once */
+    struct ordo_thread thread;
 
     pthread_mutex_t mutex; /* guards what follows, and publishing; held through a whole change, with its syncs */
     struct ordo_directory_content known;
@@ -74,7 +72,7 @@ static int lock_folder(const struct directory_file *file, uint32_t timeout_ms, o
         errno = saved;
         if (!is_locked && !is_busy) break;
         if (ordo_clock_monotonic_ms() >= end_ms) return -1;
-        if (is_busy) nanosleep(&(struct timespec){.tv_nsec = LOCK_WAIT_MS * 1000000}, NULL);
+        if (is_busy) ordo_clock_sleep_ms(LOCK_WAIT_MS);
     }
     *err = ordo_file_error();
     return -1;
@@ -322,7 +320,7 @@ static void renew(struct directory_file *file, uint64_t now_ms, uint64_t *next_m
 }
 
 static bool is_stop_wanted(const struct directory_file *file) {
-    struct pollfd stop = {.fd = file->stop_fd, .events = POLLIN};
+    struct pollfd stop = {.fd = file->thread.stop_fd, .events = POLLIN};
     return poll(&stop, 1, 0) == 1;
 }
 
@@ -345,7 +343,7 @@ static void *run(void *context) {
         }
         uint64_t now_ms = ordo_clock_monotonic_ms(), wait_ms = renew_ms > now_ms ? renew_ms - now_ms : 0;
         uint64_t most_ms = is_free ? LOOK_MS : RETRY_MS;
-        struct pollfd waits[] = {{.fd = file->stop_fd, .events = POLLIN},
+        struct pollfd waits[] = {{.fd = file->thread.stop_fd, .events = POLLIN},
                                  {.fd = is_free ? watch_fd : -1, .events = POLLIN}};
         poll(waits, 2, (int)(wait_ms < most_ms ? wait_ms : most_ms));
     }
@@ -367,13 +365,9 @@ static void give_lease_up(struct directory_file *file) {
 
 static void file_close(struct ordo_directory *directory) {
     struct directory_file *file = file_of(directory);
-    uint64_t one = 1;
-    ssize_t written = write(file->stop_fd, &one, sizeof one);
-    ORDO_ASSERT(written == sizeof one);
-    pthread_join(file->thread, NULL);
+    ordo_thread_stop(&file->thread);
     give_lease_up(file);
     ordo_directory_content_finish(&file->known);
-    close(file->stop_fd);
     pthread_mutex_destroy(&file->mutex);
     pthread_mutex_destroy(&file->lease_mutex);
     ordo_directory_finish(directory);
@@ -398,12 +392,9 @@ ordo_err ordo_directory_file_open(struct ordo_directory **out, const char *addre
     }
     ordo_directory_init(&file->base, &file_ops, options);
     file->lease.fd = -1;
-    file->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    ORDO_ASSERT(file->stop_fd >= 0);
     pthread_mutex_init(&file->mutex, NULL);
     pthread_mutex_init(&file->lease_mutex, NULL);
-    int error = pthread_create(&file->thread, NULL, run, file);
-    ORDO_ASSERT(error == 0); /* at the start, with nothing served yet: as good as no memory */
+    ordo_thread_start(&file->thread, run, file);
     *out = &file->base;
     return ORDO_OK;
 }

@@ -7,23 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/buffer.h"
 #include "common/files.h"
+#include "common/clock.h"
 #include "common/hash.h"
 #include "common/random.h"
 
 enum { BOOT_SIZE = 36, RECORD_SIZE = BOOT_SIZE + 8 + 8 }; /* boot id, holds until, XXH3 of both */
 
-/* ---- clock and record */
-
-static uint64_t boot_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+/* ---- the record */
 
 /* Which run of the machine this is; all "?" where that cannot be read, and then only the clock decides. */
 static void read_boot_id(uint8_t out[BOOT_SIZE]) {
@@ -64,13 +58,13 @@ static bool holds(int fd) {
     uint64_t until_ms;
     bool reads = false;
     for (int tries = 0; !reads && tries < 10; tries++) { /* the holder may be writing */
-        if (tries > 0) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        if (tries > 0) ordo_clock_sleep_ms(1);
         ssize_t size = pread(fd, bytes, sizeof bytes, 0);
         reads = size == (ssize_t)sizeof bytes && decode_record(ordo_slice(bytes, sizeof bytes), boot, &until_ms);
     }
     if (!reads) return false; /* a crash of the machine left half of it */
     read_boot_id(this_boot);
-    uint64_t now_ms = boot_ms();
+    uint64_t now_ms = ordo_clock_boot_ms();
     return memcmp(boot, this_boot, BOOT_SIZE) == 0 && until_ms > now_ms && until_ms - now_ms <= ORDO_LEASE_TTL_MAX_MS;
 }
 
@@ -94,7 +88,7 @@ ordo_err ordo_lease_take(struct ordo_lease_file *lease, const char *folder, uint
     }
     if (mkdir(folder, 0755) != 0 && errno != EEXIST) return ordo_file_error();
     lease->fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (lease->fd >= 0 && write_record(lease->fd, boot_ms() + ttl_ms) && rename(temporary, lease->path) == 0)
+    if (lease->fd >= 0 && write_record(lease->fd, ordo_clock_boot_ms() + ttl_ms) && rename(temporary, lease->path) == 0)
         return ORDO_OK;
     ordo_err err = ordo_file_error();
     if (lease->fd >= 0) unlink(temporary);
@@ -109,7 +103,7 @@ bool ordo_lease_is_held(const struct ordo_lease_file *lease) {
 
 bool ordo_lease_renew(struct ordo_lease_file *lease) {
     if (lease->fd < 0) return false;
-    (void)write_record(lease->fd, boot_ms() + lease->ttl_ms); /* where that fails it lapses, as it should */
+    (void)write_record(lease->fd, ordo_clock_boot_ms() + lease->ttl_ms); /* where that fails it lapses, as it should */
     if (ordo_lease_is_held(lease)) return true;
     forget(lease);
     return false;

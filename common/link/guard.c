@@ -1,10 +1,7 @@
 #include "common/link/guard.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 #include <zmq.h>
 
 #include "common/assert.h"
@@ -12,6 +9,7 @@
 #include "common/hex.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "common/wake.h"
 
 #define ENDPOINT "inproc://zeromq.zap.01"
 #define USER_ID "User-Id"
@@ -30,8 +28,7 @@ struct question {
 struct ordo_guard {
     struct ordo_link_keyring *keys;
     void *socket; /* REP */
-    int stop_fd;
-    pthread_t thread;
+    struct ordo_thread thread;
     uint64_t logged_ms, refused_count; /* when a stranger was logged last; those since */
 };
 
@@ -100,7 +97,7 @@ static void *serve(void *context) {
     struct ordo_guard *guard = context;
     struct question question;
     for (;;) {
-        zmq_pollitem_t items[] = {{.socket = guard->socket, .events = ZMQ_POLLIN}, {.fd = guard->stop_fd, .events = ZMQ_POLLIN}};
+        zmq_pollitem_t items[] = {{.socket = guard->socket, .events = ZMQ_POLLIN}, {.fd = guard->thread.stop_fd, .events = ZMQ_POLLIN}};
         if (zmq_poll(items, 2, -1) < 0) continue;
         if (items[1].revents & ZMQ_POLLIN) return NULL;
         if (items[0].revents & ZMQ_POLLIN) answer(guard, &question, receive(guard->socket, &question));
@@ -118,23 +115,15 @@ ordo_err ordo_guard_start(void *context, struct ordo_link_keyring *keys, struct 
     struct ordo_guard *guard = ordo_alloc(sizeof *guard);
     guard->keys = keys;
     guard->socket = socket;
-    guard->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    ORDO_ASSERT(guard->stop_fd >= 0);
-    /* The socket moves to the thread here; pthread_create is the full fence that this needs. */
-    int error = pthread_create(&guard->thread, NULL, serve, guard);
-    ORDO_ASSERT(error == 0);
+    ordo_thread_start(&guard->thread, serve, guard); /* the socket moves to it */
     *out = guard;
     return ORDO_OK;
 }
 
 void ordo_guard_stop(struct ordo_guard *guard) {
     if (guard == NULL) return;
-    uint64_t one = 1;
-    ssize_t written = write(guard->stop_fd, &one, sizeof one);
-    ORDO_ASSERT(written == (ssize_t)sizeof one);
-    pthread_join(guard->thread, NULL);
+    ordo_thread_stop(&guard->thread);
     zmq_close(guard->socket);
-    close(guard->stop_fd);
     free(guard);
 }
 

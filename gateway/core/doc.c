@@ -12,8 +12,8 @@
 /* Tags of ServerMessage.body. */
 enum { COMMITTED_TAG = 5 << 3 | 2, PRESENCE_TAG = 8 << 3 | 2, HEAD_SIZE_MAX = 11 };
 
-uint64_t gateway_doc_name_hash(struct ordo_slice collection, struct ordo_slice id) {
-    return ordo_hash_with(ordo_hash(collection), id);
+uint64_t gateway_doc_name_hash(const struct ordo_gateway *gateway, struct ordo_slice collection, struct ordo_slice id) {
+    return ordo_hash_with(ordo_hash_with(gateway->hash_seed, collection), id);
 }
 
 struct ordo_slice gateway_doc_collection(const struct gateway_doc *doc) {

@@ -9,7 +9,7 @@
 
 #include "gateway/core/state.h"
 
-uint64_t gateway_doc_name_hash(struct ordo_slice collection, struct ordo_slice id);
+uint64_t gateway_doc_name_hash(const struct ordo_gateway *gateway, struct ordo_slice collection, struct ordo_slice id);
 struct ordo_slice gateway_doc_collection(const struct gateway_doc *doc);
 struct ordo_slice gateway_doc_id(const struct gateway_doc *doc);
 bool gateway_doc_is_named(const struct gateway_doc *doc, struct ordo_slice collection, struct ordo_slice id);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "common/hash.h"
 #include "common/memory.h"
 #include "gateway/core/admit.h"
 #include "gateway/core/conn.h"
@@ -48,6 +49,7 @@ struct ordo_gateway *ordo_gateway_create(const struct ordo_gateway_config *confi
     gateway->config = *config;
     ordo_buffer_append_slice(&gateway->name, config->name);
     ordo_prng_init(&gateway->prng, config->seed);
+    gateway->hash_seed = ordo_hash_with(config->seed, ordo_slice_of("tables"));
     ordo_arena_init(&gateway->arena, 0); /* the limit is set for each decoding */
     gateway_list_init(&gateway->greeting);
     gateway_list_init(&gateway->ending);

@@ -41,7 +41,7 @@ struct ordo_gateway_rates {
 
 struct ordo_gateway_config {
     struct ordo_slice name; /* in Welcome and LinkHello; copied */
-    uint64_t seed;          /* for session numbers and jitter; random, or fixed in a test */
+    uint64_t seed;          /* for session numbers, jitter and hash tables; random and secret, or fixed in a test */
     bool has_directory;     /* false: one shard serves all; true: nobody does before the first PLACEMENT */
     bool asks_token;    /* false: everybody is "anonymous" and may do everything */
     struct ordo_token_policy token_policy; /* its strings are borrowed for the gateway's life */

@@ -147,7 +147,7 @@ static struct gateway_user *oldest_gone(const struct ordo_gateway *gateway) {
 void gateway_quota_enter(struct ordo_gateway *gateway, struct gateway_conn *conn) {
     if (!gateway->config.asks_token) return;
     struct ordo_slice name = ordo_buffer_slice(&conn->token.user);
-    uint64_t hash = ordo_hash(name);
+    uint64_t hash = ordo_hash_with(gateway->hash_seed, name);
     struct gateway_user *user = user_find(gateway, hash, name);
     if (user == NULL) {
         user = user_create(gateway, hash, name);

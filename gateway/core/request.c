@@ -111,7 +111,7 @@ static void open_document(struct ordo_gateway *gateway, struct gateway_conn *con
     }
     struct ordo_slice collection = ordo_slice_of_binary(open->collection),
                       id = ordo_slice_of_binary(open->id);
-    uint64_t name_hash = gateway_doc_name_hash(collection, id);
+    uint64_t name_hash = gateway_doc_name_hash(gateway, collection, id);
     if (gateway_conn_subscriber_of(conn, name_hash, collection, id) != NULL) {
         refuse(gateway, conn, message, 409, "this connection has the document open; Leave it first");
         return;

@@ -212,6 +212,7 @@ struct ordo_gateway {
     struct ordo_buffer name;
     uint64_t wall_ms, now_ms, now_us;
     struct ordo_prng prng;
+    uint64_t hash_seed;          /* of names: clients choose them, and must not choose where they land */
     struct ordo_arena arena;     /* decoded messages of the present step */
     struct ordo_buffer scratch;  /* an encoding on its way into a payload or a peer */
     struct gateway_conn **conns; /* by id; NULL where there is none */

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "common/assert.h"
-#include "common/hash.h"
 #include "common/limits.h"
 #include "common/memory.h"
 
@@ -25,7 +24,7 @@ void ordo_authors_finish(struct ordo_authors *authors) {
 }
 
 struct ordo_author *ordo_authors_find(const struct ordo_authors *authors, struct ordo_slice client_id) {
-    return ordo_table_find(&authors->table, ordo_hash(client_id), author_is, &client_id);
+    return ordo_table_find(&authors->table, ordo_table_hash(&authors->table, client_id), author_is, &client_id);
 }
 
 struct ordo_author *ordo_authors_get(struct ordo_authors *authors, struct ordo_slice client_id) {
@@ -35,7 +34,7 @@ struct ordo_author *ordo_authors_get(struct ordo_authors *authors, struct ordo_s
     author = ordo_alloc(sizeof *author + client_id.size);
     author->client_size = (uint8_t)client_id.size;
     memcpy(author->client_id, client_id.data, client_id.size);
-    ordo_table_insert(&authors->table, ordo_hash(client_id), author);
+    ordo_table_insert(&authors->table, ordo_table_hash(&authors->table, client_id), author);
     return author;
 }
 
@@ -81,7 +80,7 @@ static bool is_needed(const struct ordo_author *author) {
 
 void ordo_authors_let_go(struct ordo_authors *authors, struct ordo_author *author) {
     if (is_needed(author)) return;
-    ordo_table_remove(&authors->table, ordo_hash(ordo_author_client_id(author)), author);
+    ordo_table_remove(&authors->table, ordo_table_hash(&authors->table, ordo_author_client_id(author)), author);
     author_free(author);
 }
 

@@ -9,7 +9,7 @@
 #include "common/slice.h"
 #include "shard/core/rows.h"
 #include "shard/core/run.h"
-#include "shard/core/table.h"
+#include "common/table.h"
 
 struct ordo_author {
     uint64_t client_seq, server_seq, hash, timestamp_ms; /* of the newest op; 0: none */
@@ -28,7 +28,7 @@ struct ordo_authors {
     uint32_t dirty_count;
 };
 
-/* Zeroed memory is empty. */
+/* Zeroed memory is empty; the table's seed may be set. */
 void ordo_authors_finish(struct ordo_authors *authors);
 struct ordo_author *ordo_authors_find(const struct ordo_authors *authors, struct ordo_slice client_id);
 /* Finds or makes an entry without an op. */

@@ -40,10 +40,11 @@
 
 struct ordo_block_builder;
 
-struct ordo_block_builder *ordo_block_builder_create(uint64_t first_seq);
+/* `seed`: of its table of authors, who choose their ids (common/table.h); the bytes do not depend on it. */
+struct ordo_block_builder *ordo_block_builder_create(uint64_t first_seq, uint64_t seed);
 void ordo_block_builder_destroy(struct ordo_block_builder *builder); /* NULL is fine */
 /* A builder that holds the ops of an existing block, to append to. CORRUPT, VERSION: nothing was made. */
-ORDO_MUST_USE ordo_err ordo_block_builder_open(struct ordo_slice key, struct ordo_slice value,
+ORDO_MUST_USE ordo_err ordo_block_builder_open(struct ordo_slice key, struct ordo_slice value, uint64_t seed,
                                                struct ordo_block_builder **out);
 
 /* Appends the next op; its bytes are copied. On an error the builder is as before. FULL: begin the next block with

@@ -1,7 +1,6 @@
 #include <stdlib.h>
 
 #include "common/assert.h"
-#include "common/hash.h"
 #include "common/memory.h"
 #include "common/ot/text_codec.h"
 #include "common/utf8.h"
@@ -13,10 +12,11 @@ enum { OP_OVERHEAD_MAX = 4 * 2 * ORDO_PUT_VARINT_MAX + 2 + ORDO_PUT_VARINT_MAX +
 _Static_assert((uint64_t)ORDO_BLOCK_OPS_MAX * OP_OVERHEAD_MAX + ORDO_BLOCK_SIZE_MAX < ORDO_BLOCK_MEMORY_MAX,
                "what we write, we read");
 
-struct ordo_block_builder *ordo_block_builder_create(uint64_t first_seq) {
+struct ordo_block_builder *ordo_block_builder_create(uint64_t first_seq, uint64_t seed) {
     ORDO_ASSERT(first_seq > 0);
     struct ordo_block_builder *builder = ordo_alloc(sizeof *builder);
     builder->first_seq = first_seq;
+    builder->author_table.seed = seed;
     for (size_t i = 0; i < BLOCK_LANES; i++) builder->lanes[i].run = NO_RUN;
     return builder;
 }
@@ -45,12 +45,13 @@ uint64_t ordo_block_builder_next_seq(const struct ordo_block_builder *builder) {
     return builder->first_seq + builder->count;
 }
 
-ordo_err ordo_block_builder_open(struct ordo_slice key, struct ordo_slice value, struct ordo_block_builder **out) {
+ordo_err ordo_block_builder_open(struct ordo_slice key, struct ordo_slice value, uint64_t seed,
+                                 struct ordo_block_builder **out) {
     struct ordo_block *block;
     ordo_err err = ordo_block_open(key, value, &block);
     if (err) return err;
     const struct ordo_block_info *info = ordo_block_info(block);
-    struct ordo_block_builder *builder = ordo_block_builder_create(info->first_seq);
+    struct ordo_block_builder *builder = ordo_block_builder_create(info->first_seq, seed);
     struct ordo_committed op;
     while ((err = ordo_block_next(block, &op)) == ORDO_OK) {
         if (ordo_block_builder_append(builder, &op)) break; /* more than we would have written */
@@ -88,7 +89,7 @@ static struct ordo_slice slice_copy(struct ordo_slice slice) {
 
 static struct block_author *find_author(struct ordo_block_builder *builder, const struct ordo_committed *op) {
     if (builder->author != NULL && author_is(builder->author, op)) return builder->author;
-    uint64_t hash = ordo_hash_with(ordo_hash(op->client_id), op->user);
+    uint64_t hash = ordo_hash_with(ordo_table_hash(&builder->author_table, op->client_id), op->user);
     struct block_author *author = ordo_table_find(&builder->author_table, hash, author_is, op);
     if (author != NULL) return author;
     author = ordo_alloc(sizeof *author);

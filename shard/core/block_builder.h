@@ -5,7 +5,7 @@
 
 #include "shard/core/block.h"
 #include "shard/core/block_form.h"
-#include "shard/core/table.h"
+#include "common/table.h"
 
 enum { NO_RUN = -1 };
 

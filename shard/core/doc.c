@@ -6,16 +6,19 @@
 #include <stdlib.h>
 
 #include "common/assert.h"
-#include "common/hash.h"
 #include "common/memory.h"
 #include "shard/core/key.h"
+
+static uint64_t hash_of(const struct ordo_shard *shard, const struct ordo_doc *doc) {
+    return ordo_table_hash(&shard->docs, ordo_doc_key(doc));
+}
 
 static bool doc_is(const void *item, const void *key) {
     return ordo_slice_equal(ordo_doc_key(item), *(const struct ordo_slice *)key);
 }
 
 struct ordo_doc *ordo_doc_find(struct ordo_shard *shard, struct ordo_slice key) {
-    return ordo_table_find(&shard->docs, ordo_hash(key), doc_is, &key);
+    return ordo_table_find(&shard->docs, ordo_table_hash(&shard->docs, key), doc_is, &key);
 }
 
 static void join_list(struct ordo_doc **list, struct ordo_doc *doc) {
@@ -43,9 +46,10 @@ struct ordo_doc *ordo_doc_get(struct ordo_shard *shard, struct ordo_slice key) {
     doc->retention = ordo_retention_of(shard, key);
     doc->slot = (uint16_t)(key.data[0] << 8 | key.data[1]);
     join_list(&shard->slots[doc->slot].docs, doc);
-    ordo_table_insert(&shard->docs, ordo_hash(key), doc);
+    ordo_table_insert(&shard->docs, hash_of(shard, doc), doc);
     struct ordo_job *job = ordo_job_create(ORDO_JOB_LOAD, key);
     job->load.recent_size_max = shard->config.recent_size_max;
+    job->load.authors.table.seed = shard->docs.seed;
     ordo_shard_start_job(shard, doc, job);
     shard->stats.loads++;
     return doc;
@@ -60,7 +64,7 @@ void ordo_doc_destroy(struct ordo_shard *shard, struct ordo_doc *doc) {
     }
     ordo_doc_drop_content(shard, doc);
     ordo_timers_unset(&shard->timers, &doc->timer);
-    if (!doc->is_abandoned) ordo_table_remove(&shard->docs, ordo_hash(ordo_doc_key(doc)), doc);
+    if (!doc->is_abandoned) ordo_table_remove(&shard->docs, hash_of(shard, doc), doc);
     leave_list(doc);
     ordo_recent_finish(&doc->recent);
     ordo_authors_finish(&doc->authors);
@@ -79,7 +83,7 @@ void ordo_doc_abandon(struct ordo_shard *shard, struct ordo_doc *doc) {
     if (!doc->is_loading) shard->stats.recent_bytes -= ordo_recent_size(&doc->recent);
     ordo_doc_drop_content(shard, doc);
     ordo_timers_unset(&shard->timers, &doc->timer);
-    ordo_table_remove(&shard->docs, ordo_hash(ordo_doc_key(doc)), doc);
+    ordo_table_remove(&shard->docs, hash_of(shard, doc), doc);
     leave_list(doc);
     join_list(&shard->abandoned, doc);
     if (doc->jobs == NULL) ordo_doc_destroy(shard, doc);

@@ -50,8 +50,7 @@ static ordo_err erase_family(struct ordo_view *view, enum ordo_cf cf, struct ord
         else close_stretch(&stretch);
     }
     close_stretch(&stretch);
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
+    ordo_err err = ordo_iterator_end(iterator);
     ordo_buffer_finish(&end_key);
     ordo_buffer_finish(&stretch.first);
     ordo_buffer_finish(&stretch.end);

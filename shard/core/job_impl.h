@@ -120,6 +120,7 @@ struct ordo_truncate {
     size_t clients_max;           /* in: of more, the oldest are */
     size_t size_max;              /* in: bytes of runs, about */
     uint64_t block_ops_max;       /* in: a block of so many ops grows no more */
+    uint64_t hash_seed;           /* in: of the builder's table */
     uint64_t horizon;             /* out: the last op that goes */
     struct ordo_seqs runs;        /* out: their first seqs */
     struct ordo_seqs blocks;      /* out: first seqs of history blocks that end at or before base_seq */

@@ -56,8 +56,7 @@ static ordo_err list_snapshots(struct ordo_job *job, struct ordo_view *view, str
         if (!is_valid && piece == ORDO_PIECE_VALID) job->damaged_seq = seq;
         seq--;
     }
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
+    ordo_err err = ordo_iterator_end(iterator);
     ordo_buffer_finish(&key);
     return err;
 }
@@ -89,9 +88,7 @@ static ordo_err look_for_client_rows(struct ordo_job *job, struct ordo_view *vie
     struct ordo_slice doc_key = ordo_buffer_slice(&job->doc_key);
     struct ordo_iterator *iterator = view->ops->iterate(view, ORDO_CF_CLIENTS, doc_key, end);
     job->load.has_client_rows = iterator->ops->seek(iterator, doc_key);
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
-    return err;
+    return ordo_iterator_end(iterator);
 }
 
 static ordo_err read_doc_row(struct ordo_job *job, struct ordo_view *view, uint64_t *head) {

@@ -38,9 +38,7 @@ static ordo_err copy_rows(struct ordo_job *job, struct ordo_view *view, struct o
         ordo_buffer_append_sized(&copy->rows, key);
         ordo_buffer_append_sized(&copy->rows, iterator->ops->value(iterator));
     }
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
-    return err;
+    return ordo_iterator_end(iterator);
 }
 
 void ordo_job_run_copy(struct ordo_job *job, struct ordo_view *view) {

@@ -38,7 +38,7 @@ static ordo_err packer_open(struct packer *packer, struct ordo_job *job, struct 
         err = ordo_block_look(key, value, &info);
         if (!err && info.first_seq + info.count != packer->truncate->from_seq) err = ORDO_ERR_CORRUPT;
         if (!err && info.count < packer->truncate->block_ops_max) {
-            err = ordo_block_builder_open(key, value, &packer->builder);
+            err = ordo_block_builder_open(key, value, packer->truncate->hash_seed, &packer->builder);
             packer->first_seq = info.first_seq;
         }
     } else {
@@ -66,7 +66,7 @@ static ordo_err packer_append(struct packer *packer, const struct ordo_committed
     if (packer->builder != NULL && !err) err = ordo_block_builder_append(packer->builder, op);
     if (err == ORDO_ERR_FULL) packer_end_block(packer);
     if (packer->builder != NULL || (err && err != ORDO_ERR_FULL)) return err;
-    packer->builder = ordo_block_builder_create(op->server_seq);
+    packer->builder = ordo_block_builder_create(op->server_seq, packer->truncate->hash_seed);
     packer->first_seq = op->server_seq;
     return ordo_block_builder_append(packer->builder, op);
 }

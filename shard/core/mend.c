@@ -31,9 +31,7 @@ struct mend {
     size_t snapshot_count;
     bool has_row;
     struct ordo_doc_row row;    /* without its type */
-    struct ordo_doc_state state; /* at the end that was found */
     uint64_t blocks_seq;         /* blocks from this op on lead up to the log; the log's first: there are none */
-    uint64_t history_seq;        /* content from here on can be read back */
 };
 
 static struct ordo_iterator *iterate(struct mend *mend, enum ordo_cf cf) {
@@ -95,9 +93,7 @@ static ordo_err list_stretches(struct mend *mend, uint64_t limit) {
         mend->stretches = ordo_realloc(mend->stretches, (mend->stretch_count + 1) * sizeof *mend->stretches);
         mend->stretches[mend->stretch_count++] = (struct stretch){first, next};
     }
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
-    return err;
+    return ordo_iterator_end(iterator);
 }
 
 static bool pieces_read(struct mend *mend, const struct ordo_snapshot_row *row) {
@@ -136,9 +132,7 @@ static ordo_err list_snapshots(struct mend *mend) {
         const struct ordo_type *type = ordo_type_of(row.type);
         if (type != NULL && pieces_read(mend, &row)) add_snapshot(mend, &row, type);
     }
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
-    return err;
+    return ordo_iterator_end(iterator);
 }
 
 /* They know of ops, too. */
@@ -150,9 +144,7 @@ static ordo_err look_at_clients(struct mend *mend) {
             see(mend, row.server_seq);
         }
     }
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
-    return err;
+    return ordo_iterator_end(iterator);
 }
 
 /* ---- how far it leads */
@@ -195,9 +187,9 @@ static ordo_err find_end(struct mend *mend) {
         err = ordo_materialise(mend->view, mend->doc_key, mend->out->end_seq, &content, &bad_seq);
         if (err == ORDO_ERR_IO) return err;
         if (!err) {
-            mend->state = content.state;
+            uint64_t seq = content.state.seq;
             ordo_materialised_finish(&content);
-            if (mend->state.seq == mend->out->end_seq) return ORDO_OK;
+            if (seq == mend->out->end_seq) return ORDO_OK;
         }
         limit = mend->out->end_seq - 1;
         if (bad_seq > 2 && bad_seq - 2 < limit) limit = bad_seq - 2; /* it has counted the op that did not follow */
@@ -213,9 +205,7 @@ static ordo_err sweep(struct mend *mend, enum ordo_cf cf, bool (*is_wanted)(stru
         struct ordo_slice key = iterator->ops->key(iterator);
         if (!is_wanted(mend, key)) ordo_batch_delete(mend->batch, cf, key);
     }
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
-    return err;
+    return ordo_iterator_end(iterator);
 }
 
 static bool wants_nothing(struct mend *mend, struct ordo_slice key) {
@@ -271,24 +261,19 @@ static ordo_err find_blocks(struct mend *mend) {
     }
     bool leads = begin > 0 && begin < mend->out->first_seq && next >= mend->out->first_seq;
     mend->blocks_seq = leads ? begin : mend->out->first_seq;
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
-    return err;
+    return ordo_iterator_end(iterator);
 }
 
-/* History begins with nothing, or with the oldest snapshot from which ops lead on; that one is kept for it. A create that
- * needs another lineage cannot stay in a block. */
+/* History begins with nothing, or with the oldest snapshot from which ops lead on; that one is kept for it. */
 static void choose_history(struct mend *mend) {
-    if (mend->out->is_relineaged && mend->state.created_seq < mend->out->first_seq)
-        mend->blocks_seq = mend->out->first_seq;
-    mend->history_seq = 0;
-    for (size_t i = 0; i < mend->snapshot_count && mend->blocks_seq > 1 && mend->history_seq == 0; i++) {
+    mend->out->history_seq = 0;
+    for (size_t i = 0; i < mend->snapshot_count && mend->blocks_seq > 1 && mend->out->history_seq == 0; i++) {
         struct snapshot *snapshot = &mend->snapshots[i];
         if (snapshot->row.seq + 1 < mend->blocks_seq || snapshot->row.seq > mend->out->end_seq) continue;
         snapshot->is_kept = true;
-        mend->history_seq = snapshot->row.seq;
+        mend->out->history_seq = snapshot->row.seq;
     }
-    mend->out->has_lost_history = mend->history_seq > mend->row.history_seq;
+    mend->out->has_lost_history = mend->out->history_seq > mend->row.history_seq;
 }
 
 static bool wants_block(struct mend *mend, struct ordo_slice key) {
@@ -296,64 +281,8 @@ static bool wants_block(struct mend *mend, struct ordo_slice key) {
     return ordo_key_parse_seq(rest_of(mend, key), &seq) && seq >= mend->blocks_seq && seq < mend->out->first_seq;
 }
 
-static void relineage_snapshots(struct mend *mend) {
-    for (size_t i = 0; i < mend->snapshot_count; i++) {
-        struct snapshot *snapshot = &mend->snapshots[i];
-        if (!snapshot->is_kept || snapshot->row.created_seq != mend->state.created_seq) continue;
-        snapshot->row.lineage = mend->hints->lineage;
-        ordo_key_snapshot(&mend->key, mend->doc_key, snapshot->row.seq, ORDO_PIECE_VALID);
-        ordo_snapshot_row_encode(&mend->value, ordo_buffer_slice(&mend->key), &snapshot->row);
-        ordo_batch_put(mend->batch, ORDO_CF_SNAPSHOTS, ordo_buffer_slice(&mend->key), ordo_buffer_slice(&mend->value));
-    }
-}
-
-/* Appends the create as it is, but for its lineage. */
-static ordo_err append_relineaged(struct mend *mend, const struct ordo_run_op *op, struct ordo_buffer *records) {
-    struct ordo_create create;
-    const struct ordo_type *type;
-    if (ordo_create_decode(op->op.op, &create, &type) != ORDO_CREATE_VALID) return ORDO_ERR_CORRUPT;
-    struct ordo_buffer body = {0}, bytes = {0};
-    struct ordo_committed committed = op->op;
-    create.lineage = mend->hints->lineage;
-    ordo_create_encode(&create, &body);
-    committed.op = ordo_buffer_slice(&body);
-    ordo_committed_encode(&committed, &bytes);
-    ordo_run_append_op(records, op->hash, op->flags, ordo_buffer_slice(&bytes));
-    ordo_buffer_finish(&body);
-    ordo_buffer_finish(&bytes);
-    return ORDO_OK;
-}
-
-/* Writes the run that holds the newest create anew. */
-static ordo_err relineage_create(struct mend *mend) {
-    uint64_t created_seq = mend->state.created_seq;
-    if (created_seq < mend->out->first_seq) return ORDO_OK; /* it stands in the snapshots only */
-    struct ordo_iterator *iterator = iterate(mend, ORDO_CF_OPS);
-    struct ordo_buffer records = {0};
-    struct ordo_run run;
-    struct ordo_run_op op;
-    ordo_key_ops(&mend->key, mend->doc_key, created_seq);
-    ordo_err err = iterator->ops->seek_back(iterator, ordo_buffer_slice(&mend->key)) ? ORDO_OK : ORDO_ERR_CORRUPT;
-    struct ordo_slice key = err ? ordo_slice(NULL, 0) : iterator->ops->key(iterator);
-    if (!err) err = ordo_run_open(key, iterator->ops->value(iterator), &run);
-    while (!err && !(err = ordo_run_next(&run, &op))) {
-        if (op.op.server_seq == created_seq) err = append_relineaged(mend, &op, &records);
-        else ordo_run_append_op(&records, op.hash, op.flags, op.committed);
-    }
-    if (err == ORDO_ERR_NOT_FOUND) {
-        ordo_run_encode(&mend->value, key, run.first_seq, run.count, run.length_before, ordo_buffer_slice(&records));
-        ordo_batch_put(mend->batch, ORDO_CF_OPS, key, ordo_buffer_slice(&mend->value));
-        err = ORDO_OK;
-    }
-    iterator->ops->close(iterator);
-    ordo_buffer_finish(&records);
-    return err;
-}
-
-/* A document that was restored once has its lineage in the row (rows.h); one with a new lineage has that there, too. */
 static struct ordo_relineage relineage_of(const struct mend *mend) {
-    struct ordo_relineage was = mend->row.relineage;
-    if (was.seq == 0 || !mend->out->is_relineaged) return was;
+    if (!mend->out->is_relineaged) return mend->row.relineage;
     return (struct ordo_relineage){.seq = mend->out->end_seq, .lineage = mend->hints->lineage};
 }
 
@@ -368,8 +297,9 @@ static void write_row(struct mend *mend, const struct snapshot *newest) {
     struct ordo_doc_row row = {.type = from->type, .lineage = from->lineage, .head = from->seq,
                                .horizon = mend->row.horizon, .created_seq = from->created_seq,
                                .deleted_seq = from->deleted_seq, .forgotten_seq = mend->row.forgotten_seq,
-                               .history_seq = mend->history_seq, .relineage = relineage,
+                               .history_seq = mend->out->history_seq, .relineage = relineage,
                                .erased_seq = mend->row.erased_seq};
+    if (mend->out->is_relineaged) row.lineage = relineage.lineage;
     if (row.horizon < mend->out->first_seq - 1) row.horizon = mend->out->first_seq - 1;
     if (row.horizon > row.head) row.horizon = row.head;
     ordo_doc_row_encode(&mend->value, mend->doc_key, &row);
@@ -406,9 +336,7 @@ static ordo_err keep_client_rows(struct mend *mend, const struct ordo_authors *a
             ordo_batch_delete(mend->batch, ORDO_CF_CLIENTS, key);
         }
     }
-    ordo_err err = iterator->ops->status(iterator);
-    iterator->ops->close(iterator);
-    return err;
+    return ordo_iterator_end(iterator);
 }
 
 /* Entries whose op the newest snapshot covers need a row; what is behind it, the log tells. */
@@ -447,10 +375,6 @@ static ordo_err write_readable(struct mend *mend) {
     err = sweep(mend, ORDO_CF_OPS, wants_run);
     if (!err) err = sweep(mend, ORDO_CF_HISTORY, wants_block);
     if (!err) err = sweep(mend, ORDO_CF_SNAPSHOTS, wants_piece);
-    if (!err && mend->out->is_relineaged) {
-        err = relineage_create(mend);
-        relineage_snapshots(mend);
-    }
     if (!err) err = write_clients(mend, newest);
     if (!err) write_row(mend, newest);
     return err;

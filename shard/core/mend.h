@@ -11,8 +11,8 @@
  *   LOST    there is no way to start: only a row stays, whose head no log reaches, so that loading answers an error
  *
  * UNSURE and SHORT get a new lineage: whoever has seen a server_seq that is now given anew sees another lineage with it,
- * and never takes the two orders for one. The lineage stands in the op that created the document and in the records of
- * snapshots; both are written anew, and nothing else of them changes. Client rows that speak of lost ops go.
+ * and never takes the two orders for one. It stands in the document's row (rows.h, ordo_relineage); log, blocks and snapshots
+ * stay as they are. Client rows that speak of lost ops go.
  *
  * Pure: reads through the view, answers with a batch. */
 #ifndef ORDO_SHARD_CORE_MEND_H
@@ -33,8 +33,9 @@ struct ordo_mended {
     enum ordo_mend_outcome outcome;
     uint64_t end_seq;       /* readable up to here */
     uint64_t known_seq;     /* the last op that anything knows of */
-    uint64_t first_seq;     /* the oldest op that is kept; end_seq + 1: none */
-    bool has_lost_history;  /* ops before first_seq were lost: content and end are right, the way there is not known */
+    uint64_t first_seq;     /* the oldest op in the log; end_seq + 1: none */
+    uint64_t history_seq;   /* history begins with the content here; 0: with nothing */
+    bool has_lost_history;  /* it began earlier: content and end are right, the way there is not known */
     bool has_lost_clients;  /* which op of a client was its newest may not be known */
     bool is_relineaged;
 };

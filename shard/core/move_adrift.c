@@ -9,36 +9,18 @@ void ordo_adrift_answer(struct ordo_shard *shard, struct ordo_peer *peer, const 
     if (ask->slot >= ORDO_SLOT_COUNT || ordo_source_may_give(shard, (uint16_t)ask->slot, ask->move)) return;
     const struct ordo_slot_row *row = &shard->slots[ask->slot].row;
     bool knows = row->state != ORDO_SLOT_NONE && row->epoch >= ask->epoch;
-    if (!knows) return;
-    Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
-    Ordo__Cluster__V1__MoveOver body = ORDO__CLUSTER__V1__MOVE_OVER__INIT;
-    body.move = ask->move;
-    body.slot = ask->slot;
-    message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_OVER;
-    message.move_over = &body;
-    ordo_answer(shard, peer, &message);
-}
-
-static void ask(struct ordo_shard *shard, struct ordo_target *target, uint16_t slot) {
-    struct ordo_slot *here = &shard->slots[slot];
-    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
-    Ordo__Cluster__V1__MoveAsk body = ORDO__CLUSTER__V1__MOVE_ASK__INIT;
-    body.move = here->row.move;
-    body.slot = slot;
-    body.epoch = here->row.epoch;
-    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ASK;
-    message.move_ask = &body;
-    here->told_ms = shard->now_ms;
-    ordo_target_say(shard, target, &message);
+    if (knows) ordo_move_answer_over(shard, peer, (uint16_t)ask->slot, ask->move);
 }
 
 void ordo_adrift_tick(struct ordo_shard *shard) {
     for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT && shard->imported_count > 0; slot++) {
-        const struct ordo_slot *here = &shard->slots[slot];
+        struct ordo_slot *here = &shard->slots[slot];
         if (!ordo_import_is_adrift(here)) continue;
         struct ordo_target *target = ordo_target_get(shard, &here->row.other);
         bool is_time = here->told_ms == 0 || shard->now_ms >= here->told_ms + ASK_MS;
-        if (target->state == ORDO_TARGET_READY && is_time) ask(shard, target, slot);
+        if (target->state != ORDO_TARGET_READY || !is_time) continue;
+        here->told_ms = shard->now_ms;
+        ordo_move_say_ask(shard, target, slot);
     }
 }
 

@@ -17,16 +17,9 @@ static bool is_untaken(const struct ordo_slot *here) {
 
 static void tell(struct ordo_shard *shard, struct ordo_target *target, uint16_t slot) {
     struct ordo_slot *here = &shard->slots[slot];
-    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
-    Ordo__Cluster__V1__MoveGiven body = ORDO__CLUSTER__V1__MOVE_GIVEN__INIT;
-    body.move = here->row.move;
-    body.slot = slot;
-    body.epoch = here->row.epoch;
-    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_GIVEN;
-    message.move_given = &body;
     here->told_session = target->link.session;
     here->told_ms = shard->now_ms;
-    ordo_target_say(shard, target, &message);
+    ordo_move_say_given(shard, target, slot);
 }
 
 static bool is_durable(const struct ordo_shard *shard, const struct ordo_slot *here) {

@@ -1,9 +1,7 @@
 /* Giving a slot away, one at a time (the phases are in moves.h, the protocol in docs/cluster.md).
  *
- * What is sent is durable here: rows as the store has them, and what turns commit meanwhile once those are. While documents
- * of the slot have no maintenance, rows only ever come to be, under new keys; so it does not matter that each chunk is read
- * from a view of its own, nor in which order chunks and commits arrive. Up to the row that gives the slot away any trouble
- * just ends the move: nothing has changed here but that the slot rested for a while.
+ * What is sent is durable here (move_rows.c). Up to the row that gives the slot away any trouble just ends the move: nothing
+ * has changed here but that the slot rested for a while.
  *
  * What takes time is done while commits go on: copying, and then (PREPARING) the target's sync of what came, a count of the
  * slot on either side, which each keeps up from then on, and loading what is open. Only then is the slot frozen. */
@@ -53,26 +51,6 @@ bool ordo_source_may_give(const struct ordo_shard *shard, uint16_t slot, uint64_
     return is_active || (row->state == ORDO_SLOT_GIVEN && row->move == move);
 }
 
-static void forget_chunks(struct ordo_source *source) {
-    while (source->first != NULL) {
-        struct ordo_move_chunk *chunk = source->first;
-        source->first = chunk->next;
-        ordo_buffer_finish(&chunk->rows);
-        free(chunk);
-    }
-    source->last = &source->first;
-    source->tail_size = 0;
-}
-
-static void say_drop(struct ordo_shard *shard) {
-    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
-    Ordo__Cluster__V1__MoveDrop body = ORDO__CLUSTER__V1__MOVE_DROP__INIT;
-    body.move = shard->source.move;
-    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_DROP;
-    message.move_drop = &body;
-    ordo_target_say(shard, shard->source.target, &message);
-}
-
 /* The slot stays here. */
 void ordo_source_drop(struct ordo_shard *shard, const char *reason) {
     struct ordo_source *source = &shard->source;
@@ -81,19 +59,14 @@ void ordo_source_drop(struct ordo_shard *shard, const char *reason) {
     ordo_shard_note(shard, ORDO_NOTE_WARN, "event=move_ended slot=%u move=%" PRIx64 " reason=\"%s\"", slot,
                     source->move, reason);
     bool has_begun = source->phase >= ORDO_SOURCE_BEGINNING;
-    if (has_begun && source->target->state == ORDO_TARGET_READY)
-        say_drop(shard);
+    if (has_begun && source->target->state == ORDO_TARGET_READY) ordo_move_say_drop(shard, source);
     source_move(shard, ORDO_SOURCE_NONE);
-    forget_chunks(source);
+    ordo_source_rows_forget(source);
     ordo_slot_resume(shard, slot);
     ordo_move_end(shard, slot, false, reason);
 }
 
-void ordo_source_finish(struct ordo_shard *shard) {
-    forget_chunks(&shard->source);
-    free(shard->source.uncounted);
-    ordo_buffer_finish(&shard->source.next_key);
-}
+void ordo_source_finish(struct ordo_shard *shard) { ordo_source_rows_finish(&shard->source); }
 
 /* ---- the beginning */
 
@@ -101,11 +74,8 @@ void ordo_source_begin(struct ordo_shard *shard, const struct ordo_move_order *o
     struct ordo_source *source = &shard->source;
     source->order = *order;
     source->move = shard->config.incarnation << MOVES_BITS | ++shard->move_number;
-    source->is_reading = source->is_read_whole = source->is_prepared = source->has_ours = false;
-    source->uncounted_count = 0;
-    source->next_cf = ORDO_CF_META + 1;
-    ordo_buffer_clear(&source->next_key);
-    source->sent_size = 0;
+    source->is_prepared = false;
+    ordo_source_rows_begin(source);
     source_move(shard, ORDO_SOURCE_LINKING);
     source->target = ordo_target_get(shard, &order->target);
     if (source->target->state == ORDO_TARGET_READY) ordo_source_linked(shard, source->target);
@@ -132,147 +102,22 @@ static bool is_quiet(struct ordo_shard *shard) {
     return true;
 }
 
+/* ---- the steps, each taken when what it waits for is there */
+
 static void begin(struct ordo_shard *shard) {
-    struct ordo_source *source = &shard->source;
-    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
-    Ordo__Cluster__V1__MoveBegin body = ORDO__CLUSTER__V1__MOVE_BEGIN__INIT;
-    body.move = source->move;
-    body.slot = source->order.slot;
-    body.epoch = slot_of(shard)->row.epoch;
-    body.cluster = ordo_binary_of_slice(ordo_slice(shard->config.cluster_id, sizeof shard->config.cluster_id));
-    body.source = ordo_binary_of_slice(ordo_slice(shard->config.store_id, sizeof shard->config.store_id));
-    body.source_incarnation = shard->config.incarnation;
-    body.format = shard->format;
-    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN;
-    message.move_begin = &body;
     source_move(shard, ORDO_SOURCE_BEGINNING);
-    ordo_target_say(shard, source->target, &message);
+    ordo_move_say_begin(shard, &shard->source);
 }
 
-/* ---- rows on their way */
-
-static void push_chunk(struct ordo_source *source, uint64_t turn, struct ordo_buffer *rows) {
-    struct ordo_move_chunk *chunk = ordo_alloc(sizeof *chunk);
-    chunk->turn = turn;
-    chunk->rows = *rows;
-    *rows = (struct ordo_buffer){0};
-    *source->last = chunk;
-    source->last = &chunk->next;
-    if (turn != 0) source->tail_size += chunk->rows.size;
-}
-
-static void read_on(struct ordo_shard *shard) {
+static void prepare(struct ordo_shard *shard) {
     struct ordo_source *source = &shard->source;
-    uint64_t elapsed_ms = shard->now_ms - source->credit_ms;
-    source->credit_ms = shard->now_ms;
-    source->credit += elapsed_ms * shard->config.move_rate / 1000;
-    if (source->credit > shard->config.move_chunk_size) source->credit = shard->config.move_chunk_size;
-    if (source->is_reading || source->is_read_whole || source->first != NULL) return;
-    if (source->credit < shard->config.move_chunk_size / 2) return;
-    source->credit = 0;
-    struct ordo_job *job = ordo_job_create(ORDO_JOB_COPY, ordo_buffer_slice(&source->next_key));
-    job->copy.move = source->move;
-    job->copy.slot = source->order.slot;
-    job->copy.cf = (enum ordo_cf)source->next_cf;
-    job->copy.size_max = shard->config.move_chunk_size;
-    source->is_reading = true;
+    source_move(shard, ORDO_SOURCE_PREPARING);
+    ordo_move_say_prepare(shard, source);
+    struct ordo_job *job = ordo_job_create(ORDO_JOB_COUNT, ordo_slice(NULL, 0));
+    job->count.move = source->move;
+    job->count.slot = source->order.slot;
     ordo_shard_start_slot_job(shard, job);
 }
-
-static void copy_done(struct ordo_shard *shard, struct ordo_job *job) {
-    struct ordo_source *source = &shard->source;
-    source->is_reading = false;
-    source->progress_ms = shard->now_ms;
-    if (job->err) {
-        ordo_source_drop(shard, job->message);
-        return;
-    }
-    source->next_cf = (uint8_t)job->copy.cf;
-    source->is_read_whole = job->copy.is_end;
-    source->read_turn = shard->turn;
-    ordo_buffer_clear(&source->next_key);
-    ordo_buffer_append_slice(&source->next_key, ordo_buffer_slice(&job->copy.next_key));
-    if (job->copy.rows.size > 0) push_chunk(source, 0, &job->copy.rows);
-}
-
-static bool may_send(const struct ordo_shard *shard, const struct ordo_move_chunk *chunk) {
-    uint64_t unread_size = ordo_target_unread_size(shard->source.target);
-#ifndef ORDO_BREAK_MOVE_TAIL
-    if (chunk->turn > shard->durable_turn) return false;
-#endif
-    if (unread_size == 0) return true; /* however large it is */
-    return unread_size + chunk->rows.size <= shard->config.move_window_size &&
-           ordo_link_has_credit(&shard->source.target->link, chunk->rows.size);
-}
-
-static void send_chunks(struct ordo_shard *shard) {
-    struct ordo_source *source = &shard->source;
-    while (source->first != NULL && may_send(shard, source->first)) {
-        struct ordo_move_chunk *chunk = source->first;
-        Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
-        Ordo__Cluster__V1__MoveRows body = ORDO__CLUSTER__V1__MOVE_ROWS__INIT;
-        body.move = source->move;
-        body.rows = ordo_binary_of_slice(ordo_buffer_slice(&chunk->rows));
-        message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ROWS;
-        message.move_rows = &body;
-        ordo_target_say(shard, source->target, &message);
-        source->sent_size += chunk->rows.size;
-        if (source->phase == ORDO_SOURCE_COPYING) source->progress_ms = shard->now_ms; /* later ones wait for something else */
-        if (chunk->turn != 0) source->tail_size -= chunk->rows.size;
-        source->first = chunk->next;
-        if (source->first == NULL) source->last = &source->first;
-        ordo_buffer_finish(&chunk->rows);
-        free(chunk);
-    }
-}
-
-/* The change of a turn: to the count, if that is there; else it is kept until the count says whether it has it. */
-static void keep_count(struct ordo_shard *shard, const struct ordo_slot_count *change) {
-    struct ordo_source *source = &shard->source;
-    if (source->has_ours) {
-        ordo_slot_count_add(&source->ours, change);
-        return;
-    }
-    if (source->uncounted_count == source->uncounted_capacity) {
-        source->uncounted_capacity = source->uncounted_capacity ? 2 * source->uncounted_capacity : 64;
-        source->uncounted = ordo_realloc(source->uncounted, source->uncounted_capacity * sizeof *source->uncounted);
-    }
-    source->uncounted[source->uncounted_count++] = (struct ordo_turn_count){.turn = shard->turn, .change = *change};
-}
-
-/* What the turn that was just put together commits to documents of the slot. */
-static void keep_tail(struct ordo_shard *shard) {
-    struct ordo_source *source = &shard->source;
-    struct ordo_reader reader = ordo_reader(ordo_buffer_slice(&shard->effects->batch.records));
-    struct ordo_buffer rows = {0};
-    struct ordo_slot_count change = {0};
-    bool counts = source->phase != ORDO_SOURCE_COPYING; /* the count that will begin has what was committed before */
-    for (struct ordo_batch_item item; ordo_batch_next(&reader, &item);) {
-        struct ordo_reader key = ordo_reader(item.key);
-        uint16_t slot;
-        if (item.cf == ORDO_CF_META || !ordo_take_u16_be(&key, &slot) || slot != source->order.slot) continue;
-        ORDO_ASSERT(item.kind == ORDO_BATCH_PUT); /* what deletes is maintenance, and that rests */
-        ordo_buffer_append_u8(&rows, (uint8_t)item.cf);
-        ordo_buffer_append_sized(&rows, item.key);
-        ordo_buffer_append_sized(&rows, item.value);
-        bool is_sound = !counts || item.cf != ORDO_CF_OPS || !ordo_slot_count_run(&change, item.key, item.value);
-        ORDO_ASSERT(is_sound); /* our own encoding */
-    }
-    if (rows.size > 0 && counts) keep_count(shard, &change);
-    if (rows.size > 0) push_chunk(source, shard->turn, &rows);
-    ordo_buffer_finish(&rows);
-}
-
-static void count_done(struct ordo_shard *shard, const struct ordo_count *count) {
-    struct ordo_source *source = &shard->source;
-    source->ours = count->count;
-    source->has_ours = true;
-    for (size_t i = 0; i < source->uncounted_count; i++)
-        if (source->uncounted[i].turn > count->turn) ordo_slot_count_add(&source->ours, &source->uncounted[i].change);
-    source->uncounted_count = 0;
-}
-
-/* ---- handing over */
 
 static void freeze(struct ordo_shard *shard) {
     struct ordo_source *source = &shard->source;
@@ -284,41 +129,15 @@ static void freeze(struct ordo_shard *shard) {
     source_move(shard, ORDO_SOURCE_FREEZING);
 }
 
-/* What the target is to load ahead: borrowed. */
-static size_t list_open(struct ordo_shard *shard, ProtobufCBinaryData open[ORDO_MOVE_OPEN_MAX]) {
-    size_t count = 0;
-    for (const struct ordo_doc *doc = slot_of(shard)->docs; doc != NULL; doc = doc->next_in_slot)
-        if (doc->audiences != NULL && count < ORDO_MOVE_OPEN_MAX) open[count++] = ordo_binary_of_slice(ordo_doc_key(doc));
-    return count;
+/* The last commits are durable, and with the target. */
+static bool is_settled(const struct ordo_shard *shard) {
+    return shard->source.first == NULL && shard->source.freeze_turn <= shard->durable_turn;
 }
 
-static void prepare(struct ordo_shard *shard) {
-    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
-    Ordo__Cluster__V1__MovePrepare body = ORDO__CLUSTER__V1__MOVE_PREPARE__INIT;
-    ProtobufCBinaryData open[ORDO_MOVE_OPEN_MAX];
-    body.move = shard->source.move;
-    body.open = open;
-    body.n_open = list_open(shard, open);
-    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_PREPARE;
-    message.move_prepare = &body;
-    ordo_target_say(shard, shard->source.target, &message);
-    source_move(shard, ORDO_SOURCE_PREPARING);
-    struct ordo_job *job = ordo_job_create(ORDO_JOB_COUNT, ordo_slice(NULL, 0));
-    job->count.move = shard->source.move;
-    job->count.slot = shard->source.order.slot;
-    ordo_shard_start_slot_job(shard, job);
-}
-
-static void say_freeze(struct ordo_shard *shard) {
-    Ordo__Cluster__V1__ToShard message = ORDO__CLUSTER__V1__TO_SHARD__INIT;
-    Ordo__Cluster__V1__MoveFreeze body = ORDO__CLUSTER__V1__MOVE_FREEZE__INIT;
-    ProtobufCBinaryData open[ORDO_MOVE_OPEN_MAX];
-    body.move = shard->source.move;
-    body.open = open;
-    body.n_open = list_open(shard, open);
-    message.body_case = ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_FREEZE;
-    message.move_freeze = &body;
-    ordo_target_say(shard, shard->source.target, &message);
+static void ask_whether_all_is_there(struct ordo_shard *shard) {
+    ordo_move_say_freeze(shard, &shard->source);
+    shard->source.asked_ms = shard->now_ms;
+    source_move(shard, ORDO_SOURCE_FROZEN);
 }
 
 static void give(struct ordo_shard *shard) {
@@ -347,10 +166,11 @@ void ordo_source_given(struct ordo_shard *shard, uint16_t slot) {
                     shard->now_ms - source->progress_ms);
     struct ordo_target *target = source->target;
     source_move(shard, ORDO_SOURCE_NONE);
-    forget_chunks(source);
+    ordo_source_rows_forget(source);
     ordo_given_tell(shard, target);
 }
 
+/* While it does, rows are sent and what turns commit to the slot is added to them. */
 static bool takes_tail(const struct ordo_source *source) {
     return source->phase >= ORDO_SOURCE_COPYING && source->phase <= ORDO_SOURCE_FREEZING;
 }
@@ -358,21 +178,14 @@ static bool takes_tail(const struct ordo_source *source) {
 void ordo_source_pump(struct ordo_shard *shard) {
     struct ordo_source *source = &shard->source;
     if (!takes_tail(source)) return;
-    send_chunks(shard);
-    if (source->phase == ORDO_SOURCE_COPYING) read_on(shard);
-    bool waits_for_disk = source->first != NULL && source->first->turn > shard->durable_turn;
-    bool is_level = source->first == NULL || waits_for_disk;
+    ordo_source_send_rows(shard);
+    if (source->phase == ORDO_SOURCE_COPYING) ordo_source_read_on(shard);
+    bool is_level = ordo_source_is_level(shard);
     /* A row that was read may be of a turn that is sent as a commit too. From what the target counts on it takes each but once:
      * so all of those turns have to be with it. */
-    bool is_copied = source->is_read_whole && shard->durable_turn >= source->read_turn;
-    if (source->phase == ORDO_SOURCE_COPYING && is_copied && is_level) prepare(shard);
-    bool is_ready = source->is_prepared && source->has_ours;
-    if (source->phase == ORDO_SOURCE_PREPARING && is_ready && is_level) freeze(shard);
-    bool is_all_sent = source->phase == ORDO_SOURCE_FREEZING && source->first == NULL;
-    if (!is_all_sent || source->freeze_turn > shard->durable_turn) return;
-    say_freeze(shard);
-    source->asked_ms = shard->now_ms;
-    source_move(shard, ORDO_SOURCE_FROZEN);
+    if (source->phase == ORDO_SOURCE_COPYING && ordo_source_is_copied(shard) && is_level) prepare(shard);
+    if (source->phase == ORDO_SOURCE_PREPARING && source->is_prepared && source->has_ours && is_level) freeze(shard);
+    if (source->phase == ORDO_SOURCE_FREEZING && is_settled(shard)) ask_whether_all_is_there(shard);
 }
 
 /* ---- events */
@@ -432,9 +245,9 @@ void ordo_source_job_done(struct ordo_shard *shard, struct ordo_job *job) {
     bool is_copy = job->kind == ORDO_JOB_COPY;
     uint64_t move = is_copy ? job->copy.move : job->count.move;
     bool is_ours = source->phase != ORDO_SOURCE_NONE && source->phase != ORDO_SOURCE_GIVING && move == source->move;
-    if (is_ours && is_copy) copy_done(shard, job);
-    else if (is_ours && job->err) ordo_source_drop(shard, job->message);
-    else if (is_ours) count_done(shard, &job->count);
+    if (is_ours && job->err) ordo_source_drop(shard, job->message);
+    else if (is_ours && is_copy) ordo_source_copy_done(shard, job);
+    else if (is_ours) ordo_source_count_done(shard, &job->count);
     if (is_ours) ordo_source_pump(shard);
     ordo_job_destroy(job);
 }
@@ -448,7 +261,7 @@ void ordo_source_turn_end(struct ordo_shard *shard) {
 void ordo_source_turn_written(struct ordo_shard *shard) {
     struct ordo_source *source = &shard->source;
     if (!takes_tail(source)) return;
-    if (shard->effects->turn != 0) keep_tail(shard);
+    if (shard->effects->turn != 0) ordo_source_keep_tail(shard);
     if (source->freeze_turn == UINT64_MAX) source->freeze_turn = shard->turn;
     if (source->tail_size > shard->config.move_tail_size_max) ordo_source_drop(shard, "the target is too slow for what is being committed");
     else ordo_source_pump(shard);

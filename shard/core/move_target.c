@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #include "common/assert.h"
-#include "common/format.h"
 #include "common/memory.h"
 #include "shard/core/key.h"
 #include "shard/core/state.h"
@@ -95,57 +94,6 @@ static struct ordo_import *find(struct ordo_shard *shard, const struct ordo_peer
     return import;
 }
 
-/* ---- answers */
-
-static void refuse(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t move, const char *reason) {
-    Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
-    Ordo__Cluster__V1__MoveRefused body = ORDO__CLUSTER__V1__MOVE_REFUSED__INIT;
-    body.move = move;
-    body.reason = ordo_binary_of_slice(ordo_slice_of(reason));
-    message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_REFUSED;
-    message.move_refused = &body;
-    ordo_answer(shard, peer, &message);
-}
-
-static void answer_ready(struct ordo_shard *shard, const struct ordo_import *import) {
-    Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
-    Ordo__Cluster__V1__MoveReady body = ORDO__CLUSTER__V1__MOVE_READY__INIT;
-    body.move = import->move;
-    message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_READY;
-    message.move_ready = &body;
-    ordo_answer(shard, import->peer, &message);
-}
-
-static void answer_prepared(struct ordo_shard *shard, const struct ordo_import *import) {
-    Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
-    Ordo__Cluster__V1__MovePrepared body = ORDO__CLUSTER__V1__MOVE_PREPARED__INIT;
-    body.move = import->move;
-    message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_PREPARED;
-    message.move_prepared = &body;
-    ordo_answer(shard, import->peer, &message);
-}
-
-static void answer_frozen(struct ordo_shard *shard, const struct ordo_import *import) {
-    Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
-    Ordo__Cluster__V1__MoveFrozen body = ORDO__CLUSTER__V1__MOVE_FROZEN__INIT;
-    body.move = import->move;
-    body.documents = import->count.documents;
-    body.heads = import->count.heads;
-    message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_FROZEN;
-    message.move_frozen = &body;
-    ordo_answer(shard, import->peer, &message);
-}
-
-static void answer_taken(struct ordo_shard *shard, struct ordo_peer *peer, uint16_t slot) {
-    Ordo__Cluster__V1__ToGateway message = ORDO__CLUSTER__V1__TO_GATEWAY__INIT;
-    Ordo__Cluster__V1__MoveTaken body = ORDO__CLUSTER__V1__MOVE_TAKEN__INIT;
-    body.slot = slot;
-    body.epoch = shard->slots[slot].row.epoch;
-    message.body_case = ORDO__CLUSTER__V1__TO_GATEWAY__BODY_MOVE_TAKEN;
-    message.move_taken = &body;
-    ordo_answer(shard, peer, &message);
-}
-
 /* ---- the end without the slot */
 
 /* It is, or stays, the slot of `place`; what came of it goes. */
@@ -166,54 +114,16 @@ void ordo_import_give_back(struct ordo_shard *shard, uint16_t slot, const char *
 }
 
 static void fail(struct ordo_shard *shard, struct ordo_import *import, const char *reason) {
-    if (import->peer != NULL) refuse(shard, import->peer, import->move, reason);
+    if (import->peer != NULL) ordo_move_answer_refused(shard, import->peer, import->move, reason);
     ordo_import_give_back(shard, import->slot, reason);
 }
 
 /* ---- the beginning */
 
-/* Why this slot cannot be taken over; NULL: it can. Whoever says that he owns it is believed, unless something here is
- * newer: moves of one store are numbered in the order of their beginnings, so a message that was long on its way is not
- * taken for the newest. */
-static const char *what_forbids(const struct ordo_shard *shard, const struct ordo_slot *here,
-                                const Ordo__Cluster__V1__MoveBegin *begin) {
-    const struct ordo_slot_row *row = &here->row;
-    bool is_same = memcmp(row->other.bytes, begin->source.data, sizeof row->other.bytes) == 0;
-    switch (row->state) {
-    case ORDO_SLOT_NONE: break;
-    case ORDO_SLOT_OWNED: return "this shard owns the slot already";
-    case ORDO_SLOT_GIVEN:
-        if (begin->epoch < row->epoch) return "the slot has had another owner since";
-        break;
-    case ORDO_SLOT_IMPORTING:
-    case ORDO_SLOT_IMPORTED:
-        if (begin->epoch < row->epoch) return "the slot has had another owner since";
-        if (is_same && begin->move <= row->move) return "a later move of the slot has begun";
-        if (!is_same && begin->epoch == row->epoch) return "two shards claim the slot with the same epoch";
-        break;
-    }
-    if (begin->epoch < shard->placement.slots[begin->slot].epoch) return "the table names a later owner of the slot";
-    if (here->import == NULL && shard->import_count >= ORDO_IMPORTS_MAX) return "this shard takes over others just now";
-    if (shard->disk_is_full) return "the disk of this shard is full";
-    return NULL;
-}
-
-static const char *what_is_wrong(const struct ordo_shard *shard, const Ordo__Cluster__V1__MoveBegin *begin) {
-    if (begin->move == 0 || begin->epoch == 0 || begin->slot >= ORDO_SLOT_COUNT ||
-        begin->source.len != ORDO_STORE_ID_SIZE || begin->source_incarnation == 0)
-        return "the move is not described as it should be";
-    if (begin->cluster.len != ORDO_CLUSTER_ID_SIZE ||
-        memcmp(begin->cluster.data, shard->config.cluster_id, ORDO_CLUSTER_ID_SIZE) != 0)
-        return "this shard is of another cluster";
-    if (memcmp(begin->source.data, shard->config.store_id, ORDO_STORE_ID_SIZE) == 0) return "it is this shard's own";
-    if (begin->format > ordo_format_max()) return "this shard does not read what the other one writes: it is of an older version";
-    return what_forbids(shard, &shard->slots[begin->slot], begin);
-}
-
 static void begin(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__MoveBegin *begin) {
-    const char *wrong = what_is_wrong(shard, begin);
-    if (wrong != NULL) {
-        refuse(shard, peer, begin->move, wrong);
+    const char *objection = ordo_import_objection(shard, begin);
+    if (objection != NULL) {
+        ordo_move_answer_refused(shard, peer, begin->move, objection);
         return;
     }
     uint16_t slot = (uint16_t)begin->slot;
@@ -292,7 +202,7 @@ static bool is_loading(const struct ordo_shard *shard, uint16_t slot) {
 
 static void prepared(struct ordo_shard *shard, struct ordo_import *import) {
     import_move(import, IMPORT_FOLLOWING);
-    answer_prepared(shard, import);
+    ordo_move_answer_prepared(shard, import->peer, import->move);
     follow(shard, import);
 }
 
@@ -393,7 +303,7 @@ static void given(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__
     } else if (was_taken && here->import != NULL && here->import->phase == IMPORT_OWNING) {
         here->import->peer = peer; /* told once it is durable */
     } else if (was_taken) {
-        answer_taken(shard, peer, slot);
+        ordo_move_answer_taken(shard, peer, slot);
     } else {
         ordo_shard_note(shard, ORDO_NOTE_ERROR,
                         "event=gift_not_here slot=%u epoch=%" PRIu64 " move=%" PRIx64
@@ -408,7 +318,7 @@ void ordo_import_row_durable(struct ordo_shard *shard, uint16_t slot) {
     switch (import->phase) {
     case IMPORT_CLEARING:
         import_move(import, IMPORT_TAKING);
-        answer_ready(shard, import);
+        ordo_move_answer_ready(shard, import->peer, import->move);
         break;
     case IMPORT_FLUSHING:
         import_move(import, IMPORT_PREPARING);
@@ -417,13 +327,13 @@ void ordo_import_row_durable(struct ordo_shard *shard, uint16_t slot) {
         break;
     case IMPORT_SYNCING:
         import_move(import, IMPORT_READY);
-        if (import->peer != NULL) answer_frozen(shard, import);
+        if (import->peer != NULL) ordo_move_answer_frozen(shard, import->peer, import->move, &import->count);
         load_ahead(shard, import);
         break;
     case IMPORT_OWNING:
         ordo_shard_note(shard, ORDO_NOTE_INFO, "event=slot_owned slot=%u epoch=%" PRIu64, slot,
                         shard->slots[slot].row.epoch);
-        if (import->peer != NULL) answer_taken(shard, import->peer, slot);
+        if (import->peer != NULL) ordo_move_answer_taken(shard, import->peer, slot);
         import_destroy(shard, import);
         ordo_slot_resume(shard, slot);
         break;

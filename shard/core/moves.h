@@ -1,9 +1,10 @@
 /* shard/core/moves.h: slots, and how they go from one shard to another (docs/cluster.md). For the core's own files.
  *
- * Files: slots.c (what this store is to each slot, who may attach), move_orders.c, move_source.c (gives a slot away), move_given.c (sees to
- * it that what was given is taken, then clears up), target_link.c (links to stores that take slots), move_target.c (takes
- * slots over), move_follow.c (documents that are loaded ahead), move_adrift.c (asks what became of one), slot_count.c, job_move.c
- * (reading a slot, counting it). */
+ * Files: slots.c (what this store is to each slot, who may attach), move_orders.c, move_source.c (gives a slot away, step by
+ * step), move_rows.c (what is sent for that), move_given.c (sees to it that what was given is taken, then clears up),
+ * target_link.c (links to stores that take slots), move_target.c (takes slots over, step by step), move_admit.c (whether it
+ * may), move_follow.c (documents that are loaded ahead), move_adrift.c (asks what became of one), move_say.c (the messages),
+ * slot_count.c, job_move.c (reading a slot, counting it). */
 #ifndef ORDO_SHARD_CORE_MOVES_H
 #define ORDO_SHARD_CORE_MOVES_H
 
@@ -178,6 +179,39 @@ bool ordo_source_is_busy(const struct ordo_shard *shard);
 /* Whether this move of the slot may still be committed here. */
 bool ordo_source_may_give(const struct ordo_shard *shard, uint16_t slot, uint64_t move);
 
+/* ---- move_rows.c: rows of the slot that is being given away, on their way */
+void ordo_source_rows_begin(struct ordo_source *source);
+void ordo_source_rows_forget(struct ordo_source *source); /* those that wait to be sent */
+void ordo_source_rows_finish(struct ordo_source *source);
+/* Has the next ones read, at the pace that is configured. */
+void ordo_source_read_on(struct ordo_shard *shard);
+void ordo_source_copy_done(struct ordo_shard *shard, struct ordo_job *job);
+void ordo_source_count_done(struct ordo_shard *shard, const struct ordo_count *count);
+/* What the turn that was just put together commits to documents of the slot. */
+void ordo_source_keep_tail(struct ordo_shard *shard);
+/* As far as target and disk allow. */
+void ordo_source_send_rows(struct ordo_shard *shard);
+/* All that stood in the store was read, and what stood there is durable. */
+bool ordo_source_is_copied(const struct ordo_shard *shard);
+/* All that is durable was sent. */
+bool ordo_source_is_level(const struct ordo_shard *shard);
+
+/* ---- move_say.c: what the two shards of a move say to each other */
+void ordo_move_say_begin(struct ordo_shard *shard, const struct ordo_source *source);
+void ordo_move_say_rows(struct ordo_shard *shard, const struct ordo_source *source, struct ordo_slice rows);
+void ordo_move_say_prepare(struct ordo_shard *shard, const struct ordo_source *source);
+void ordo_move_say_freeze(struct ordo_shard *shard, const struct ordo_source *source);
+void ordo_move_say_drop(struct ordo_shard *shard, const struct ordo_source *source);
+void ordo_move_say_given(struct ordo_shard *shard, struct ordo_target *target, uint16_t slot);
+void ordo_move_say_ask(struct ordo_shard *shard, struct ordo_target *target, uint16_t slot);
+void ordo_move_answer_ready(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t move);
+void ordo_move_answer_prepared(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t move);
+void ordo_move_answer_frozen(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t move,
+                             const struct ordo_slot_count *count);
+void ordo_move_answer_taken(struct ordo_shard *shard, struct ordo_peer *peer, uint16_t slot);
+void ordo_move_answer_refused(struct ordo_shard *shard, struct ordo_peer *peer, uint64_t move, const char *reason);
+void ordo_move_answer_over(struct ordo_shard *shard, struct ordo_peer *peer, uint16_t slot, uint64_t move);
+
 /* ---- move_given.c */
 /* These stores will not come back. */
 void ordo_given_lost(struct ordo_shard *shard, const struct ordo_store_id *stores, size_t count);
@@ -198,6 +232,10 @@ void ordo_targets_down(struct ordo_shard *shard, uint64_t session);
 void ordo_targets_received(struct ordo_shard *shard, uint64_t session, struct ordo_slice message);
 void ordo_targets_tick(struct ordo_shard *shard);
 void ordo_targets_finish(struct ordo_shard *shard);
+
+/* ---- move_admit.c */
+/* Why the slot cannot be taken over as this message asks; NULL: it can. */
+const char *ordo_import_objection(const struct ordo_shard *shard, const Ordo__Cluster__V1__MoveBegin *begin);
 
 /* ---- move_target.c */
 void ordo_import_handle(struct ordo_shard *shard, struct ordo_peer *peer, const Ordo__Cluster__V1__ToShard *message);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "common/assert.h"
-#include "common/hash.h"
 #include "common/memory.h"
 #include "shard/core/state.h"
 
@@ -28,14 +27,12 @@ struct ordo_peer *ordo_peers_find_session(struct ordo_shard *shard, uint64_t ses
     return NULL;
 }
 
-static uint64_t hash_u64(uint64_t value) { return ordo_hash(ordo_slice(&value, sizeof value)); }
-
 static bool subscriber_is(const void *item, const void *key) {
     return ((const struct ordo_subscriber *)item)->id == *(const uint64_t *)key;
 }
 
 struct ordo_subscriber *ordo_peer_subscriber(const struct ordo_peer *peer, uint64_t id) {
-    return ordo_table_find(&peer->subscribers, hash_u64(id), subscriber_is, &id);
+    return ordo_table_find(&peer->subscribers, ordo_table_hash_id(id), subscriber_is, &id);
 }
 
 static void end_session(struct ordo_shard *shard, struct ordo_peer *peer, const char *why) {

@@ -9,7 +9,7 @@
 #include "common/error.h"
 #include "common/placement.h"
 
-/* A document that was restored from a backup has another lineage than its log says: that of a create at or below `seq`
+/* A document that was restored or repaired may have another lineage than its log says: that of a create at or below `seq`
  * counts as `lineage`. What stands in the log and in the records of snapshots stays as it was written. */
 struct ordo_relineage {
     uint64_t seq, lineage; /* 0, 0: none */

@@ -81,6 +81,7 @@ struct ordo_shard *ordo_shard_create(const struct ordo_shard_config *config, uin
     shard->waiting_last = &shard->waiting_first;
     shard->jobs_last = &shard->jobs_first;
     ordo_prng_init(&shard->prng, config->seed);
+    shard->docs.seed = ordo_hash_with(config->seed, ordo_slice_of("tables"));
     shard->bulk_id = (ordo_prng_next(&shard->prng) & (ORDO_NUMBER_MAX >> 1)) | 1;
     ordo_arena_init(&shard->arena, ENVELOPE_MEMORY_MAX);
     ordo_arena_init(&shard->wait_arena, ENVELOPE_MEMORY_MAX);

@@ -58,7 +58,7 @@ struct ordo_shard_config {
     const struct ordo_slot_row *slots; /* ORDO_SLOT_COUNT, as the store has them; copied. NULL: it owns all, with epoch 1 */
     uint64_t incarnation;          /* of the store, raised durably at each start; never 0 */
     uint64_t turn, term;           /* of the newest batch in the store (rows.h, turn row); 0, 0 for a new one */
-    uint64_t seed;                 /* lineages, bulk ids; differs at every start */
+    uint64_t seed;                 /* lineages, bulk ids, hash tables; secret, and another one at every start */
     char name[64];                 /* told to gateways, for logs and status */
     bool has_debug_notes;          /* a note for every op, for a log at level debug */
 

@@ -231,7 +231,7 @@ struct ordo_shard {
     struct ordo_peer *peers;
     uint32_t peer_count;
     uint64_t link_check_ms;
-    struct ordo_table docs;
+    struct ordo_table docs; /* its seed is that of all tables with keys that clients choose */
     struct ordo_doc *abandoned;
     struct ordo_timers timers;
     uint32_t doc_number;

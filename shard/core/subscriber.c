@@ -1,11 +1,8 @@
 /* Subscribers and audiences: who has a document open, on which gateway, and since when it gets commits. */
 #include <stdlib.h>
 
-#include "common/hash.h"
 #include "common/memory.h"
 #include "shard/core/state.h"
-
-static uint64_t hash_u64(uint64_t value) { return ordo_hash(ordo_slice(&value, sizeof value)); }
 
 static struct ordo_audience *audience_get(struct ordo_doc *doc, struct ordo_peer *peer) {
     for (struct ordo_audience *audience = doc->audiences; audience != NULL; audience = audience->next)
@@ -84,7 +81,7 @@ struct ordo_subscriber *ordo_subscriber_create(struct ordo_shard *shard, struct 
     if (subscriber->next != NULL) subscriber->next->link = &subscriber->next;
     audience->first = subscriber;
     audience->count++;
-    ordo_table_insert(&peer->subscribers, hash_u64(id), subscriber);
+    ordo_table_insert(&peer->subscribers, ordo_table_hash_id(id), subscriber);
     shard->stats.subscribers++;
     return subscriber;
 }
@@ -100,7 +97,7 @@ void ordo_subscriber_destroy(struct ordo_shard *shard, struct ordo_subscriber *s
     release_author(subscriber);
     *subscriber->link = subscriber->next;
     if (subscriber->next != NULL) subscriber->next->link = subscriber->link;
-    ordo_table_remove(&subscriber->peer->subscribers, hash_u64(subscriber->id), subscriber);
+    ordo_table_remove(&subscriber->peer->subscribers, ordo_table_hash_id(subscriber->id), subscriber);
     free(subscriber);
     shard->stats.subscribers--;
     if (--audience->count > 0) return;

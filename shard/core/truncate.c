@@ -147,6 +147,7 @@ static void start(struct ordo_shard *shard, struct ordo_doc *doc) {
     truncate->before_ms = before_ms(shard, shard->config.log_age_ms);
     truncate->size_max = shard->config.truncate_size_max;
     truncate->block_ops_max = shard->config.history_block_ops;
+    truncate->hash_seed = shard->docs.seed;
     const struct ordo_snapshot_keys *base = due_base(shard, doc);
     truncate->base_seq = doc->truncation_base_seq = base != NULL ? base->seq : 0;
     if (clients_are_due(shard, doc)) {

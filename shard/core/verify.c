@@ -182,8 +182,7 @@ static void check_snapshot_records(struct verify *verify, const struct replayed 
             else *newest_seq = seq;
         }
     }
-    if (iterator->ops->status(iterator)) report(verify, 0, "the snapshots cannot be read");
-    iterator->ops->close(iterator);
+    if (ordo_iterator_end(iterator)) report(verify, 0, "the snapshots cannot be read");
 }
 
 /* Of a document that was forgotten, and not created since, there is no log. */
@@ -296,8 +295,7 @@ static void check_stray_clients(struct verify *verify, const struct replayed *re
             report(verify, row.server_seq, "there is a row of a client that never wrote");
         }
     }
-    if (iterator->ops->status(iterator)) report(verify, 0, "the clients' rows cannot be read");
-    iterator->ops->close(iterator);
+    if (ordo_iterator_end(iterator)) report(verify, 0, "the clients' rows cannot be read");
 }
 
 /* Blocks must follow each other; that they follow the log as well is seen by replaying both. */
@@ -322,8 +320,7 @@ static void check_blocks(struct verify *verify, const struct replayed *replayed)
         if (next_seq != 0 && seq != next_seq) report(verify, seq, "blocks of history do not follow each other");
         next_seq = seq + info.count;
     }
-    if (iterator->ops->status(iterator)) report(verify, 0, "history cannot be read");
-    iterator->ops->close(iterator);
+    if (ordo_iterator_end(iterator)) report(verify, 0, "history cannot be read");
 }
 
 static void check_document(struct verify *verify) {

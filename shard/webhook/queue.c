@@ -3,15 +3,14 @@
 #include <stdlib.h>
 
 #include "common/assert.h"
-#include "common/hash.h"
 #include "common/memory.h"
 #include "common/random.h"
+#include "common/table.h"
 
 struct ordo_webhook_queue {
     struct ordo_webhook_queue_config config;
     struct ordo_prng prng;
-    struct ordo_webhook_entry **buckets; /* chains by hash; as many as documents_max, at least */
-    uint32_t bucket_count;               /* a power of two */
+    struct ordo_table entries;           /* by name */
     struct ordo_webhook_entry **heap;    /* those that wait, by due_ms */
     uint32_t heap_count;
     uint32_t failures_in_a_row;          /* over all entries */
@@ -35,23 +34,17 @@ struct ordo_webhook_queue *ordo_webhook_queue_create(const struct ordo_webhook_q
     ORDO_ASSERT(config->documents_max > 0 && config->retry_min_ms > 0);
     queue->config = *config;
     ordo_prng_init(&queue->prng, config->seed);
-    queue->bucket_count = 1;
-    while (queue->bucket_count < config->documents_max) queue->bucket_count *= 2;
-    queue->buckets = ordo_alloc_array(queue->bucket_count, sizeof(struct ordo_webhook_entry *));
+    queue->entries.seed = ordo_hash_with(config->seed, ordo_slice_of("tables"));
     queue->heap = ordo_alloc_array(config->documents_max, sizeof(struct ordo_webhook_entry *));
     return queue;
 }
 
 void ordo_webhook_queue_destroy(struct ordo_webhook_queue *queue) {
     if (queue == NULL) return;
-    for (uint32_t i = 0; i < queue->bucket_count; i++) {
-        while (queue->buckets[i] != NULL) {
-            struct ordo_webhook_entry *next = queue->buckets[i]->next;
-            free(queue->buckets[i]);
-            queue->buckets[i] = next;
-        }
-    }
-    free(queue->buckets);
+    uint32_t cursor = 0;
+    struct ordo_webhook_entry *entry;
+    while ((entry = ordo_table_next(&queue->entries, &cursor)) != NULL) free(entry);
+    ordo_table_finish(&queue->entries);
     free(queue->heap);
     free(queue);
 }
@@ -99,38 +92,27 @@ static struct ordo_webhook_entry *take_first(struct ordo_webhook_queue *queue) {
 
 /* ---- documents */
 
-static struct ordo_webhook_entry **bucket_of(const struct ordo_webhook_queue *queue, uint64_t hash) {
-    return &queue->buckets[hash & (queue->bucket_count - 1)];
-}
-
-static struct ordo_webhook_entry *find(const struct ordo_webhook_queue *queue, const struct ordo_webhook_news *news,
-                                       uint64_t hash) {
-    struct ordo_webhook_entry *entry = *bucket_of(queue, hash);
-    while (entry != NULL && !(entry->hash == hash &&
-                              ordo_slice_equal(ordo_slice(entry->collection, entry->collection_size), news->collection) &&
-                              ordo_slice_equal(ordo_slice(entry->id, entry->id_size), news->id)))
-        entry = entry->next;
-    return entry;
+static bool is_of(const void *item, const void *key) {
+    const struct ordo_webhook_entry *entry = item;
+    const struct ordo_webhook_news *news = key;
+    return ordo_slice_equal(ordo_slice(entry->collection, entry->collection_size), news->collection) &&
+           ordo_slice_equal(ordo_slice(entry->id, entry->id_size), news->id);
 }
 
 static struct ordo_webhook_entry *add(struct ordo_webhook_queue *queue, const struct ordo_webhook_news *news, uint64_t hash) {
     struct ordo_webhook_entry *entry = ordo_alloc(sizeof *entry);
-    struct ordo_webhook_entry **bucket = bucket_of(queue, hash);
     entry->hash = hash;
     memcpy(entry->collection, news->collection.data, news->collection.size);
     entry->collection_size = (uint8_t)news->collection.size;
     memcpy(entry->id, news->id.data, news->id.size);
     entry->id_size = (uint8_t)news->id.size;
-    entry->next = *bucket;
-    *bucket = entry;
+    ordo_table_insert(&queue->entries, hash, entry);
     queue->stats.waiting++;
     return entry;
 }
 
 static void drop(struct ordo_webhook_queue *queue, struct ordo_webhook_entry *entry) {
-    struct ordo_webhook_entry **link = bucket_of(queue, entry->hash);
-    while (*link != entry) link = &(*link)->next;
-    *link = entry->next;
+    ordo_table_remove(&queue->entries, entry->hash, entry);
     queue->stats.waiting--;
     free(entry);
 }
@@ -155,8 +137,8 @@ static uint64_t quiet_ms(const struct ordo_webhook_queue *queue, const struct or
 
 bool ordo_webhook_queue_note(struct ordo_webhook_queue *queue, const struct ordo_webhook_news *news, uint64_t now_ms) {
     ORDO_ASSERT(news->collection.size <= ORDO_NAME_SIZE_MAX && news->id.size <= ORDO_NAME_SIZE_MAX);
-    uint64_t hash = ordo_hash_with(ordo_hash(news->collection), news->id);
-    struct ordo_webhook_entry *entry = find(queue, news, hash);
+    uint64_t hash = ordo_hash_with(ordo_table_hash(&queue->entries, news->collection), news->id);
+    struct ordo_webhook_entry *entry = ordo_table_find(&queue->entries, hash, is_of, news);
     bool is_new = entry == NULL;
     if (is_new && queue->stats.waiting == queue->config.documents_max) {
         queue->stats.dropped++;

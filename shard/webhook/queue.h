@@ -19,7 +19,7 @@ struct ordo_webhook_queue_config {
     uint64_t debounce_ms, wait_max_ms;
     uint64_t retry_min_ms, retry_max_ms; /* the pause doubles from one to the other; up to half of it is drawn */
     uint32_t documents_max;
-    uint64_t seed; /* of the jitter */
+    uint64_t seed; /* of the jitter, and of the hash table; secret */
 };
 void ordo_webhook_queue_config_init(struct ordo_webhook_queue_config *config);
 
@@ -45,7 +45,6 @@ struct ordo_webhook_entry {
     uint64_t first_ms, due_ms;
     bool is_taken, has_newer;      /* being sent; changed since */
     uint32_t place;                /* in the heap, while it waits */
-    struct ordo_webhook_entry *next; /* with the same hash bucket */
 };
 
 /* Since the start; `waiting` is a gauge. */

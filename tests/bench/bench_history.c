@@ -217,12 +217,12 @@ static void close_block(struct blocks *blocks, struct ordo_block_builder *builde
 }
 
 static void pack(const struct history *history, struct blocks *blocks) {
-    struct ordo_block_builder *builder = ordo_block_builder_create(1);
+    struct ordo_block_builder *builder = ordo_block_builder_create(1, 0);
     for (size_t i = 0; i < history->count; i++) {
         ordo_err err = ordo_block_builder_append(builder, &history->ops[i]);
         if (err == ORDO_ERR_FULL) {
             close_block(blocks, builder);
-            builder = ordo_block_builder_create(i + 1);
+            builder = ordo_block_builder_create(i + 1, 0);
             err = ordo_block_builder_append(builder, &history->ops[i]);
         }
         ORDO_ASSERT(err == ORDO_OK);
@@ -329,7 +329,7 @@ static void measure_extension(const struct blocks *blocks, double *open_ms, doub
     struct ordo_buffer again = {0};
     struct ordo_block_builder *builder;
     uint64_t start = ordo_clock_monotonic_ns();
-    ORDO_ASSERT(!ordo_block_builder_open(key_of(&first_seq), ordo_buffer_slice(&blocks->values[0]), &builder));
+    ORDO_ASSERT(!ordo_block_builder_open(key_of(&first_seq), ordo_buffer_slice(&blocks->values[0]), 0, &builder));
     *open_ms = best(*open_ms, ms_since(start));
     start = ordo_clock_monotonic_ns();
     ordo_block_builder_encode(builder, key_of(&first_seq), &again);

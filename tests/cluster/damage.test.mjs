@@ -5,9 +5,10 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Cluster, withCluster } from "./lib/cluster.mjs";
-import { Program, run } from "./lib/process.mjs";
+import { run } from "./lib/process.mjs";
 import { Random, seedOfRun } from "./lib/random.mjs";
 import { RawConnection } from "./lib/raw.mjs";
+import { whileServed } from "./lib/stored.mjs";
 import { pause } from "./lib/typing.mjs";
 import * as ot from "./lib/text.mjs";
 
@@ -225,28 +226,8 @@ async function checkVerified(folder, report) {
 
 // ---- reading
 
-/** Starts a shard and a gateway on the store and reads all documents; null if the shard refuses, with a sentence. */
-async function serve(cluster, store, truth) {
-  const shard = new Program("ordo-shard"), gateway = new Program("ordo-gateway");
-  cluster.programs.push(shard, gateway);
-  try {
-    shard.start(["--data", store, "--listen-data", "tcp://127.0.0.1:*", "--listen-side", "tcp://127.0.0.1:*", ...shardArgs]);
-    const ready = await shard.line(/^ready data=(\S+) side=(\S+)/).catch(() => null);
-    if (ready === null) {
-      const { code } = await shard.ended;
-      assert.equal(code, 1, `the shard ended with ${code}: ${shard.stderr}`);
-      assert.match(shard.stderr, /\w+ \w+ \w+/, "it says why");
-      return null;
-    }
-    gateway.start(["--listen", "127.0.0.1:0", "--shard", `data=${ready[1]},side=${ready[2]}`]);
-    return await read((await gateway.line(/^ready (\S+)/))[1], [...truth.keys()]);
-  } finally {
-    await gateway.stop("SIGKILL");
-    await shard.stop("SIGKILL");
-    assert.equal(shard.crash, null);
-    cluster.programs.splice(cluster.programs.indexOf(shard), 2);
-  }
-}
+/** All documents of the store; null if no shard serves it. */
+const serve = (cluster, store, truth) => whileServed(cluster, store, shardArgs, (url) => read(url, [...truth.keys()]));
 
 /** Map of id → { text, seq, lineage, ops } or { error }. */
 async function read(url, ids) {

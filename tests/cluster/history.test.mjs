@@ -4,28 +4,12 @@ import assert from "node:assert/strict";
 import { Cluster, assertSameText, withCluster } from "./lib/cluster.mjs";
 import { Random, randomSplice, seedOfRun } from "./lib/random.mjs";
 import { RawConnection, insertAtStart } from "./lib/raw.mjs";
+import { readHistory as read } from "./lib/stored.mjs";
 import * as ot from "./lib/text.mjs";
 import { pause } from "./lib/typing.mjs";
 
 const random = new Random(seedOfRun);
 const inCluster = (name, act) => test(name, (t) => withCluster(t, new Cluster(), act));
-
-/** All parts of one answer: { ops, content, head }. */
-async function read(raw, doc, request) {
-  const number = (raw.historyRequest = (raw.historyRequest ?? 1000) + 1);
-  raw.send({ request: number, doc, history: request });
-  const answer = { ops: [], text: null };
-  for (let more = true; more;) {
-    const message = await raw.next((candidate) => candidate.request === number, 30_000);
-    assert.ok(message.history, JSON.stringify(message.error));
-    const part = message.history;
-    answer.ops.push(...part.ops);
-    if (part.content) answer.text = (answer.text ?? "") + part.content.text;
-    Object.assign(answer, { head: part.head, content: part.content ?? answer.content });
-    more = part.more;
-  }
-  return answer;
-}
 
 inCluster("any range of ops, and the content at any seq, is what it was", async (cluster) => {
   const client = await cluster.join();

@@ -66,7 +66,7 @@ static void expect_same(const struct ordo_buffer *value, const struct ordo_buffe
 static void repack(const struct ordo_buffer *value) {
     struct ordo_block_builder *builder;
     struct ordo_buffer again = {0};
-    if (ordo_block_builder_open(key, ordo_buffer_slice(value), &builder)) return;
+    if (ordo_block_builder_open(key, ordo_buffer_slice(value), 0, &builder)) return;
     ordo_block_builder_encode(builder, key, &again);
     ordo_block_builder_destroy(builder);
     expect_same(value, &again);
@@ -76,7 +76,7 @@ static void repack(const struct ordo_buffer *value) {
 /* Ops out of the bytes, each of a few: numbers from the first ones, the rest is the op. */
 static void pack(struct ordo_slice bytes) {
     struct ordo_reader reader = ordo_reader(bytes);
-    struct ordo_block_builder *builder = ordo_block_builder_create(1);
+    struct ordo_block_builder *builder = ordo_block_builder_create(1, 0);
     struct ordo_buffer value = {0};
     struct ordo_slice name, op;
     uint8_t mode, back, since;

@@ -190,8 +190,8 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, enum sim_profile profil
     if (plan->may_damage) plan->faults[SIM_FAULT_DAMAGE_DISK] = 2;
     if (plan->shard_count > 1 || profile == SIM_PROFILE_MOVES) draw_moves(plan, seed);
     draw_tokens(plan, seed);
-    draw_writers(plan, seed);
     draw_rates(plan, seed);
+    draw_writers(plan, seed);
     draw_format(plan, seed);
     if (profile != SIM_PROFILE_STARVED) return;
     plan->may_paste = false;

@@ -241,6 +241,15 @@ static inline void shard_attached(struct world *world, Ordo__Cluster__V1__Attach
     SHARD_SAY(world, attached, ATTACHED, attached);
 }
 
+/* Attached at `head` without content: ops would follow from have_seq. */
+static inline void shard_reattached(struct world *world, uint64_t subscriber, uint32_t doc, uint64_t head) {
+    Ordo__Cluster__V1__Attached attached = ORDO__CLUSTER__V1__ATTACHED__INIT;
+    attached.subscriber = subscriber;
+    attached.doc = doc;
+    attached.head = head;
+    shard_attached(world, attached);
+}
+
 /* Answers with a short text. */
 static inline void shard_attached_with(struct world *world, uint64_t subscriber, uint32_t doc, uint64_t head,
                                        const char *text) {

@@ -32,6 +32,15 @@ static struct parsed parse(enum ordo_api_method method, const char *path, const 
     return out;
 }
 
+/* One that is good, and asks for this. */
+static struct ordo_api_request parse_good(enum ordo_api_method method, const char *path, const char *args,
+                                          enum ordo_api_action action) {
+    struct parsed parsed = parse(method, path, args);
+    assert_true(parsed.is_good);
+    assert_int_equal(parsed.request.action, action);
+    return parsed.request;
+}
+
 static void assert_named(const struct ordo_api_request *request, const char *collection, const char *id) {
     assert_true(ordo_slice_equal(ordo_slice(request->collection, request->collection_size), ordo_slice_of(collection)));
     assert_true(ordo_slice_equal(ordo_slice(request->id, request->id_size), ordo_slice_of(id)));
@@ -39,32 +48,22 @@ static void assert_named(const struct ordo_api_request *request, const char *col
 
 static void a_path_or_the_arguments_name_a_document(void **state) {
     (void)state;
-    struct parsed path = parse(ORDO_API_GET, "/notes/plan", "");
-    assert_true(path.is_good);
-    assert_int_equal(path.request.action, ORDO_API_READ);
-    assert_named(&path.request, "notes", "plan");
-    struct parsed args = parse(ORDO_API_GET, "", "collection=my notes&id=a/b=c");
-    assert_true(args.is_good);
-    assert_named(&args.request, "my notes", "a/b=c");
-    struct parsed ops = parse(ORDO_API_GET, "/notes/plan/ops", "from=3&to=9");
-    assert_true(ops.is_good);
-    assert_int_equal(ops.request.action, ORDO_API_OPS);
-    assert_int_equal(ops.request.from_seq, 3);
-    assert_int_equal(ops.request.to_seq, 9);
-    struct parsed args_ops = parse(ORDO_API_POST, "/ops", "collection=..&id=.");
-    assert_true(args_ops.is_good);
-    assert_int_equal(args_ops.request.action, ORDO_API_SUBMIT);
-    assert_named(&args_ops.request, "..", ".");
+    struct ordo_api_request path = parse_good(ORDO_API_GET, "/notes/plan", "", ORDO_API_READ);
+    assert_named(&path, "notes", "plan");
+    struct ordo_api_request args = parse_good(ORDO_API_GET, "", "collection=my notes&id=a/b=c", ORDO_API_READ);
+    assert_named(&args, "my notes", "a/b=c");
+    struct ordo_api_request ops = parse_good(ORDO_API_GET, "/notes/plan/ops", "from=3&to=9", ORDO_API_OPS);
+    assert_int_equal(ops.from_seq, 3);
+    assert_int_equal(ops.to_seq, 9);
+    struct ordo_api_request args_ops = parse_good(ORDO_API_POST, "/ops", "collection=..&id=.", ORDO_API_SUBMIT);
+    assert_named(&args_ops, "..", ".");
 }
 
 static void a_document_may_be_called_ops(void **state) {
     (void)state;
-    struct parsed document = parse(ORDO_API_GET, "/notes/ops", "");
-    assert_true(document.is_good);
-    assert_int_equal(document.request.action, ORDO_API_READ);
-    assert_named(&document.request, "notes", "ops");
-    struct parsed ops = parse(ORDO_API_GET, "/notes/ops/ops", "from=1");
-    assert_int_equal(ops.request.action, ORDO_API_OPS);
+    struct ordo_api_request document = parse_good(ORDO_API_GET, "/notes/ops", "", ORDO_API_READ);
+    assert_named(&document, "notes", "ops");
+    (void)parse_good(ORDO_API_GET, "/notes/ops/ops", "from=1", ORDO_API_OPS);
 }
 
 static void an_escaped_slash_is_never_taken_for_another_document(void **state) {
@@ -127,13 +126,9 @@ static void wrong_arguments_are_refused(void **state) {
 
 static void forgetting_is_told_from_deleting(void **state) {
     (void)state;
-    struct parsed deletion = parse(ORDO_API_DELETE, "/c/d", "");
-    assert_true(deletion.is_good);
-    assert_int_equal(deletion.request.action, ORDO_API_DELETE_DOCUMENT);
-    struct parsed forget = parse(ORDO_API_DELETE, "/c/d", "forget=true&lineage=17");
-    assert_true(forget.is_good);
-    assert_int_equal(forget.request.action, ORDO_API_FORGET);
-    assert_int_equal(forget.request.lineage, 17);
+    (void)parse_good(ORDO_API_DELETE, "/c/d", "", ORDO_API_DELETE_DOCUMENT);
+    struct ordo_api_request forget = parse_good(ORDO_API_DELETE, "/c/d", "forget=true&lineage=17", ORDO_API_FORGET);
+    assert_int_equal(forget.lineage, 17);
 }
 
 static void the_form_is_chosen_by_argument_or_by_accept(void **state) {

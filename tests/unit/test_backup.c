@@ -12,6 +12,7 @@
 #include "shard/core/relineage.h"
 #include "shard/core/run.h"
 #include "shard/folder.h"
+#include "shard/lineages.h"
 #include "shard/restore.h"
 #include "shard/store_memory.h"
 #include "tests/unit/scratch.h"
@@ -297,6 +298,30 @@ static void relineage_writes_a_row_for_each_document_up_to_its_head(void **state
     ordo_buffer_finish(&value);
 }
 
+/* One document that nobody can open is no reason to lose all others. */
+static void a_document_that_cannot_be_read_keeps_what_it_has(void **state) {
+    (void)state;
+    struct ordo_store *store = ordo_store_memory_create(1);
+    struct ordo_problem problem = {{0}};
+    struct ordo_buffer bad = {0}, value = {0};
+    struct ordo_batch batch = {0};
+    uint64_t count;
+    put_document(store, 1);
+    ordo_key_doc(&bad, ordo_slice_of("c"), ordo_slice_of("bad"));
+    ordo_batch_put(&batch, ORDO_CF_DOCS, ordo_buffer_slice(&bad), ordo_slice_of("no row"));
+    assert_int_equal(store->ops->write(store, &batch, true), ORDO_OK);
+    assert_int_equal(ordo_lineages_renew(store, ordo_slice(NULL, 0), ordo_slice(NULL, 0), &count, &problem), ORDO_OK);
+    assert_int_equal(count, 1);
+    struct ordo_view *view = store->ops->view_open(store);
+    assert_int_equal(view->ops->get(view, ORDO_CF_DOCS, ordo_buffer_slice(&bad), &value), ORDO_OK);
+    assert_true(ordo_slice_equal(ordo_buffer_slice(&value), ordo_slice_of("no row")));
+    store->ops->view_close(view);
+    store->ops->close(store);
+    ordo_batch_finish(&batch);
+    ordo_buffer_finish(&bad);
+    ordo_buffer_finish(&value);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(list_reads_back_and_damage_is_seen, set_up, tear_down),
@@ -307,6 +332,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(process_that_stops_gives_its_backup_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(store_is_held_until_it_is_released, set_up, tear_down),
         cmocka_unit_test(relineage_writes_a_row_for_each_document_up_to_its_head),
+        cmocka_unit_test(a_document_that_cannot_be_read_keeps_what_it_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

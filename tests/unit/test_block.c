@@ -82,7 +82,7 @@ static void append_from(struct ordo_block_builder *builder, const struct ops *op
 
 static struct ordo_buffer pack(const struct ops *ops) {
     struct ordo_buffer value = {0};
-    struct ordo_block_builder *builder = ordo_block_builder_create(ops->first_seq);
+    struct ordo_block_builder *builder = ordo_block_builder_create(ops->first_seq, 0);
     append_from(builder, ops, 0, ops->count);
     assert_int_equal(ordo_block_builder_count(builder), ops->count);
     assert_int_equal(ordo_block_builder_next_seq(builder), ops->first_seq + ops->count);
@@ -265,7 +265,7 @@ static void shortest_and_longest_names_come_back(void **state) {
 static void names_that_are_too_long_are_refused(void **state) {
     (void)state;
     static char name[129];
-    struct ordo_block_builder *builder = ordo_block_builder_create(1);
+    struct ordo_block_builder *builder = ordo_block_builder_create(1, 0);
     struct ordo_committed op = {.server_seq = 1, .client_id = ordo_slice(name, 129), .op_field = TEXT};
     assert_int_equal(ordo_block_builder_append(builder, &op), ORDO_ERR_INVALID);
     op.client_id = S("a");
@@ -307,7 +307,7 @@ static void numbers_of_any_size_come_back(void **state) {
 
 static void an_op_out_of_order_is_refused(void **state) {
     (void)state;
-    struct ordo_block_builder *builder = ordo_block_builder_create(5);
+    struct ordo_block_builder *builder = ordo_block_builder_create(5, 0);
     struct ordo_committed op = {.server_seq = 5, .client_id = S("a"), .op_field = TEXT};
     assert_int_equal(ordo_block_builder_append(builder, &op), ORDO_OK);
     assert_int_equal(ordo_block_builder_append(builder, &op), ORDO_ERR_INVALID);
@@ -341,14 +341,14 @@ static void extending_a_block_equals_building_it_in_one_go(void **state) {
     for (size_t cut = 1; cut <= ops->count; cut++) {
         /* given: a block of the first ops, of which the builder was kept for a while */
         struct ordo_buffer part = {0}, extended = {0};
-        struct ordo_block_builder *builder = ordo_block_builder_create(ops->first_seq);
+        struct ordo_block_builder *builder = ordo_block_builder_create(ops->first_seq, cut); /* whatever the seed */
         append_from(builder, ops, 0, (cut + 1) / 2);
         ordo_block_builder_encode(builder, key, &part);
         append_from(builder, ops, (cut + 1) / 2, cut);
         ordo_block_builder_encode(builder, key, &part);
         ordo_block_builder_destroy(builder);
         /* when: it is opened and the others are appended */
-        assert_int_equal(ordo_block_builder_open(key, ordo_buffer_slice(&part), &builder), ORDO_OK);
+        assert_int_equal(ordo_block_builder_open(key, ordo_buffer_slice(&part), ~cut, &builder), ORDO_OK);
         assert_int_equal(ordo_block_builder_count(builder), cut);
         append_from(builder, ops, cut, ops->count);
         ordo_block_builder_encode(builder, key, &extended);
@@ -430,7 +430,7 @@ static uint64_t count_ops(struct ordo_block_builder *builder) {
 
 static void a_block_of_the_most_ops_is_full(void **state) {
     (void)state;
-    struct ordo_block_builder *builder = ordo_block_builder_create(1);
+    struct ordo_block_builder *builder = ordo_block_builder_create(1, 0);
     for (size_t i = 0; i < ORDO_BLOCK_OPS_MAX; i++) assert_int_equal(append_simple(builder, S("")), ORDO_OK);
     assert_int_equal(append_simple(builder, S("")), ORDO_ERR_FULL);
     assert_int_equal(append_simple(builder, S("")), ORDO_ERR_FULL);
@@ -440,7 +440,7 @@ static void a_block_of_the_most_ops_is_full(void **state) {
 static void a_block_of_the_most_bytes_is_full(void **state) {
     (void)state;
     static uint8_t bytes[ORDO_BLOCK_SIZE_MAX / 4];
-    struct ordo_block_builder *builder = ordo_block_builder_create(1);
+    struct ordo_block_builder *builder = ordo_block_builder_create(1, 0);
     for (int i = 0; i < 3; i++) assert_int_equal(append_simple(builder, ordo_slice(bytes, sizeof bytes)), ORDO_OK);
     assert_int_equal(append_simple(builder, ordo_slice(bytes, sizeof bytes)), ORDO_ERR_FULL);
     assert_int_equal(append_simple(builder, S("small")), ORDO_OK);
@@ -453,7 +453,7 @@ static void a_huge_op_has_a_block_for_itself(void **state) {
     size_t size = ORDO_BLOCK_MEMORY_MAX + 1;
     uint8_t *bytes = ordo_alloc(size);
     for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)(i * 2654435761u >> 13);
-    struct ordo_block_builder *builder = ordo_block_builder_create(1);
+    struct ordo_block_builder *builder = ordo_block_builder_create(1, 0);
     assert_int_equal(append_simple(builder, ordo_slice(bytes, (size_t)ORDO_BLOCK_OP_SIZE_MAX + 1)), ORDO_ERR_TOO_LARGE);
     assert_int_equal(append_simple(builder, ordo_slice(bytes, size)), ORDO_OK);
     assert_int_equal(append_simple(builder, S("")), ORDO_ERR_FULL);
@@ -503,7 +503,7 @@ static void a_block_under_another_key_is_refused(void **state) {
     struct ordo_block_info info;
     assert_int_equal(open_and_close(S("kez"), ordo_buffer_slice(&value)), ORDO_ERR_CORRUPT);
     assert_int_equal(ordo_block_look(S("kez"), ordo_buffer_slice(&value), &info), ORDO_ERR_CORRUPT);
-    assert_int_equal(ordo_block_builder_open(S("kez"), ordo_buffer_slice(&value), &builder), ORDO_ERR_CORRUPT);
+    assert_int_equal(ordo_block_builder_open(S("kez"), ordo_buffer_slice(&value), 0, &builder), ORDO_ERR_CORRUPT);
     ordo_buffer_finish(&value);
     ops_destroy(ops);
 }
@@ -515,7 +515,7 @@ static void a_block_of_a_later_version_is_refused_as_such(void **state) {
     ordo_value_begin(&value, ORDO_BLOCK_VERSION + 1);
     ordo_value_seal(&value, key);
     assert_int_equal(open_and_close(key, ordo_buffer_slice(&value)), ORDO_ERR_VERSION);
-    assert_int_equal(ordo_block_builder_open(key, ordo_buffer_slice(&value), &builder), ORDO_ERR_VERSION);
+    assert_int_equal(ordo_block_builder_open(key, ordo_buffer_slice(&value), 0, &builder), ORDO_ERR_VERSION);
     ordo_buffer_finish(&value);
 }
 
@@ -664,7 +664,7 @@ static void a_long_history_fits_in_a_hundred_kilobytes(void **state) {
     struct ordo_content *content = ordo_text_content_create();
     size_t size = 0, count = trace.count;
     for (size_t from = 0; from < count; from += ORDO_BLOCK_OPS_MAX) {
-        struct ordo_block_builder *builder = ordo_block_builder_create(from + 1);
+        struct ordo_block_builder *builder = ordo_block_builder_create(from + 1, 0);
         for (size_t i = from; i < count && i < from + ORDO_BLOCK_OPS_MAX; i++) {
             const struct ot_patch *patch = &trace.patches[i];
             ordo_buffer_clear(&op);

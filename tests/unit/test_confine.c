@@ -16,39 +16,9 @@
 #include "shard/core/rows.h"
 #include "shard/core/value.h"
 #include "shard/core/verify.h"
-#include "shard/folder.h"
-#include "tests/unit/scratch.h"
+#include "tests/unit/folder_fixture.h"
 
 enum { DOC_COUNT = 12, ROW_COUNT = 20, PLACE_COUNT = 15 };
-
-struct fixture {
-    char root[PATH_MAX], path[PATH_MAX];
-    struct ordo_folder folder;
-    struct ordo_problem problem;
-};
-
-static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    fixture->folder.lock_fd = -1;
-    scratch_make(fixture->root);
-    scratch_join(fixture->path, fixture->root, "store");
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *fixture = *state;
-    ordo_folder_finish(&fixture->folder);
-    scratch_remove(fixture->root);
-    free(fixture);
-    return 0;
-}
-
-static void open_store(struct fixture *fixture) {
-    ordo_err err = ordo_folder_open(&fixture->folder, fixture->path, &fixture->problem);
-    if (err) print_message("%s\n", fixture->problem.text);
-    assert_int_equal(err, ORDO_OK);
-}
 
 static void doc_key(struct ordo_buffer *key, unsigned doc) {
     char id[16];
@@ -149,12 +119,12 @@ static void flip(const char *path, size_t offset, size_t size) {
 static void make_tables(struct fixture *fixture) {
     open_store(fixture);
     assert_int_equal(put_rows(fixture, 1, ROW_COUNT), ORDO_OK);
-    ordo_folder_finish(&fixture->folder);
+    close_store(fixture);
     open_store(fixture); /* what the log holds goes to a table */
     assert_int_equal(put_rows(fixture, ROW_COUNT, 2 * ROW_COUNT), ORDO_OK);
-    ordo_folder_finish(&fixture->folder);
+    close_store(fixture);
     open_store(fixture);
-    ordo_folder_finish(&fixture->folder);
+    close_store(fixture);
 }
 
 static void note(const struct fixture *fixture, const char *name) {
@@ -201,7 +171,7 @@ static void a_damaged_row_costs_its_document_only(void **state) {
     scratch_join(kept, lost, table.name);
     assert_int_equal(access(kept, F_OK), 0);
     assert_int_equal(access(table.path, F_OK), -1);
-    ordo_folder_finish(&fixture->folder);
+    close_store(fixture);
     open_store(fixture); /* and so it stays */
     assert_int_equal(check_rows(fixture, 2 * ROW_COUNT), 1);
 }
@@ -239,7 +209,7 @@ static double damage_everywhere(struct fixture *fixture, const char *table_name,
         open_store(fixture);
         refused_count += check_rows(fixture, row_end);
         place_count++;
-        ordo_folder_finish(&fixture->folder);
+        close_store(fixture);
         scratch_remove(fixture->path);
     }
     assert_int_equal(rename(sound, fixture->path), 0);
@@ -266,14 +236,14 @@ static void of_a_compressed_block_the_place_is_known(void **state) {
     for (int i = 0; i < 6; i++, seq += ROW_COUNT) {
         open_store(fixture);
         assert_int_equal(put_rows(fixture, seq, seq + ROW_COUNT), ORDO_OK);
-        ordo_folder_finish(&fixture->folder);
+        close_store(fixture);
     }
     open_store(fixture);
     for (int tries = 0; tries < 10000 && name[0] == '\0'; tries++) {
         ordo_store_rocksdb_tables(fixture->folder.store, find_compacted, name);
         usleep(1000); /* nobody tells when compaction is done */
     }
-    ordo_folder_finish(&fixture->folder);
+    close_store(fixture);
     double refused = damage_everywhere(fixture, name, seq);
     assert_true(refused > 0 && refused < 4);
 }
@@ -294,7 +264,7 @@ static void a_start_that_was_cut_off_is_made_up_for(void **state) {
         note(fixture, table.name);
         open_store(fixture);
         assert_int_equal(check_rows(fixture, 2 * ROW_COUNT), 1);
-        ordo_folder_finish(&fixture->folder);
+        close_store(fixture);
         scratch_remove(fixture->path);
     }
 }
@@ -340,7 +310,7 @@ static void compaction_that_meets_a_bad_block_stops_nothing_for_good(void **stat
         struct ordo_view *view = fixture->folder.store->ops->view_open(fixture->folder.store);
         was_confined = is_damaged(view, 3);
         fixture->folder.store->ops->view_close(view);
-        ordo_folder_finish(&fixture->folder);
+        close_store(fixture);
     }
     assert_true(was_confined);
     open_store(fixture);
@@ -388,18 +358,18 @@ static void what_was_forgotten_stays_so_whichever_table_is_lost(void **state) {
     for (size_t i = 0; i < 2; i++) {
         open_store(fixture);
         assert_int_equal(put_rows(fixture, 1, ROW_COUNT), ORDO_OK);
-        ordo_folder_finish(&fixture->folder);
+        close_store(fixture);
         open_store(fixture);
         forget_document(fixture);
         assert_int_equal(put_rows(fixture, ROW_COUNT, 2 * ROW_COUNT), ORDO_OK); /* its life goes on */
-        ordo_folder_finish(&fixture->folder);
+        close_store(fixture);
         open_store(fixture);
         check_forgotten(fixture);
-        ordo_folder_finish(&fixture->folder);
+        close_store(fixture);
         note(fixture, find_table(fixture, texts[i]).name);
         open_store(fixture);
         check_forgotten(fixture);
-        ordo_folder_finish(&fixture->folder);
+        close_store(fixture);
         scratch_remove(fixture->path);
     }
 }

@@ -56,7 +56,7 @@ static void append_document(struct ordo_buffer *out, const char *lines, uint64_t
 static enum import_step import(struct import_file *file, struct ordo_store *store, struct ordo_slice text) {
     enum import_step step = IMPORT_GOES_ON;
     bool skips_existing = file->skips_existing;
-    *file = (struct import_file){.store = store, .draw = draw, .skips_existing = skips_existing};
+    *file = (struct import_file){.store = store, .draw_lineage = draw, .skips_existing = skips_existing};
     while (text.size > 0 && step != IMPORT_FAILED) step = import_file_line(file, take_line(&text));
     if (step != IMPORT_FAILED) step = import_file_end(file);
     assert_int_equal(import_file_sync(file), ORDO_OK);
@@ -249,7 +249,7 @@ static void many_ops_fill_several_blocks(void **state) {
     (void)state;
     enum { OP_COUNT = 70000 };
     struct ordo_store *store = ordo_store_memory_create(1);
-    struct import_file file = {.store = store, .draw = draw};
+    struct import_file file = {.store = store, .draw_lineage = draw};
     struct ordo_buffer lines = {0}, out = {0};
     char line[256];
     snprintf(line, sizeof line, "{\"document\":{\"collection\":\"c\",\"id\":\"d\",\"type\":\"text\",\"begin_seq\":0,\"head\":%d,\"forgotten_seq\":0}}\n", OP_COUNT);
@@ -403,7 +403,7 @@ static void a_write_that_fails_leaves_no_part_of_the_document(void **state) {
     for (uint64_t nth = 1; nth <= 2; nth++) { /* the pieces of the snapshot, then all else */
         struct ordo_store *store = ordo_store_memory_create(nth);
         struct ordo_buffer text = {0};
-        struct import_file file = {.store = store, .draw = draw};
+        struct import_file file = {.store = store, .draw_lineage = draw};
         ordo_buffer_append_slice(&text, ordo_slice_of(HEADER));
         append_document(&text, life, 6, 0);
         struct ordo_slice rest = ordo_buffer_slice(&text);

@@ -6,41 +6,9 @@
 
 #include "shard/core/key.h"
 #include "shard/core/rows.h"
-#include "shard/folder.h"
 #include "shard/low_water.h"
 #include "shard/manifest.h"
-#include "tests/unit/scratch.h"
-
-struct fixture {
-    char root[PATH_MAX], path[PATH_MAX];
-    struct ordo_folder folder;
-    struct ordo_problem problem;
-};
-
-static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    fixture->folder.lock_fd = -1;
-    scratch_make(fixture->root);
-    scratch_join(fixture->path, fixture->root, "store");
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *fixture = *state;
-    ordo_folder_finish(&fixture->folder);
-    scratch_remove(fixture->root);
-    free(fixture);
-    return 0;
-}
-
-static void open_ok(struct fixture *fixture) {
-    ordo_err err = ordo_folder_open(&fixture->folder, fixture->path, &fixture->problem);
-    if (err) print_message("%s\n", fixture->problem.text);
-    assert_int_equal(err, ORDO_OK);
-}
-
-static void close_folder(struct fixture *fixture) { ordo_folder_finish(&fixture->folder); }
+#include "tests/unit/folder_fixture.h"
 
 /* Opens `path`, expects `err`, closes. */
 static void open_and_close(struct fixture *fixture, const char *path, ordo_err expected) {
@@ -87,12 +55,12 @@ static void mark(const struct fixture *fixture, uint64_t turn) {
 
 /* A store with turns 1..40, marked at 30, left as a crash would leave it. */
 static void make_crashed(struct fixture *fixture, char crashed[PATH_MAX]) {
-    open_ok(fixture);
+    open_store(fixture);
     for (uint64_t turn = 1; turn <= 40; turn++) write_turn(fixture, turn);
     mark(fixture, 30);
     scratch_join(crashed, fixture->root, "crashed");
     scratch_copy(fixture->path, crashed);
-    close_folder(fixture);
+    close_store(fixture);
 }
 
 struct log_search {
@@ -121,7 +89,7 @@ static struct log_search log_of(const char *crashed) {
 
 static void an_absent_folder_becomes_a_store_that_owns_all_slots(void **state) {
     struct fixture *fixture = *state;
-    open_ok(fixture);
+    open_store(fixture);
     assert_true(fixture->folder.is_new);
     assert_int_equal(fixture->folder.identity.slot_count, ORDO_SLOT_COUNT);
     assert_int_equal(fixture->folder.identity.turn, 0);
@@ -139,7 +107,7 @@ static void a_store_of_an_existing_cluster_owns_no_slot_until_it_founds_it(void 
     assert_int_equal(ordo_identity_found(folder->store, &folder->identity, &problem), ORDO_OK);
     assert_int_equal(ordo_identity_found(folder->store, &folder->identity, &problem), ORDO_ERR_INVALID); /* it has slots */
     ordo_folder_finish(folder);
-    open_ok(fixture);
+    open_store(fixture);
     assert_int_equal(folder->identity.slot_count, ORDO_SLOT_COUNT);
     assert_int_equal(ordo_identity_epoch(&folder->identity, 1023), 1);
     assert_memory_equal(folder->identity.cluster_id, cluster_id, sizeof cluster_id);
@@ -163,7 +131,7 @@ static void rows_of_slots_survive_and_a_successor_claims_what_was_owned(void **s
     struct fixture *fixture = *state;
     struct ordo_problem problem = {{0}};
     struct ordo_folder *folder = &fixture->folder;
-    open_ok(fixture);
+    open_store(fixture);
     struct ordo_batch batch = {0};
     struct ordo_buffer key = {0}, value = {0};
     const struct ordo_slot_row rows[] = {
@@ -178,7 +146,7 @@ static void rows_of_slots_survive_and_a_successor_claims_what_was_owned(void **s
     }
     assert_int_equal(folder->store->ops->write(folder->store, &batch, true), ORDO_OK);
     ordo_folder_finish(folder);
-    open_ok(fixture);
+    open_store(fixture);
     assert_int_equal(folder->identity.slot_count, ORDO_SLOT_COUNT - 2);
     assert_int_equal(folder->identity.slots[0].state, ORDO_SLOT_GIVEN);
     assert_int_equal(folder->identity.slots[1].incarnation, 1);
@@ -198,7 +166,7 @@ static void an_empty_folder_becomes_a_store(void **state) {
     struct fixture *fixture = *state;
     assert_int_equal(mkdir(fixture->path, 0755), 0);
     strcat(fixture->path, "/");
-    open_ok(fixture);
+    open_store(fixture);
     assert_true(fixture->folder.is_new);
 }
 
@@ -215,8 +183,8 @@ static void a_folder_with_something_else_is_refused_and_left_alone(void **state)
 
 static void a_store_whose_database_is_gone_is_not_made_anew(void **state) {
     struct fixture *fixture = *state;
-    open_ok(fixture);
-    close_folder(fixture);
+    open_store(fixture);
+    close_store(fixture);
     assert_int_equal(ordo_folder_remove(fixture->folder.db_path), ORDO_OK);
     open_and_close(fixture, fixture->path, ORDO_ERR_NOT_FOUND);
     assert_int_equal(access(fixture->folder.db_path, F_OK), -1);
@@ -233,7 +201,7 @@ static void what_an_interrupted_making_left_is_cleared(void **state) {
     assert_int_equal(mkdir(file, 0755), 0);
     scratch_join(file, left, "db/CURRENT");
     scratch_write(file, ordo_slice_of("MANIFEST-000001\n"));
-    open_ok(fixture);
+    open_store(fixture);
     assert_int_equal(access(left, F_OK), -1);
 }
 
@@ -241,11 +209,11 @@ static void what_an_interrupted_making_left_is_cleared(void **state) {
 
 static void each_start_raises_the_incarnation_and_keeps_the_ids(void **state) {
     struct fixture *fixture = *state;
-    open_ok(fixture);
+    open_store(fixture);
     struct ordo_identity first = fixture->folder.identity;
     assert_int_equal(first.incarnation, 1);
-    close_folder(fixture);
-    open_ok(fixture);
+    close_store(fixture);
+    open_store(fixture);
     assert_false(fixture->folder.is_new);
     assert_int_equal(fixture->folder.identity.incarnation, 2);
     assert_memory_equal(fixture->folder.identity.store_id, first.store_id, sizeof first.store_id);
@@ -254,12 +222,12 @@ static void each_start_raises_the_incarnation_and_keeps_the_ids(void **state) {
 
 static void a_store_in_use_is_locked_for_all_others(void **state) {
     struct fixture *fixture = *state;
-    open_ok(fixture);
+    open_store(fixture);
     open_and_close(fixture, fixture->path, ORDO_ERR_LOCKED);
     struct ordo_folder reader;
     assert_int_equal(ordo_folder_open_readonly(&reader, fixture->path, &fixture->problem), ORDO_ERR_LOCKED);
     ordo_folder_finish(&reader);
-    close_folder(fixture);
+    close_store(fixture);
     open_and_close(fixture, fixture->path, ORDO_OK);
 }
 
@@ -353,11 +321,11 @@ static void a_log_cut_below_the_low_water_mark_is_refused_and_kept(void **state)
 
 static void a_damaged_or_missing_mark_is_noted_and_made_anew(void **state) {
     struct fixture *fixture = *state;
-    open_ok(fixture);
+    open_store(fixture);
     write_turn(fixture, 1);
     scratch_write(fixture->folder.low_water_path, ordo_slice_of("rubbish"));
-    close_folder(fixture);
-    open_ok(fixture);
+    close_store(fixture);
+    open_store(fixture);
     assert_non_null(strstr(fixture->folder.note.text, "damaged"));
     mark(fixture, 1);
     uint64_t turn = 0;
@@ -367,7 +335,7 @@ static void a_damaged_or_missing_mark_is_noted_and_made_anew(void **state) {
 
 static void half_a_mark_leaves_the_one_before(void **state) {
     struct fixture *fixture = *state;
-    open_ok(fixture);
+    open_store(fixture);
     mark(fixture, 7);
     struct ordo_buffer before = {0}, after = {0};
     scratch_read(fixture->folder.low_water_path, &before);
@@ -408,12 +376,12 @@ static void mark_manifest(const char *store) {
 
 static void a_list_of_tables_that_lost_its_end_is_refused(void **state) {
     struct fixture *fixture = *state;
-    open_ok(fixture);
+    open_store(fixture);
     write_turn(fixture, 1);
-    close_folder(fixture);
-    open_ok(fixture); /* turn 1 goes into a table */
+    close_store(fixture);
+    open_store(fixture); /* turn 1 goes into a table */
     mark_manifest(fixture->path);
-    close_folder(fixture);
+    close_store(fixture);
     char manifest[PATH_MAX];
     struct ordo_buffer bytes = {0};
     manifest_of(fixture->path, manifest);

@@ -14,6 +14,17 @@ static void tell_placement(struct world *world) {
     world_step(world, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_PLACEMENT, .placement = &placement});
 }
 
+static void place_all(struct world *world) {
+    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) place(world, slot, 1, slot % 2);
+    tell_placement(world);
+}
+
+/* The table says that this slot has another owner, and nothing else that is new. */
+static void move_slot(struct world *world, uint16_t slot, uint64_t epoch, size_t shard) {
+    place(world, slot, epoch, shard);
+    tell_placement(world);
+}
+
 static uint16_t slot_of(const char *id) {
     return ordo_slot_of(ordo_slice_of("c"), ordo_slice_of(id));
 }
@@ -49,8 +60,7 @@ static void link_all(struct world *world) {
 /* With links to shards 0 and 1. */
 static struct world *create_placed(void) {
     struct world *world = create_unplaced();
-    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) place(world, slot, 1, slot % 2);
-    tell_placement(world);
+    place_all(world);
     link_all(world);
     return world;
 }
@@ -85,15 +95,6 @@ static void shard_refused(struct world *world, uint64_t subscriber) {
     SHARD_SAY(world, refused, REFUSED, refused);
 }
 
-/* Attached at `head` without content: ops would follow from have_seq. */
-static void shard_reattached(struct world *world, uint64_t subscriber, uint32_t doc, uint64_t head) {
-    Ordo__Cluster__V1__Attached attached = ORDO__CLUSTER__V1__ATTACHED__INIT;
-    attached.subscriber = subscriber;
-    attached.doc = doc;
-    attached.head = head;
-    shard_attached(world, attached);
-}
-
 static void shard_hears_detach(struct world *world, uint64_t subscriber) {
     Ordo__Cluster__V1__ToShard *message = shard_hear(world);
     assert_non_null(message);
@@ -120,8 +121,7 @@ static void nobody_is_asked_before_the_placement_is_known(void **state) {
     assert_int_equal(ordo_gateway_stats(world->gateway)->slots_unowned, ORDO_SLOT_COUNT);
     assert_false(ordo_gateway_is_ready(world->gateway));
 
-    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) place(world, slot, 1, slot % 2);
-    tell_placement(world);
+    place_all(world);
     link_all(world);
     world_turn(world);
     assert_null(shard_hear(world));
@@ -135,8 +135,7 @@ static void nobody_is_asked_before_the_placement_is_known(void **state) {
 static void one_shard_is_enough_to_be_ready(void **state) {
     (void)state;
     struct world *world = create_unplaced();
-    for (uint16_t slot = 0; slot < ORDO_SLOT_COUNT; slot++) place(world, slot, 1, slot % 2);
-    tell_placement(world);
+    place_all(world);
     world_pass(world, 1);
     assert_false(ordo_gateway_is_ready(world->gateway));
     world_link_ready(world);
@@ -219,8 +218,7 @@ static void slot_that_loses_its_owner_waits_for_another(void **state) {
                      ORDO__V1__DOCUMENT_STATUS__STATE__UNAVAILABLE);
     client_submit(world, 0, handle, 1);
     assert_int_equal(CLIENT_HEAR(world, 0, NACK)->nack->code, ORDO__V1__NACK_CODE__UNAVAILABLE);
-    place(world, slot_of(id), 2, 1); /* somebody could say who has it, since that very epoch */
-    tell_placement(world);
+    move_slot(world, slot_of(id), 2, 1); /* somebody could say who has it, since that very epoch */
     world_play(world, 1);
     world_turn(world);
     shard_reattached(world, shard_hear_attach(world)->subscriber, 1, 1);
@@ -279,8 +277,7 @@ static void what_the_old_shard_still_says_goes_nowhere(void **state) {
     uint32_t handle = client_open(world, 0, id, 1, &subscriber);
     client_submit(world, 0, handle, 1);
     world_turn(world);
-    place(world, slot_of(id), 2, 1); /* the table is faster than the shard */
-    tell_placement(world);
+    move_slot(world, slot_of(id), 2, 1); /* the table is faster than the shard */
     shard_not_owner(world, slot_of(id), 2, &world->shards[1]);
     shard_refused(world, subscriber);
     Ordo__Cluster__V1__Nack nack = ORDO__CLUSTER__V1__NACK__INIT;
@@ -441,8 +438,7 @@ static void slot_that_was_away_and_is_back_is_attached_anew(void **state) {
     uint64_t subscriber;
     client_greet(world, 0);
     client_open(world, 0, id, 1, &subscriber);
-    place(world, slot_of(id), 3, 0);
-    tell_placement(world);
+    move_slot(world, slot_of(id), 3, 0);
     shard_not_owner(world, slot_of(id), 2, &world->shards[1]);
     live(world, 600);
     shard_hears_detach(world, subscriber);
@@ -461,10 +457,8 @@ static void answer_to_an_attach_before_the_slot_came_back_goes_nowhere(void **st
     client_greet(world, 0);
     open_says(world, 0, id);
     uint64_t first = shard_hear_attach(world)->subscriber;
-    place(world, slot_of(id), 2, 1);
-    tell_placement(world);
-    place(world, slot_of(id), 3, 0);
-    tell_placement(world);
+    move_slot(world, slot_of(id), 2, 1);
+    move_slot(world, slot_of(id), 3, 0);
     world_turn(world);
     shard_hears_detach(world, first);
     uint64_t second = shard_hear_attach(world)->subscriber;
@@ -588,8 +582,7 @@ static void link_without_slots_is_let_go_of_and_made_anew_when_one_comes(void **
     assert_false(world->shards[1].has_link);
     assert_int_equal(ordo_gateway_stats(world->gateway)->links, 2);
 
-    place(world, slot_of(id), 3, 1);
-    tell_placement(world);
+    move_slot(world, slot_of(id), 3, 1);
     world_pass(world, 1);
     world_play(world, 1);
     assert_true(world->shards[1].has_link);

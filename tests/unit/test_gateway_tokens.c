@@ -304,13 +304,7 @@ static void rights_that_are_lost_are_lost_at_once_and_the_client_is_told(void **
     assert_true(attach->resync);
     assert_int_equal(attach->subscriber, subscriber);
     assert_int_equal(attach->permission, 1);
-    Ordo__Cluster__V1__Attached attached = ORDO__CLUSTER__V1__ATTACHED__INIT;
-    attached.subscriber = subscriber;
-    attached.doc = 1;
-    attached.head = 1;
-    Ordo__Cluster__V1__Bulk ops = ORDO__CLUSTER__V1__BULK__INIT;
-    attached.ops = &ops;
-    shard_attached(world, attached);
+    shard_reattached(world, subscriber, 1, 1);
     message = CLIENT_HEAR(world, 0, OPENED);
     assert_int_equal(message->request, 0);
     assert_int_equal(message->opened->permission, ORDO__V1__PERMISSION__READ);
@@ -329,13 +323,7 @@ static void rights_that_are_won_count_once_the_shard_knows(void **state) {
     CLIENT_HEAR(world, 0, WELCOME);
     assert_int_equal(shard_hear_attach(world)->permission, 2);
     shard_commit(world, 1, 2, 0, 0, 5); /* comes while the shard is asked: part of its answer */
-    Ordo__Cluster__V1__Attached attached = ORDO__CLUSTER__V1__ATTACHED__INIT;
-    attached.subscriber = subscriber;
-    attached.doc = 1;
-    attached.head = 2;
-    Ordo__Cluster__V1__Bulk ops = ORDO__CLUSTER__V1__BULK__INIT;
-    attached.ops = &ops;
-    shard_attached(world, attached);
+    shard_reattached(world, subscriber, 1, 2);
     Ordo__V1__ServerMessage *opened = CLIENT_HEAR(world, 0, OPENED);
     assert_int_equal(opened->opened->permission, ORDO__V1__PERMISSION__WRITE);
     client_submit(world, 0, handle, 1);
@@ -355,13 +343,7 @@ static void what_was_forbidden_stays_forbidden_though_rights_come_back(void **st
     say_authenticate(world, 0, token_of("alice", 60, ALL("write")));
     world_turn(world);
     assert_int_equal(shard_hear_attach(world)->permission, 2);
-    Ordo__Cluster__V1__Attached attached = ORDO__CLUSTER__V1__ATTACHED__INIT;
-    attached.subscriber = subscriber;
-    attached.doc = 1;
-    attached.head = 1;
-    Ordo__Cluster__V1__Bulk ops = ORDO__CLUSTER__V1__BULK__INIT;
-    attached.ops = &ops;
-    shard_attached(world, attached);
+    shard_reattached(world, subscriber, 1, 1);
     client_submit(world, 0, handle, 7); /* sent after Opened, before the Nack was read */
     client_submit(world, 0, handle, 8);
     world_turn(world);

@@ -177,6 +177,7 @@ static void a_hole_before_the_newest_snapshot_costs_history_and_no_content(void 
     assert_int_equal(fixture->mended.outcome, ORDO_MEND_WHOLE);
     assert_true(fixture->mended.has_lost_history);
     assert_int_equal(fixture->mended.first_seq, 5);
+    assert_int_equal(fixture->mended.history_seq, fixture->snapshots[0]); /* what is before it has nothing to be applied to */
     assert_served(fixture, 40, fixture->lineage);
 }
 

@@ -806,23 +806,36 @@ static void rows_of_a_new_level_bring_the_level_along(void **state) {
     assert_text(s->worlds[1], 0, 9, "a", "hello");
 }
 
-static void a_target_of_an_older_version_takes_no_slot(void **state) {
-    struct shards *s = *state;
-    type_hello(s->worlds[0]);
+/* Orders the slot to shard 1, and lets `falsify` change what is said to it on the way, until the move has ended. */
+static void order_and_falsify(struct shards *s, void (*falsify)(Ordo__Cluster__V1__ToShard *message)) {
     shards_order(s, 0, slot_a(), 1);
     for (int i = 0; i < 100 && s->end_count == 0; i++) {
         struct post *post = s->post_count > 0 ? &s->posts[0] : NULL;
         Ordo__Cluster__V1__Envelope *envelope =
             post && post->to_target ? ordo__cluster__v1__envelope__unpack(NULL, post->bytes.size, post->bytes.data) : NULL;
-        if (envelope != NULL && envelope->n_to_shard == 1 &&
-            envelope->to_shard[0]->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN) {
-            envelope->to_shard[0]->move_begin->format = ordo_format_max() + 1;
+        if (envelope != NULL && envelope->n_to_shard == 1) {
+            falsify(envelope->to_shard[0]);
             ordo_buffer_clear(&post->bytes);
             ordo_message_encode(&envelope->base, &post->bytes);
         }
         if (envelope != NULL) ordo__cluster__v1__envelope__free_unpacked(envelope, NULL);
         if (!shards_deliver(s, ARRIVES)) shards_pass(s, 10);
     }
+}
+
+static void ask_for_a_later_format(Ordo__Cluster__V1__ToShard *message) {
+    if (message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_BEGIN) message->move_begin->format = ordo_format_max() + 1;
+}
+
+/* Within the first key. */
+static void change_the_slot(Ordo__Cluster__V1__ToShard *message) {
+    if (message->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ROWS) message->move_rows->rows.data[3] ^= 1;
+}
+
+static void a_target_of_an_older_version_takes_no_slot(void **state) {
+    struct shards *s = *state;
+    type_hello(s->worlds[0]);
+    order_and_falsify(s, ask_for_a_later_format);
     expect_end(s, 1, false);
     assert_non_null(strstr(s->ends[0].reason, "of an older version"));
     assert_int_equal(shards_owner(s, slot_a()), 0);
@@ -870,20 +883,7 @@ static void what_was_given_to_a_store_that_is_lost_is_kept(void **state) {
 static void rows_of_other_slots_are_refused(void **state) {
     struct shards *s = *state;
     type_hello(s->worlds[0]);
-    shards_order(s, 0, slot_a(), 1);
-    for (int i = 0; i < 100 && s->end_count == 0; i++) {
-        struct post *post = s->post_count > 0 ? &s->posts[0] : NULL;
-        Ordo__Cluster__V1__Envelope *envelope =
-            post && post->to_target ? ordo__cluster__v1__envelope__unpack(NULL, post->bytes.size, post->bytes.data) : NULL;
-        if (envelope != NULL && envelope->n_to_shard == 1 &&
-            envelope->to_shard[0]->body_case == ORDO__CLUSTER__V1__TO_SHARD__BODY_MOVE_ROWS) {
-            envelope->to_shard[0]->move_rows->rows.data[3] ^= 1; /* within the first key, its slot */
-            ordo_buffer_clear(&post->bytes);
-            ordo_message_encode(&envelope->base, &post->bytes);
-        }
-        if (envelope != NULL) ordo__cluster__v1__envelope__free_unpacked(envelope, NULL);
-        if (!shards_deliver(s, ARRIVES)) shards_pass(s, 10);
-    }
+    order_and_falsify(s, change_the_slot);
     expect_end(s, 1, false);
     assert_int_equal(shards_owner(s, slot_a()), 0);
     shards_settle(s, 100);

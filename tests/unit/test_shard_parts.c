@@ -178,6 +178,20 @@ static void a_table_finds_what_is_in_it_and_nothing_else(void **state) {
     ordo_table_finish(&table);
 }
 
+/* Who knows the hash of a name cannot know where it lands. */
+static void a_table_hashes_names_with_its_seed_and_keeps_that(void **state) {
+    (void)state;
+    struct ordo_table plain = {0}, seeded = {.seed = 7};
+    struct ordo_slice name = ordo_slice_of("name");
+    uint64_t hash = ordo_table_hash(&seeded, name), number = 1;
+    assert_true(ordo_table_hash(&plain, name) != hash);
+    ordo_table_insert(&seeded, hash, &number);
+    ordo_table_remove(&seeded, hash, &number); /* the last one: nothing stays allocated */
+    assert_null(seeded.slots);
+    assert_true(ordo_table_hash(&seeded, name) == hash);
+    ordo_table_finish(&seeded);
+}
+
 /* ---- timers */
 
 static void timers_come_due_in_order(void **state) {
@@ -264,6 +278,7 @@ int main(void) {
         cmocka_unit_test(the_newest_op_of_a_client_is_kept),
         cmocka_unit_test(entries_leave_when_nobody_needs_them),
         cmocka_unit_test(a_table_finds_what_is_in_it_and_nothing_else),
+        cmocka_unit_test(a_table_hashes_names_with_its_seed_and_keeps_that),
         cmocka_unit_test(timers_come_due_in_order),
         cmocka_unit_test(a_bulk_is_there_until_released_as_often_as_it_was_named),
         cmocka_unit_test(a_bulk_that_nobody_fetches_from_expires),

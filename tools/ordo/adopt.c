@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "shard/folder.h"
-#include "shard/restore.h"
+#include "shard/lineages.h"
 #include "shard/volume.h"
 #include "tools/ordo/cluster_access.h"
 #include "tools/ordo/command.h"
@@ -28,15 +28,16 @@ static int rejoin(struct ordo_folder *folder, const struct cluster_access *acces
     if (!is_older && !ordo_volume_is_refused(folder->path))
         return ordo_command_fail("%s is as new as the cluster knows it: just start it", folder->path);
     uint64_t count, incarnation = store != NULL ? store->incarnation : 0;
-    ordo_err err = ordo_restore_relineage(folder->store, &count, &problem);
+    ordo_err err = ordo_lineages_renew(folder->store, ordo_slice(NULL, 0), ordo_slice(NULL, 0), &count, &problem);
     if (!err) err = ordo_identity_rejoin(folder->store, identity, incarnation, &cluster->table.placement, &problem);
     if (err) return ordo_command_fail("%s", problem.text);
     ordo_volume_let_in(folder->path);
     printf("%s: %" PRIu64 " documents have a new lineage; start its shard\n", folder->path, count);
-    return ordo_command_flush();
+    return EXIT_SUCCESS;
 }
 
-static int adopt(const char *path, const struct cluster_access *access) {
+static int adopt(struct cluster_access *access, void *context) {
+    const char *path = context;
     static struct ordo_folder folder;
     struct ordo_problem problem = {{0}};
     if (ordo_folder_is_free(path)) return ordo_command_fail("%s holds no store", path);
@@ -47,7 +48,6 @@ static int adopt(const char *path, const struct cluster_access *access) {
 }
 
 int ordo_adopt_run(int argc, char **argv) {
-    static struct cluster_access access;
     struct cluster_words words = CLUSTER_WORDS_INIT;
     const char *path = NULL;
     const struct ordo_option options[] = {
@@ -62,8 +62,5 @@ int ordo_adopt_run(int argc, char **argv) {
             options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
     if (path == NULL) return ordo_command_misuse("adopt", "--rolled-back DIR is missing");
-    status = cluster_access_open(&access, &words);
-    if (status == EXIT_SUCCESS) status = adopt(path, &access);
-    cluster_access_close(&access);
-    return status;
+    return cluster_access_with(&words, adopt, (void *)(uintptr_t)path);
 }

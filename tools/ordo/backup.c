@@ -132,11 +132,6 @@ static int list(const char *dir) {
 
 /* ---- one shard */
 
-static void pause_ms(int ms) {
-    struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000L};
-    nanosleep(&wait, NULL);
-}
-
 /* Asks until it is over. EXIT_SUCCESS: `turn` is the one that it has promised. */
 static int ask_shard(struct backup *backup, struct side_link *link, const char *name, uint64_t *turn) {
     char path[PATH_MAX], previous[PATH_MAX] = "";
@@ -153,7 +148,7 @@ static int ask_shard(struct backup *backup, struct side_link *link, const char *
     request.previous = ordo_binary_of_slice(ordo_slice_of(previous));
     request.rate = backup->rate;
     uint64_t begun_ms = ordo_clock_monotonic_ms(), heard_ms = begun_ms;
-    for (;; pause_ms(ASK_MS)) {
+    for (;; ordo_clock_sleep_ms(ASK_MS)) {
         const Ordo__Cluster__V1__SideReply *reply = side_link_ask_backup(link, &request, ANSWER_TIMEOUT_MS);
         uint64_t now_ms = ordo_clock_monotonic_ms();
         if (reply == NULL && now_ms - heard_ms < SILENCE_MS) continue;

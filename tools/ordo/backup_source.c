@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/hex.h"
@@ -103,7 +102,7 @@ static int wait_until_still(struct backup_source *source) {
         if (status != EXIT_SUCCESS) return status;
         still_count = is_still(source) ? still_count + 1 : 0;
         if (still_count == 10) return EXIT_SUCCESS;
-        usleep(LOOK_MS * 1000);
+        ordo_clock_sleep_ms(LOOK_MS);
         status = cluster_access_refresh(&source->access, 0);
         if (status != EXIT_SUCCESS) return status;
     }

@@ -72,6 +72,19 @@ void cluster_access_close(struct cluster_access *access) {
     access->cluster = NULL;
 }
 
+int cluster_access_with(const struct cluster_words *words, cluster_act *act, void *context) {
+    static struct cluster_access access;
+    int status = cluster_access_open(&access, words);
+    if (status == EXIT_SUCCESS) status = act(&access, context);
+    cluster_access_close(&access);
+    return status == EXIT_SUCCESS ? ordo_command_flush() : status;
+}
+
+int cluster_access_need_table(const struct cluster_access *access) {
+    if (access->cluster->has_table) return EXIT_SUCCESS;
+    return ordo_command_fail("the directory %s holds no cluster", access->url);
+}
+
 int cluster_access_refresh(struct cluster_access *access, uint32_t timeout_ms) {
     struct ordo_problem problem = {{0}};
     ordo_directory_wait(access->directory, access->cluster->generation, timeout_ms);

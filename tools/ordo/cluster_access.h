@@ -30,6 +30,13 @@ ORDO_MUST_USE ordo_err cluster_access_try(struct cluster_access *access, const s
                                           struct ordo_problem *problem);
 void cluster_access_close(struct cluster_access *access); /* safe on a half-opened one */
 
+/* A command that opens, acts and closes, which is most of them: `act` returns the exit status. EXIT_SUCCESS: what it printed has
+ * reached stdout, too. */
+typedef int cluster_act(struct cluster_access *access, void *context);
+int cluster_access_with(const struct cluster_words *words, cluster_act *act, void *context);
+/* EXIT_SUCCESS: there is a cluster in the directory. Else a message was printed. */
+int cluster_access_need_table(const struct cluster_access *access);
+
 /* Reads what it says now; waits at most `timeout_ms` for something newer. EXIT_SUCCESS also when nothing is newer. */
 int cluster_access_refresh(struct cluster_access *access, uint32_t timeout_ms);
 

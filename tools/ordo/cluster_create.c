@@ -7,7 +7,8 @@
 #include "tools/ordo/cluster_access.h"
 #include "tools/ordo/command.h"
 
-static int create(struct cluster_access *access) {
+static int create(struct cluster_access *access, void *context) {
+    (void)context;
     struct ordo_cluster_id id;
     struct ordo_problem problem = {{0}};
     char text[2 * ORDO_CLUSTER_ID_SIZE + 1];
@@ -19,11 +20,10 @@ static int create(struct cluster_access *access) {
     if (err) return ordo_command_fail("%s", problem.text);
     ordo_hex_encode(text, id.bytes, sizeof id.bytes);
     printf("%s\n", text);
-    return ordo_command_flush();
+    return EXIT_SUCCESS;
 }
 
 int ordo_cluster_create_run(int argc, char **argv) {
-    static struct cluster_access access;
     struct cluster_words words = CLUSTER_WORDS_INIT;
     const struct ordo_option options[] = {CLUSTER_OPTIONS(words)};
     struct ordo_words parsed = {0};
@@ -33,8 +33,5 @@ int ordo_cluster_create_run(int argc, char **argv) {
             "--create-cluster, do so themselves.\n",
             options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
-    status = cluster_access_open(&access, &words);
-    if (status == EXIT_SUCCESS) status = create(&access);
-    cluster_access_close(&access);
-    return status;
+    return cluster_access_with(&words, create, NULL);
 }

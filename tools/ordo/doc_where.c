@@ -9,19 +9,19 @@
 #include "tools/ordo/command.h"
 #include "tools/ordo/status.h"
 
-static int print_place(const struct ordo_cluster *cluster, const char *collection, const char *id) {
-    uint16_t slot = ordo_slot_of(ordo_slice_of(collection), ordo_slice_of(id));
+static int print_place(struct cluster_access *access, void *context) {
+    const struct ordo_cluster *cluster = access->cluster;
+    uint16_t slot = *(uint16_t *)context;
     const struct ordo_slot_place *place = &cluster->table.placement.slots[slot];
     char store[2 * ORDO_STORE_ID_SIZE + 1];
     if (!cluster->has_table || place->epoch == 0) return ordo_command_fail("slot %u, which nobody has", slot);
     ordo_hex_encode(store, place->store.bytes, sizeof place->store.bytes);
     printf("slot %u, shard %s (store %s), epoch %llu\n", slot, status_store_name(cluster, &place->store), store,
            (unsigned long long)place->epoch);
-    return ordo_command_flush();
+    return EXIT_SUCCESS;
 }
 
 int ordo_doc_where_run(int argc, char **argv) {
-    static struct cluster_access access;
     struct cluster_words words = CLUSTER_WORDS_INIT;
     const char *name;
     char collection[ORDO_NAME_SIZE_MAX + 1], id[ORDO_NAME_SIZE_MAX + 1];
@@ -34,8 +34,6 @@ int ordo_doc_where_run(int argc, char **argv) {
         return status;
     if (!ordo_document_name_parse(name, collection, id))
         return ordo_command_misuse("doc where", "a document is COLLECTION/ID, each 1 to 128 bytes");
-    status = cluster_access_open(&access, &words);
-    if (status == EXIT_SUCCESS) status = print_place(access.cluster, collection, id);
-    cluster_access_close(&access);
-    return status;
+    uint16_t slot = ordo_slot_of(ordo_slice_of(collection), ordo_slice_of(id));
+    return cluster_access_with(&words, print_place, &slot);
 }

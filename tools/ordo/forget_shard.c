@@ -65,7 +65,14 @@ static int wait_until_taken(struct cluster_access *access, const struct ordo_sto
     return EXIT_SUCCESS;
 }
 
-static int forget(struct cluster_access *access, const char *name, const char *heir_name, bool is_sure) {
+struct forgetting {
+    const char *name, *heir_name;
+    bool is_sure;
+};
+
+static int forget(struct cluster_access *access, void *context) {
+    const struct forgetting *forgetting = context;
+    const char *name = forgetting->name, *heir_name = forgetting->heir_name;
     const struct ordo_cluster_store *store = cluster_access_store(access, name);
     const struct ordo_cluster_store *named = heir_name != NULL ? cluster_access_store(access, heir_name) : NULL;
     if (store == NULL || (heir_name != NULL && named == NULL)) return EXIT_FAILURE;
@@ -76,7 +83,7 @@ static int forget(struct cluster_access *access, const char *name, const char *h
     struct ordo_problem problem = {{0}};
     slots_of(access->cluster, &id, slots);
     size_t number = count(slots);
-    if (number > 0 && !is_sure)
+    if (number > 0 && !forgetting->is_sure)
         return ordo_command_fail(
             "%s has %zu slots, and all documents in them would be gone for good; if no copy of its store and no "
             "backup is left, say --yes",
@@ -90,24 +97,19 @@ static int forget(struct cluster_access *access, const char *name, const char *h
 }
 
 int ordo_forget_shard_run(int argc, char **argv) {
-    static struct cluster_access access;
     struct cluster_words words = CLUSTER_WORDS_INIT;
-    const char *name, *heir_name = NULL;
-    bool is_sure = false;
+    struct forgetting forgetting = {0};
     const struct ordo_option options[] = {
-        {"--yes", NULL, "its documents are lost, and I know it", ORDO_OPTION_FLAG, &is_sure},
-        {"--heir", "SHARD2", "gets all of its slots (they are divided); of those that it gave\nto the lost one and has not cleared up, it takes the documents\nback as they were then", ORDO_OPTION_TEXT, &heir_name},
+        {"--yes", NULL, "its documents are lost, and I know it", ORDO_OPTION_FLAG, &forgetting.is_sure},
+        {"--heir", "SHARD2", "gets all of its slots (they are divided); of those that it gave\nto the lost one and has not cleared up, it takes the documents\nback as they were then", ORDO_OPTION_TEXT, &forgetting.heir_name},
         CLUSTER_OPTIONS(words),
     };
-    struct ordo_words parsed = {.items = &name, .capacity = 1};
+    struct ordo_words parsed = {.items = &forgetting.name, .capacity = 1};
     int status;
     if (!ordo_command_parse(
             "ordo forget-shard SHARD [OPTIONS]\n\nGives up a shard whose store is lost. Its store is never let in again, "
             "and its slots begin anew at other\nshards, without documents.\n",
             options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
-    status = cluster_access_open(&access, &words);
-    if (status == EXIT_SUCCESS) status = forget(&access, name, heir_name, is_sure);
-    cluster_access_close(&access);
-    return status == EXIT_SUCCESS ? ordo_command_flush() : status;
+    return cluster_access_with(&words, forget, &forgetting);
 }

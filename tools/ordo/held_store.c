@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/clock.h"
 #include "common/memory.h"
@@ -51,7 +50,6 @@ static void set_why(struct ordo_problem *problem, const Ordo__Cluster__V1__Backu
 /* The first answer only tells whom to ask; one that is busy may soon give up what nobody waits for. */
 static ordo_err wait_until_held(struct held_store *held, struct ordo_problem *problem) {
     uint64_t begun_ms = ordo_clock_monotonic_ms();
-    const struct timespec wait = {.tv_nsec = POLL_MS * 1000000L};
     bool has_asked = false;
     while (ordo_clock_monotonic_ms() - begun_ms < PATIENCE_MS) {
         const Ordo__Cluster__V1__BackupStatus *status = ask(held, ANSWER_TIMEOUT_MS);
@@ -63,7 +61,7 @@ static ordo_err wait_until_held(struct held_store *held, struct ordo_problem *pr
         if (status->state == ORDO__CLUSTER__V1__BACKUP_STATE__BACKUP_HELD) return ORDO_OK;
         set_why(problem, status);
         if (!goes_on) return ORDO_ERR_UNAVAILABLE;
-        nanosleep(&wait, NULL);
+        ordo_clock_sleep_ms(POLL_MS);
     }
     if (problem->text[0] == '\0') ordo_problem_set(problem, "The shard does not answer.");
     return ORDO_ERR_TIMEOUT;

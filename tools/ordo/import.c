@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/random.h"
 #include "shard/folder.h"
+#include "shard/lineages.h"
 #include "shard/low_water.h"
 #include "tools/ordo/command.h"
 #include "tools/ordo/import_file.h"
@@ -143,7 +143,7 @@ int ordo_import_run(int argc, char **argv) {
     static struct importing importing;
     static char path[PATH_MAX];
     const char *data = "./ordo-data";
-    importing.file.draw = ordo_random_u64;
+    importing.file.draw_lineage = ordo_lineage_draw;
     const struct ordo_option options[] = {
         {"--data", "DIR", "of `ordo up`, which must not run, or one store; absent or empty:\n"
                           "a new store is made (./ordo-data)", ORDO_OPTION_TEXT, &data},

@@ -19,7 +19,7 @@ enum import_state { IN_BEGIN, IN_CONTENT, IN_OPS, IN_CLIENTS, COMPLETE };
 struct import_doc {
     struct ordo_store *store;
     uint32_t format; /* level of the store */
-    uint64_t (*draw)(void);
+    uint64_t (*draw_lineage)(void);
     enum import_state state;
     struct ordo_buffer doc_key, key, value;
     struct ordo_batch batch; /* what makes the document, or pieces ahead of it */
@@ -53,10 +53,10 @@ const char *import_doc_check(const struct export_document *document) {
 }
 
 struct import_doc *import_doc_create(struct ordo_store *store, uint32_t format, const struct export_document *document,
-                                     uint64_t (*draw)(void)) {
+                                     uint64_t (*draw_lineage)(void)) {
     struct import_doc *doc = ordo_alloc(sizeof *doc);
     *doc = (struct import_doc){
-        .store = store, .format = format, .draw = draw, .begin_seq = document->begin_seq, .head = document->head,
+        .store = store, .format = format, .draw_lineage = draw_lineage, .begin_seq = document->begin_seq, .head = document->head,
         .forgotten_seq = document->forgotten_seq, .type = ordo_type_of(document->type),
         .state = document->begin_seq > 0 ? IN_BEGIN : IN_OPS,
     };
@@ -77,13 +77,6 @@ void import_doc_destroy(struct import_doc *doc) {
 }
 
 static struct ordo_slice doc_key(const struct import_doc *doc) { return ordo_buffer_slice(&doc->doc_key); }
-
-static uint64_t draw_lineage(const struct import_doc *doc) {
-    uint64_t lineage;
-    do lineage = doc->draw() & ORDO_NUMBER_MAX;
-    while (lineage == 0);
-    return lineage;
-}
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
 
@@ -194,7 +187,7 @@ static const char *take_begin(struct import_doc *doc, const struct export_begin 
         (begin->created_seq == begin->deleted_seq && !was_forgotten))
         return "says that the document was created or deleted where that cannot be";
     struct ordo_doc_state *state = &doc->now.state;
-    *state = (struct ordo_doc_state){.seq = doc->begin_seq, .type = doc->type, .lineage = draw_lineage(doc),
+    *state = (struct ordo_doc_state){.seq = doc->begin_seq, .type = doc->type, .lineage = doc->draw_lineage(),
                                      .created_seq = begin->created_seq, .deleted_seq = begin->deleted_seq,
                                      .timestamp_ms = begin->timestamp_ms, .length = begin->length};
     if (!ordo_doc_exists(state) && (begin->length > 0 || begin->size > 0))
@@ -230,7 +223,7 @@ static const char *pack(struct import_doc *doc, const struct ordo_committed *op)
     ordo_err err = doc->builder != NULL ? ordo_block_builder_append(doc->builder, op) : ORDO_ERR_FULL;
     if (err == ORDO_ERR_FULL) {
         end_block(doc);
-        doc->builder = ordo_block_builder_create(op->server_seq);
+        doc->builder = ordo_block_builder_create(op->server_seq, 0);
         doc->block_seq = op->server_seq;
         err = ordo_block_builder_append(doc->builder, op);
     }
@@ -287,7 +280,7 @@ static const char *check_op(struct import_doc *doc, struct ordo_committed *op) {
             return "creates a document of another type";
         fault = check_edit(type, create.op, 0);
         if (fault != NULL) return fault;
-        create.lineage = draw_lineage(doc);
+        create.lineage = doc->draw_lineage();
         ordo_buffer_clear(&doc->create);
         ordo_create_encode(&create, &doc->create);
         op->op = ordo_buffer_slice(&doc->create);

@@ -24,10 +24,10 @@ struct import_doc;
 
 /* What is wrong with the line that begins a document, as below. */
 const char *import_doc_check(const struct export_document *document);
-/* Of a document that was checked and does not exist in the store, which is borrowed, and has this format level. `draw` gives random
- * numbers for lineages. The names are copied. */
+/* Of a document that was checked and does not exist in the store, which is borrowed, and has this format level. `draw_lineage` gives
+ * fresh ones, 1..ORDO_NUMBER_MAX. The names are copied. */
 struct import_doc *import_doc_create(struct ordo_store *store, uint32_t format, const struct export_document *document,
-                                     uint64_t (*draw)(void));
+                                     uint64_t (*draw_lineage)(void));
 void import_doc_destroy(struct import_doc *doc); /* NULL is fine */
 
 /* The next line of the document, from BEGIN to END. NULL: taken. Else a sentence without a full stop that says what is

@@ -42,7 +42,7 @@ static enum import_step begin_document(struct import_file *file, const struct ex
     if (exists && !file->skips_existing)
         return fail(file, "is of %s, which the store has already (--skip-existing passes over such)", name);
     file->state = exists ? IMPORT_PASSING_OVER : IMPORT_INSIDE;
-    if (!exists) file->doc = import_doc_create(file->store, file->format, document, file->draw);
+    if (!exists) file->doc = import_doc_create(file->store, file->format, document, file->draw_lineage);
     return IMPORT_GOES_ON;
 }
 

@@ -13,7 +13,7 @@
 
 struct import_file {
     struct ordo_store *store;
-    uint64_t (*draw)(void);
+    uint64_t (*draw_lineage)(void);
     uint64_t turn, term;   /* of the store's newest batch */
     uint32_t format;       /* level of the store */
     bool skips_existing;

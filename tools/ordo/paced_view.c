@@ -1,7 +1,6 @@
 #include "tools/ordo/paced_view.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/clock.h"
 #include "common/memory.h"
@@ -25,8 +24,7 @@ static void count(struct paced_view *paced, size_t size) {
         }
         if (now_ms >= due_ms) break;
         uint64_t wait_ms = due_ms - now_ms < TICK_MS ? due_ms - now_ms : TICK_MS;
-        const struct timespec wait = {.tv_nsec = (long)wait_ms * 1000000L};
-        nanosleep(&wait, NULL);
+        ordo_clock_sleep_ms(wait_ms);
         now_ms = ordo_clock_monotonic_ms();
     }
 }

@@ -28,7 +28,7 @@ static void report_note(void *context, const char *sentence) {
 
 static void print_document(const struct report *report, struct ordo_slice collection, struct ordo_slice id,
                            const struct ordo_mended *mended) {
-    unsigned long long end = mended->end_seq, known = mended->known_seq, first = mended->first_seq;
+    unsigned long long end = mended->end_seq, known = mended->known_seq, first = mended->history_seq + 1;
     printf("%s: %.*s/%.*s: %s", report->path, (int)collection.size, (const char *)collection.data, (int)id.size,
            (const char *)id.data, outcome_names[mended->outcome]);
     switch (mended->outcome) {
@@ -59,7 +59,7 @@ static void report_document(void *context, struct ordo_slice collection, struct 
                                  "known_seq", (json_int_t)mended->known_seq, "new_lineage", (int)mended->is_relineaged);
     if (document == NULL) return; /* memory; or a name that is not UTF-8, which no store of ours holds */
     if (!is_lost && mended->has_lost_history)
-        json_object_set_new(document, "history_lost_before_seq", json_integer((json_int_t)mended->first_seq));
+        json_object_set_new(document, "history_lost_before_seq", json_integer((json_int_t)mended->history_seq + 1));
     if (!is_lost && mended->has_lost_clients) json_object_set_new(document, "dedupe_lost", json_true());
     json_array_append_new(report->documents, document);
 }

@@ -13,7 +13,7 @@ struct revoking {
     struct cluster_words words;
     const char *user, *token, *until;
     bool is_back, wants_list;
-    uint64_t now_ms;
+    uint64_t now_ms, until_ms;
 };
 
 static int print_list(const struct ordo_cluster *cluster, uint64_t now_ms) {
@@ -26,19 +26,24 @@ static int print_list(const struct ordo_cluster *cluster, uint64_t now_ms) {
         printf("%-6s at %s until %s  %.*s\n", one->is_token ? "token" : "user", at, until, (int)one->name_size,
                (const char *)one->name);
     }
-    return ordo_command_flush();
+    return EXIT_SUCCESS;
 }
 
-static int change(struct ordo_directory *directory, const struct revoking *revoking, uint64_t until_ms) {
+static int change(struct ordo_directory *directory, const struct revoking *revoking) {
     struct ordo_problem problem = {{0}};
     const char *name = revoking->user != NULL ? revoking->user : revoking->token;
     struct ordo_revocation revocation = {.is_token = revoking->user == NULL, .name_size = (uint8_t)strlen(name),
-                                         .at_ms = revoking->now_ms, .until_ms = until_ms};
+                                         .at_ms = revoking->now_ms, .until_ms = revoking->until_ms};
     memcpy(revocation.name, name, strlen(name));
     ordo_err err = revoking->is_back
                        ? ordo_cluster_revoke_back(directory, revocation.is_token, ordo_slice_of(name), &problem)
                        : ordo_cluster_revoke(directory, &revocation, revoking->now_ms, &problem);
     return err ? ordo_command_fail("%s", problem.text) : EXIT_SUCCESS;
+}
+
+static int list_or_change(struct cluster_access *access, void *context) {
+    const struct revoking *revoking = context;
+    return revoking->wants_list ? print_list(access->cluster, revoking->now_ms) : change(access->directory, revoking);
 }
 
 static bool is_name(const char *text) {
@@ -65,7 +70,6 @@ static const char *fault_of(const struct revoking *revoking, uint64_t *until_ms)
 }
 
 int ordo_revoke_run(int argc, char **argv) {
-    static struct cluster_access access;
     struct revoking revoking = {.words = CLUSTER_WORDS_INIT, .now_ms = ordo_clock_wall_ms()};
     const struct ordo_option options[] = {
         {"--user", "USER", "all tokens of USER that were issued up to now; later ones are let in", ORDO_OPTION_TEXT,
@@ -78,17 +82,12 @@ int ordo_revoke_run(int argc, char **argv) {
         CLUSTER_OPTIONS(revoking.words),
     };
     struct ordo_words parsed = {0};
-    uint64_t until_ms;
     int status;
     if (!ordo_command_parse("ordo revoke --user USER | --token JTI | --list [OPTIONS]\n\nEnds connections within a second, and "
                             "lets those tokens in no more.\n",
                             options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
-    const char *fault = fault_of(&revoking, &until_ms);
+    const char *fault = fault_of(&revoking, &revoking.until_ms);
     if (fault != NULL) return ordo_command_misuse("revoke", fault);
-    status = cluster_access_open(&access, &revoking.words);
-    if (status == EXIT_SUCCESS && revoking.wants_list) status = print_list(access.cluster, revoking.now_ms);
-    else if (status == EXIT_SUCCESS) status = change(access.directory, &revoking, until_ms);
-    cluster_access_close(&access);
-    return status;
+    return cluster_access_with(&revoking.words, list_or_change, &revoking);
 }

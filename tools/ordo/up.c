@@ -143,22 +143,15 @@ static size_t add_texts(const char **argv, size_t count, const char *name, const
     return count;
 }
 
-static size_t add_text(const char **argv, size_t count, const char *name, const char *text) {
-    if (text == NULL) return count;
-    argv[count++] = name;
-    argv[count++] = text;
-    return count;
-}
-
 /* Who may come in. */
 static size_t add_door(const struct up *up, const char **argv, size_t count) {
     count = add_texts(argv, count, "--token-jwks", &up->token_jwks);
     count = add_texts(argv, count, "--token-key", &up->token_keys);
     count = add_texts(argv, count, "--token-secret", &up->token_secrets);
     count = add_texts(argv, count, "--allow-origin", &up->origins);
-    count = add_text(argv, count, "--token-issuer", up->token_issuer);
-    count = add_text(argv, count, "--token-audience", up->token_audience);
-    count = add_text(argv, count, "--token-cookie", up->token_cookie);
+    count = add_option(argv, count, "--token-issuer", up->token_issuer);
+    count = add_option(argv, count, "--token-audience", up->token_audience);
+    count = add_option(argv, count, "--token-cookie", up->token_cookie);
     if (up->listens_anywhere) argv[count++] = "--insecure-listen-anywhere";
     return count;
 }

@@ -64,26 +64,29 @@ static void print_json(const struct ordo_cluster *cluster, uint32_t common) {
     json_decref(all);
 }
 
-static int print_status(struct cluster_access *access, bool as_json) {
+static int print_status(struct cluster_access *access, void *as_json) {
     const struct ordo_cluster *cluster = access->cluster;
+    if (cluster_access_need_table(access) != EXIT_SUCCESS) return EXIT_FAILURE;
     uint32_t level = cluster->table.format_level, common = ordo_format_max();
     each_knower(cluster, lower, &common);
-    if (as_json) {
+    if (*(bool *)as_json) {
         print_json(cluster, common);
-        return ordo_command_flush();
+        return EXIT_SUCCESS;
     }
     printf("format level %u; this program knows up to %u\n", level, ordo_format_max());
     each_knower(cluster, print_one, NULL);
     if (common > level) printf("All know level %u: `ordo upgrade finish` raises it, and nobody can go back to the version before then.\n", common);
     else if (level < ordo_format_max()) printf("Not all know level %u yet: the version before still runs, or ran last.\n", ordo_format_max());
     else printf("There is nothing to finish.\n");
-    return ordo_command_flush();
+    return EXIT_SUCCESS;
 }
 
 /* ---- finish */
 
-static int finish(struct cluster_access *access) {
+static int finish(struct cluster_access *access, void *context) {
+    (void)context;
     struct ordo_problem problem = {{0}};
+    if (cluster_access_need_table(access) != EXIT_SUCCESS) return EXIT_FAILURE;
     uint32_t level = ordo_format_max();
     if (access->cluster->table.format_level > level)
         return ordo_command_fail("the cluster's format level is %u, and this program knows up to %u: use that of the cluster's version",
@@ -91,18 +94,10 @@ static int finish(struct cluster_access *access) {
     bool is_new = access->cluster->table.format_level < level;
     if (ordo_cluster_set_format(access->directory, level, &problem)) return ordo_command_fail("%s", problem.text);
     printf("format level %u%s\n", level, is_new ? "" : ", as it was");
-    return ordo_command_flush();
-}
-
-static int with_cluster(struct cluster_access *access, const struct cluster_words *words) {
-    int status = cluster_access_open(access, words);
-    if (status == EXIT_SUCCESS && !access->cluster->has_table)
-        status = ordo_command_fail("the directory %s holds no cluster", access->url);
-    return status;
+    return EXIT_SUCCESS;
 }
 
 int ordo_upgrade_status_run(int argc, char **argv) {
-    static struct cluster_access access;
     struct cluster_words words = CLUSTER_WORDS_INIT;
     bool as_json = false;
     const struct ordo_option options[] = {
@@ -114,14 +109,10 @@ int ordo_upgrade_status_run(int argc, char **argv) {
     if (!ordo_command_parse("ordo upgrade status [OPTIONS]\n\nPrints the cluster's format level, and which levels its shards and gateways know.\n",
                             options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
-    status = with_cluster(&access, &words);
-    if (status == EXIT_SUCCESS) status = print_status(&access, as_json);
-    cluster_access_close(&access);
-    return status;
+    return cluster_access_with(&words, print_status, &as_json);
 }
 
 int ordo_upgrade_finish_run(int argc, char **argv) {
-    static struct cluster_access access;
     struct cluster_words words = CLUSTER_WORDS_INIT;
     const struct ordo_option options[] = {CLUSTER_OPTIONS(words)};
     struct ordo_words parsed = {0};
@@ -131,8 +122,5 @@ int ordo_upgrade_finish_run(int argc, char **argv) {
             "version\nbefore are refused from then on.\n",
             options, sizeof options / sizeof *options, argc, argv, &parsed, &status))
         return status;
-    status = with_cluster(&access, &words);
-    if (status == EXIT_SUCCESS) status = finish(&access);
-    cluster_access_close(&access);
-    return status;
+    return cluster_access_with(&words, finish, NULL);
 }

@@ -1,4 +1,4 @@
-#include "shard/core/table.h"
+#include "common/table.h"
 
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 
 void ordo_table_finish(struct ordo_table *table) {
     free(table->slots);
-    *table = (struct ordo_table){0};
+    *table = (struct ordo_table){.seed = table->seed};
 }
 
 void *ordo_table_find(const struct ordo_table *table, uint64_t hash, bool (*is)(const void *item, const void *key),
