@@ -83,7 +83,7 @@ static void verify(struct ordo_store *store) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > SIZE_MAX_INPUT) return 0;
     struct ordo_store *first = ordo_store_memory_create(1), *second = ordo_store_memory_create(1);
-    struct import_file file = {.store = first, .draw = draw}, again = {.store = second, .draw = draw};
+    struct import_file file = {.store = first, .draw_lineage = draw}, again = {.store = second, .draw_lineage = draw};
     struct ordo_buffer once = {0}, twice = {0};
     import(&file, ordo_slice(data, size));
     verify(first);

@@ -206,8 +206,8 @@ function readContent(from: Reader): Content {
 }
 
 const readOpened = reader<Opened>({
-  collection: text(1), id: text(2), type: text(3), head: number(4), content: message(5, readContent, undefined),
-  ops: list(6, readCommitted), lastClientSeq: number(7), lastClientServerSeq: number(8), permission: number32(9), created: flag(10),
+  type: text(3), head: number(4), content: message(5, readContent, undefined),
+  ops: list(6, readCommitted), lastClientSeq: number(7), lastClientServerSeq: number(8), permission: number32(9),
   horizon: number(11), lineage: number(12), more: flag(13), forgottenSeq: number(14), viewer: flag(21),
 });
 
@@ -220,13 +220,9 @@ const readHistory = reader<HistoryPart>({
   ops: list(1, readCommitted), content: message(2, readContent, undefined), horizon: number(3), head: number(4), more: flag(5),
 });
 
-const readWelcome = reader({
-  protocol: number(1), user: text(2), serverTimeMs: number(3), opSizeMax: number(4), frameSizeMax: number(5), presenceSizeMax: number(6),
-});
+const readWelcome = reader({ protocol: number(1), user: text(2), opSizeMax: number(4), frameSizeMax: number(5) });
 const readAck = reader<Ack>({ clientSeq: number(1), serverSeq: number(2), timestampMs: number(3), duplicate: flag(4) });
-const readNack = reader<Nack>({
-  clientSeq: number(1), code: number32(2), message: text(3), retryAfterMs: number(4), horizon: number(5),
-});
+const readNack = reader<Nack>({ clientSeq: number(1), code: number32(2), message: text(3), retryAfterMs: number(4) });
 const readStatus = reader({ state: number(1), message: text(2) });
 const readGoAway = reader({ reason: text(1), reconnectAfterMs: number(2) });
 const readError = reader({ code: number(1), message: text(2) });
