@@ -105,7 +105,7 @@ step("keys that others can read, or that do not belong together, are refused wit
   const tls = ["--listen", "127.0.0.1:0", "--directory", cluster.directory, "--tls-cert", certFile, "--tls-key", keyFile];
   assert.match(await refused("ordo-gateway", tls), /everybody on this machine may read it/);
   chmodSync(keyFile, 0o600);
-  assert.match(await refused("ordo-gateway", tls.with(-1, authority.keyFile)), /is not that of the certificate|key values mismatch/);
+  assert.match(await refused("ordo-gateway", [...tls.slice(0, -1), authority.keyFile]), /is not that of the certificate|key values mismatch/);
   const before = readFileSync(join(keys(), "shard.key"));
   assert.match((await run("ordo", ["keys", "make", keys()])).stdout, /has keys already/);
   assert.deepEqual(readFileSync(join(keys(), "shard.key")), before);
