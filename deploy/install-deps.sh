@@ -17,9 +17,9 @@ build="build-essential cmake ninja-build pkg-config protobuf-compiler protobuf-c
     librocksdb-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev libxxhash-dev libjansson-dev libzstd-dev
     libcurl4-openssl-dev libssl-dev zlib1g-dev"
 # llvm: names instead of addresses when a fuzz target fails; etcd-server: for the tests of the directory, on ports of their own;
-# prometheus: for those of the figures and alerts, likewise; openssl: makes certificates;
+# curl: runs the commands of docs/http.md; prometheus: for those of the figures and alerts, likewise; openssl: makes certificates;
 # chromium: for the tests of client/js.
-test="libcmocka-dev clang libclang-rt-dev llvm git etcd-server prometheus openssl chromium"
+test="libcmocka-dev clang libclang-rt-dev llvm git curl etcd-server prometheus openssl chromium"
 
 case "${1:---test}" in
     --runtime) wanted=$runtime ;;
