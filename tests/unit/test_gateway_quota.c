@@ -169,13 +169,6 @@ static void bytes_over_the_limit_pause_the_reading_and_refuse_nothing(void **sta
 
 static struct ordo_token_signer *signer;
 
-static struct ordo_token_keys *keys_of(const char *secret) {
-    struct ordo_token_keys *made = ordo_token_keys_create();
-    struct ordo_problem problem;
-    assert_int_equal(ordo_token_keys_add_secret(made, ordo_slice_of(secret), &problem), ORDO_OK);
-    return made;
-}
-
 static void greet_as(struct world *world, uint32_t conn, const char *user) {
     char claims[256];
     snprintf(claims, sizeof claims, "{\"sub\":\"%s\",\"exp\":%d,\"docs\":[{\"collection_prefix\":\"\",\"id_prefix\":\"\","
@@ -198,7 +191,7 @@ static void a_user_has_one_limit_over_all_connections_and_reconnecting_does_not_
     struct ordo_buffer file = {0};
     ordo_buffer_append_slice(&file, ordo_slice_of(SECRET));
     signer = fixture_signer(file);
-    struct ordo_token_keys *keys = keys_of(SECRET);
+    struct ordo_token_keys *keys = fixture_keys(SECRET);
     struct ordo_gateway_config config;
     ordo_gateway_config_init(&config);
     config.asks_token = true;

@@ -13,18 +13,11 @@ enum { START_S = 1700001000, CLOSE_POLICY = 1008 }; /* the world's clock at its 
 static struct ordo_token_keys *keys;
 static struct ordo_token_signer *signer;
 
-static struct ordo_token_keys *keys_of(const char *secret) {
-    struct ordo_token_keys *made = ordo_token_keys_create();
-    struct ordo_problem problem;
-    assert_int_equal(ordo_token_keys_add_secret(made, ordo_slice_of(secret), &problem), ORDO_OK);
-    return made;
-}
-
 static int set_up(void **state) {
     (void)state;
     struct ordo_buffer file = {0};
     ordo_buffer_append_slice(&file, ordo_slice_of(SECRET));
-    keys = keys_of(SECRET);
+    keys = fixture_keys(SECRET);
     signer = fixture_signer(file);
     return 0;
 }
@@ -101,7 +94,7 @@ static void say_forget(struct world *world, uint32_t conn, uint32_t handle) {
 static void nobody_gets_in_without_a_good_token(void **state) {
     (void)state;
     struct world *world = guarded_world();
-    struct ordo_token_keys *others = keys_of(OTHER_SECRET);
+    struct ordo_token_keys *others = fixture_keys(OTHER_SECRET);
     client_connect(world, 0);
     say_hello(world, 0, ordo_slice(NULL, 0));
     assert_turned_away(world, 0);
@@ -500,7 +493,7 @@ static void the_revoked_are_sent_away_and_stay_away(void **state) {
 static void when_a_key_goes_those_it_let_in_go(void **state) {
     (void)state;
     struct world *world = guarded_world();
-    struct ordo_token_keys *both = keys_of(SECRET), *other = keys_of(OTHER_SECRET);
+    struct ordo_token_keys *both = fixture_keys(SECRET), *other = fixture_keys(OTHER_SECRET);
     struct ordo_problem problem;
     assert_int_equal(ordo_token_keys_add_secret(both, ordo_slice_of(OTHER_SECRET), &problem), ORDO_OK);
     greet(world, 0, token_of("alice", 3600, ALL("write")));

@@ -41,6 +41,14 @@ static inline struct ordo_buffer fixture_public_pem(EVP_PKEY *key) {
     return fixture_take_bio(bio);
 }
 
+/* Keys with this one secret: the caller's to destroy. */
+static inline struct ordo_token_keys *fixture_keys(const char *secret) {
+    struct ordo_token_keys *keys = ordo_token_keys_create();
+    struct ordo_problem problem = {{0}};
+    assert_int_equal(ordo_token_keys_add_secret(keys, ordo_slice_of(secret), &problem), ORDO_OK);
+    return keys;
+}
+
 /* Takes the file. */
 static inline struct ordo_token_signer *fixture_signer(struct ordo_buffer file) {
     struct ordo_token_signer *signer = NULL;
