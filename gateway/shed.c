@@ -24,7 +24,8 @@ static int largest_first(const void *a, const void *b) {
     return (one < other) - (one > other);
 }
 
-/* Nobody is told why: whoever is shed reads nothing. It comes back by itself, and is brought up to date then. */
+/* Nobody is told why: a close frame would stand behind all that waits. That may be somebody who does read, and for whom the latest
+ * broadcast waits at this moment. It comes back by itself, and is brought up to date then. */
 static void shed(struct ordo_wire_lws *wire, uint64_t size) {
     struct holder *holders = ordo_alloc_array(wire->count + 1, sizeof *holders);
     size_t count = 0;

@@ -36,7 +36,7 @@ struct process {
 
 /* Large buffers (pieces of snapshots, blocks of history, what RocksDB collects in memory) go back to the system when they are
  * freed. The allocator would raise this limit to the largest that it ever saw freed; then they come from the heaps of a
- * dozen threads and leave holes there, and after an hour of mixed load more memory is holes than is in use. */
+ * dozen threads and leave holes there, which grow under mixed load (docs/benchmarks.md). */
 static void keep_heaps_dense(void) {
     mallopt(M_MMAP_THRESHOLD, MMAP_SIZE_MIN);
     mallopt(M_TRIM_THRESHOLD, TRIM_SIZE);
