@@ -1,5 +1,6 @@
 #include "shard/manifest.h"
 
+#include "common/clock.h"
 #include "common/files.h"
 #include "shard/wal.h"
 
@@ -41,14 +42,32 @@ static ordo_err sync_file(const char *path) {
     return err;
 }
 
+/* How large it is, when that is the end of a record: RocksDB may be at writing one. What does not get whole within some time is
+ * damaged, and taken as it is, so that the next start sees it. */
+static ordo_err settled_size(const char *path, uint64_t known_size, uint64_t *size_out) {
+    enum { TRIES = 200, PAUSE_MS = 5 };
+    ordo_err err = ORDO_OK;
+    bool is_whole = false;
+    for (int tries = 0; !err && !is_whole && tries < TRIES; tries++) {
+        if (tries > 0) ordo_clock_sleep_ms(PAUSE_MS);
+        struct stat status;
+        struct ordo_buffer bytes = {0};
+        if (stat(path, &status) != 0) return ordo_file_error();
+        *size_out = (uint64_t)status.st_size;
+        if (*size_out == known_size) return ORDO_OK;
+        err = ordo_file_read(path, &bytes);
+        is_whole = !err && ordo_wal_whole_size(ordo_buffer_slice(&bytes)) >= *size_out;
+        ordo_buffer_finish(&bytes);
+    }
+    return err;
+}
+
 ordo_err ordo_manifest_mark(const char *db_path, struct ordo_manifest_mark *mark) {
     char path[PATH_MAX];
-    struct stat status;
     struct ordo_manifest_mark now = {0};
     ordo_err err = find(db_path, path, &now.number);
-    if (!err && stat(path, &status) != 0) err = ordo_file_error();
+    if (!err) err = settled_size(path, now.number == mark->number ? mark->size : 0, &now.size);
     if (err) return err;
-    now.size = (uint64_t)status.st_size;
     if (now.number == mark->number && now.size == mark->size) return ORDO_OK;
     err = sync_file(path);
     if (!err) *mark = now;

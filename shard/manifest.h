@@ -9,7 +9,8 @@
 #include "shard/low_water.h"
 #include "shard/store_rocksdb.h"
 
-/* Of the MANIFEST in use; what stands in `mark` is on disk on return. If it is as before, nothing is synced. */
+/* Of the MANIFEST in use; what stands in `mark` is on disk on return. If it is as before, nothing is synced. Waits up to a second for the
+ * end of a record that is being written: a mark in the middle of one would refuse a store whose disk kept all up to there. */
 ORDO_MUST_USE ordo_err ordo_manifest_mark(const char *db_path, struct ordo_manifest_mark *mark);
 /* Takes these tables out of the list, of a database that nobody has open: with its next opening it does not know of them any
  * more, and deletes their files. On disk on return; cut off, nothing has changed. */

@@ -3,11 +3,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <pthread.h>
+#include <stdio.h>
 
+#include "common/clock.h"
 #include "shard/core/key.h"
 #include "shard/core/rows.h"
 #include "shard/low_water.h"
 #include "shard/manifest.h"
+#include "shard/wal.h"
 #include "tests/unit/folder_fixture.h"
 
 /* Opens `path`, expects `err`, closes. */
@@ -396,6 +400,49 @@ static void a_list_of_tables_that_lost_its_end_is_refused(void **state) {
     open_and_close(fixture, fixture->path, ORDO_OK); /* a newer list than the one that is marked */
 }
 
+struct writer {
+    char path[PATH_MAX];
+    struct ordo_slice rest;
+};
+
+/* The end of a record that was half written, some time later. */
+static void *write_rest(void *context) {
+    const struct writer *writer = context;
+    ordo_clock_sleep_ms(20);
+    FILE *file = fopen(writer->path, "ab");
+    fwrite(writer->rest.data, 1, writer->rest.size, file);
+    fclose(file);
+    return NULL;
+}
+
+static void a_list_of_tables_is_not_marked_in_the_middle_of_a_record(void **state) {
+    struct fixture *fixture = *state;
+    open_store(fixture);
+    write_turn(fixture, 1);
+    close_store(fixture);
+    struct writer writer;
+    struct ordo_buffer bytes = {0}, record = {0};
+    manifest_of(fixture->path, writer.path);
+    scratch_read(writer.path, &bytes);
+    ordo_buffer_append_slice(&record, ordo_buffer_slice(&bytes));
+    ordo_wal_append(&record, ordo_slice_of("some record of RocksDB's"));
+    scratch_write(writer.path, ordo_slice(record.data, bytes.size + 9));
+    writer.rest = ordo_slice(record.data + bytes.size + 9, record.size - bytes.size - 9);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, write_rest, &writer), 0);
+    struct ordo_manifest_mark mark = {0};
+    char db[PATH_MAX];
+    scratch_join(db, fixture->path, "db");
+    assert_int_equal(ordo_manifest_mark(db, &mark), ORDO_OK);
+    pthread_join(thread, NULL);
+    assert_int_equal(mark.size, record.size);
+    scratch_write(writer.path, ordo_slice(record.data, record.size - 1)); /* damage: marked as it is, and found */
+    assert_int_equal(ordo_manifest_mark(db, &mark), ORDO_OK);
+    assert_int_equal(ordo_manifest_check(db, &mark, &fixture->problem), ORDO_ERR_CORRUPT);
+    ordo_buffer_finish(&bytes);
+    ordo_buffer_finish(&record);
+}
+
 /* ---- reading a stopped store */
 
 static void a_readonly_opening_changes_nothing(void **state) {
@@ -459,6 +506,7 @@ int main(void) {
         WITH_FOLDER(a_log_cut_below_the_low_water_mark_is_refused_and_kept),
         WITH_FOLDER(a_damaged_or_missing_mark_is_noted_and_made_anew),
         WITH_FOLDER(a_list_of_tables_that_lost_its_end_is_refused),
+        WITH_FOLDER(a_list_of_tables_is_not_marked_in_the_middle_of_a_record),
         WITH_FOLDER(half_a_mark_leaves_the_one_before),
         WITH_FOLDER(a_readonly_opening_changes_nothing),
         WITH_FOLDER(a_readonly_opening_passes_over_a_tail_of_zeros),
