@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
@@ -28,6 +29,7 @@ struct file {
     char key[SHADOW_KEY_SIZE];
     struct shadow_range dirty;
     bool is_known; /* every write since the last sync was seen */
+    pthread_mutex_t syncing; /* held through a sync: a later one waits, and one that began earlier cannot undo it */
 };
 
 static struct shadow shadow;
@@ -108,6 +110,7 @@ static struct file *file_of_key(const char *key) {
     struct file *file = calloc(1, sizeof *file);
     if (file == NULL) abort();
     snprintf(file->key, sizeof file->key, "%s", key);
+    pthread_mutex_init(&file->syncing, NULL);
     file->next = *bucket;
     *bucket = file;
     return file;
@@ -155,10 +158,12 @@ static void wait_ms(unsigned ms) {
     while (ms > 0 && nanosleep(&left, &left) != 0 && errno == EINTR) continue;
 }
 
-static int sync_watched(int fd, int (*real)(int), const char *key, off_t size) {
+/* Under `syncing` of the file. */
+static int sync_file(struct file *file, int fd, int (*real)(int)) {
     struct fault_of_sync fault = faults_next_sync();
+    struct stat status;
+    if (fstat(fd, &status) != 0) return -1;
     pthread_mutex_lock(&mutex);
-    struct file *file = file_of_key(key);
     struct shadow_range dirty = file->dirty;
     bool is_known = file->is_known;
     file->dirty = (struct shadow_range){0, 0};
@@ -166,13 +171,24 @@ static int sync_watched(int fd, int (*real)(int), const char *key, off_t size) {
     pthread_mutex_unlock(&mutex);
     wait_ms(fault.delay_ms);
     if (fault.fails) {
-        shadow_lose(&shadow, key, dirty);
+        shadow_lose(&shadow, file->key, dirty);
         errno = EIO;
         return -1;
     }
     if (!fault.skips_real && real(fd) != 0) return -1;
-    shadow_sync_file(&shadow, fd, key, size, dirty, is_known);
+    shadow_sync_file(&shadow, fd, file->key, status.st_size, dirty, is_known);
     return 0;
+}
+
+static int sync_watched(int fd, int (*real)(int), const char *key) {
+    pthread_mutex_lock(&mutex);
+    struct file *file = file_of_key(key);
+    pthread_mutex_unlock(&mutex);
+    pthread_mutex_lock(&file->syncing);
+    int rc = sync_file(file, fd, real), saved = errno;
+    pthread_mutex_unlock(&file->syncing);
+    errno = saved;
+    return rc;
 }
 
 static int sync_any(int fd, int (*real)(int)) {
@@ -180,7 +196,7 @@ static int sync_any(int fd, int (*real)(int)) {
     bool is_folder;
     off_t size;
     if (!is_active || !is_covered(fd) || !shadow_key(fd, key, &is_folder, &size)) return real(fd);
-    if (!is_folder) return sync_watched(fd, real, key, size);
+    if (!is_folder) return sync_watched(fd, real, key);
     static pthread_mutex_t folder_mutex = PTHREAD_MUTEX_INITIALIZER; /* a listing must not replace a newer one */
     pthread_mutex_lock(&folder_mutex);
     shadow_sync_folder(&shadow, fd, key);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,24 @@ static void play_append(void) {
     sync_folder(".");
     CHECK(write(fd, "and this too ", 13) == 13 && fdatasync(fd) == 0);
     CHECK(write(fd, "lost", 4) == 4 && sync_file_range(fd, 0, 0, 7) == 0);
+}
+
+enum { APPENDS = 200 };
+
+static void *sync_for_ever(void *context) {
+    int fd = open("log", O_RDWR | O_CLOEXEC);
+    for (;;) CHECK(fd >= 0 && fdatasync(fd) == 0);
+    return context;
+}
+
+/* Another thread syncs the same file all the time, and is at it when the end comes. */
+static void play_two_syncers(void) {
+    int fd = make("log");
+    pthread_t thread;
+    CHECK(fdatasync(fd) == 0);
+    sync_folder(".");
+    CHECK(pthread_create(&thread, NULL, sync_for_ever, NULL) == 0);
+    for (int i = 0; i < APPENDS; i++) CHECK(write(fd, "x", 1) == 1 && fdatasync(fd) == 0);
 }
 
 static void play_second_life(void) {
@@ -120,6 +139,7 @@ static const struct play {
     const char *name;
     void (*run)(void);
 } plays[] = {
+    {"two_syncers", play_two_syncers},
     {"append", play_append},   {"second_life", play_second_life},
     {"names", play_names},     {"replace", play_replace},
     {"slow", play_slow},       {"failing_sync", play_failing_sync},
@@ -200,6 +220,20 @@ static void what_an_earlier_process_wrote_becomes_durable_by_a_later_ones_sync(v
     run("second_life", NULL);
     cut_power("");
     assert_file("log", "synced and this too lost");
+}
+
+static void a_sync_that_began_earlier_takes_nothing_back(void **state) {
+    (void)state;
+    char expected[APPENDS + 1] = {0};
+    memset(expected, 'x', APPENDS);
+    for (int i = 0; i < 10; i++) {
+        run("two_syncers", NULL);
+        cut_power("");
+        assert_file("log", expected);
+        char path[256];
+        snprintf(path, sizeof path, "%s/log", root);
+        assert_int_equal(unlink(path), 0);
+    }
 }
 
 static void a_random_tail_is_a_prefix_or_zeros(void **state) {
@@ -289,6 +323,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         ON_STAGE(what_was_written_after_the_last_sync_is_lost),
         ON_STAGE(what_an_earlier_process_wrote_becomes_durable_by_a_later_ones_sync),
+        ON_STAGE(a_sync_that_began_earlier_takes_nothing_back),
         ON_STAGE(a_random_tail_is_a_prefix_or_zeros),
         ON_STAGE(names_last_as_of_the_last_sync_of_their_folder),
         ON_STAGE(a_rename_that_was_not_synced_leaves_the_old_file),
