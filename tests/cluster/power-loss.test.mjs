@@ -74,7 +74,9 @@ async function losePowerAgainAndAgain(cluster, disk, { loadArgs, isVerified, pas
   await cluster.startShard();
   assertSameText((await cluster.join()).text, text, "a fresh client after one more power loss");
   const hasFirst = async () => (await run("ordo", ["doc", "at", past, "--seq", "1", "--url", cluster.url])).code === 0;
-  if (!keepsPast) { // how much was written between the cuts is a matter of luck: so some more
+  // How much was written and packed between the cuts is a matter of luck: so some more.
+  await startLoad(cluster, 3, loadArgs)();
+  if (!keepsPast) {
     for (let i = 0; i < 20 && await hasFirst(); i++) await startLoad(cluster, 2, loadArgs)();
     await losePower(cluster, disk);
     await cluster.startShard();
