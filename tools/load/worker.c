@@ -117,28 +117,35 @@ static uint64_t sent_ns_of(struct load *load, const struct ordo_client_commit *c
     return late_ns < now_ns ? now_ns - late_ns : 0;
 }
 
+static void count_delivery(struct load *load, const struct ordo_client_commit *commit) {
+    load->total.deliveries++;
+    if (!load->is_measuring) return;
+    load->counts.deliveries++;
+    uint64_t now_ns = ordo_clock_monotonic_ns();
+    uint64_t sent_ns = sent_ns_of(load, commit, now_ns);
+    if (sent_ns > 0) ordo_histogram_record(&load->delivery_ns, now_ns > sent_ns ? now_ns - sent_ns : 0);
+}
+
 static void committed(void *user, struct ordo_client_doc *doc, const struct ordo_client_commit *commit) {
     struct load_worker *worker = user;
     struct load *load = worker->load;
     if (commit->is_ack) return;
-    load->total.deliveries++;
-    if (load->is_measuring) {
-        load->counts.deliveries++;
-        uint64_t now_ns = ordo_clock_monotonic_ns();
-        uint64_t sent_ns = sent_ns_of(load, commit, now_ns);
-        if (sent_ns > 0) ordo_histogram_record(&load->delivery_ns, now_ns > sent_ns ? now_ns - sent_ns : 0);
-    }
+    bool is_own = author_of(load, commit->client_id) == worker;
+    if (!is_own) count_delivery(load, commit);
     if (load->config.verify) {
         ordo_ledger_saw(&load->docs[worker->doc_index].ledger, commit->client_id, commit->client_seq,
                         commit->server_seq, commit->op);
     }
+    if (!worker->is_busy || !ordo_client_doc_is_settled(doc)) return;
+    if (is_own) { /* its ack was lost with a connection or a shard; the content that came instead has it */
+        acked(user, doc, commit->client_seq, commit->server_seq);
+        return;
+    }
     /* Somebody else deleted the very letters that our edit, not yet sent, was to delete: nothing is left to send, and
      * no ack will come. */
-    if (worker->is_busy && ordo_client_doc_is_settled(doc)) {
-        load->total.overtaken++;
-        worker->is_busy = false;
-        load_worker_write(worker, ordo_clock_monotonic_ns());
-    }
+    load->total.overtaken++;
+    worker->is_busy = false;
+    load_worker_write(worker, ordo_clock_monotonic_ns());
 }
 
 static void given_back(void *user, struct ordo_client_doc *doc, const struct ordo_client_given_back *given) {
