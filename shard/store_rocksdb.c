@@ -1,12 +1,17 @@
 #include "shard/rocksdb_impl.h"
 
+#include "common/assert.h"
 #include "common/memory.h"
+#include "common/sched.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { COMPACTORS = 1 }; /* as many as follow from two background jobs, of which one flushes */
 
 ordo_err rocksdb_classify(const char *message) {
     if (strstr(message, "No space left") != NULL) return ORDO_ERR_NO_SPACE;
@@ -62,6 +67,24 @@ static ordo_err rocksdb_write_batch(struct ordo_store *base, const struct ordo_b
 
 /* ---- life */
 
+/* RocksDB's threads are as nice as whoever has them started, and once there they serve all databases of the process. */
+static void *start_compactors(void *unused) {
+    ordo_sched_step_aside();
+    rocksdb_env_t *env = rocksdb_create_default_env(); /* the one that all share */
+    rocksdb_env_set_background_threads(env, COMPACTORS);
+    rocksdb_env_destroy(env);
+    return unused;
+}
+
+/* Nobody waits for a compaction, unless it falls far behind: after a start it would take half of a single core from those
+ * who want their documents back. */
+static void start_compactors_aside(void) {
+    pthread_t thread;
+    int error = pthread_create(&thread, NULL, start_compactors, NULL);
+    ORDO_ASSERT(error == 0); /* at the start, with nothing served yet: as good as no memory */
+    pthread_join(thread, NULL);
+}
+
 static void rocksdb_close_store(struct ordo_store *base) {
     if (base == NULL) return;
     struct store_rocksdb *store = (struct store_rocksdb *)base;
@@ -96,6 +119,8 @@ static ordo_err open_database(struct store_rocksdb *store, const char *path, enu
     const rocksdb_options_t *options[ROCKSDB_FAMILY_COUNT];
     for (int i = 0; i < ROCKSDB_FAMILY_COUNT; i++) options[i] = store->options[i];
     char *message = NULL;
+    static pthread_once_t compactors = PTHREAD_ONCE_INIT;
+    pthread_once(&compactors, start_compactors_aside);
     if (store->is_readonly) {
         store->db = rocksdb_open_for_read_only_column_families(store->options[0], path, ROCKSDB_FAMILY_COUNT, names, options,
                                                                store->families, 0, &message);

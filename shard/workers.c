@@ -16,13 +16,14 @@ struct ordo_workers {
     struct ordo_store *store;
     struct ordo_inbox *inbox;
     pthread_mutex_t mutex; /* guards all below but `threads` */
-    pthread_cond_t changed;
+    pthread_cond_t urgent_given; /* to the first, which `is_first_idle` until it is told */
+    pthread_cond_t given;        /* to any of the others */
+    bool is_first_idle;
     struct queue urgent, background;
-    size_t background_running;
     struct ordo_workers_figures figures;
     bool stops;
     size_t thread_count;
-    pthread_t *threads;
+    pthread_t *threads; /* the first takes urgent jobs only */
 };
 
 static void queue_push(struct queue *queue, struct ordo_job *job) {
@@ -52,16 +53,6 @@ static void queue_finish(struct queue *queue) {
     free(queue->jobs);
 }
 
-/* The next job that may start now; NULL: none. Under the mutex. */
-static struct ordo_job *take_job(struct ordo_workers *workers, bool *is_background) {
-    struct ordo_job *job = queue_pop(&workers->urgent);
-    *is_background = job == NULL;
-    if (job != NULL || workers->background_running + 1 >= workers->thread_count) return job;
-    job = queue_pop(&workers->background);
-    if (job != NULL) workers->background_running++;
-    return job;
-}
-
 /* Returns how long it took, in µs. */
 static uint64_t run_job(struct ordo_workers *workers, struct ordo_job *job) {
     uint64_t begun_ns = ordo_clock_monotonic_ns();
@@ -73,26 +64,35 @@ static uint64_t run_job(struct ordo_workers *workers, struct ordo_job *job) {
     return (ended_ns - begun_ns) / 1000;
 }
 
-static void *work(void *context) {
-    struct ordo_workers *workers = context;
-    ordo_sched_step_aside(); /* the sequencing thread must not wait for us when its sync has ended */
+static void serve(struct ordo_workers *workers, bool is_first) {
     pthread_mutex_lock(&workers->mutex);
     while (!workers->stops) {
-        bool is_background;
-        struct ordo_job *job = take_job(workers, &is_background);
+        struct ordo_job *job = queue_pop(&workers->urgent);
+        bool is_background = job == NULL && !is_first;
+        if (is_background) job = queue_pop(&workers->background);
         if (job == NULL) {
-            pthread_cond_wait(&workers->changed, &workers->mutex);
+            if (is_first) workers->is_first_idle = true;
+            pthread_cond_wait(is_first ? &workers->urgent_given : &workers->given, &workers->mutex);
             continue;
         }
         pthread_mutex_unlock(&workers->mutex);
         uint64_t duration_us = run_job(workers, job);
         pthread_mutex_lock(&workers->mutex);
         ordo_buckets_add(is_background ? &workers->figures.background_us : &workers->figures.urgent_us, duration_us, 1);
-        if (!is_background) continue;
-        workers->background_running--;
-        pthread_cond_signal(&workers->changed); /* another background job may start, on any helper */
     }
     pthread_mutex_unlock(&workers->mutex);
+}
+
+/* What it does is short, and after a restart it is what all those wait for whose documents are not loaded yet, while those
+ * whose documents are would take the core for themselves. */
+static void *serve_urgent(void *context) {
+    serve(context, true);
+    return NULL;
+}
+
+static void *serve_all(void *context) {
+    ordo_sched_step_aside(); /* the sequencing thread must not wait for us when its sync has ended */
+    serve(context, false);
     return NULL;
 }
 
@@ -104,9 +104,10 @@ struct ordo_workers *ordo_workers_start(size_t thread_count, struct ordo_store *
     workers->thread_count = thread_count;
     workers->threads = ordo_alloc_array(thread_count, sizeof *workers->threads);
     pthread_mutex_init(&workers->mutex, NULL);
-    pthread_cond_init(&workers->changed, NULL);
+    pthread_cond_init(&workers->urgent_given, NULL);
+    pthread_cond_init(&workers->given, NULL);
     for (size_t i = 0; i < thread_count; i++) {
-        int error = pthread_create(&workers->threads[i], NULL, work, workers);
+        int error = pthread_create(&workers->threads[i], NULL, i == 0 ? serve_urgent : serve_all, workers);
         ORDO_ASSERT(error == 0); /* at the start, with nothing served yet: as good as no memory */
     }
     return workers;
@@ -116,7 +117,9 @@ void ordo_workers_give(struct ordo_workers *workers, struct ordo_job *job) {
     bool is_urgent = ordo_job_is_urgent(job);
     pthread_mutex_lock(&workers->mutex);
     queue_push(is_urgent ? &workers->urgent : &workers->background, job);
-    pthread_cond_signal(&workers->changed);
+    bool is_for_first = is_urgent && workers->is_first_idle;
+    if (is_for_first) workers->is_first_idle = false;
+    pthread_cond_signal(is_for_first ? &workers->urgent_given : &workers->given);
     pthread_mutex_unlock(&workers->mutex);
 }
 
@@ -132,12 +135,14 @@ void ordo_workers_stop(struct ordo_workers *workers) {
     if (workers == NULL) return;
     pthread_mutex_lock(&workers->mutex);
     workers->stops = true;
-    pthread_cond_broadcast(&workers->changed);
+    pthread_cond_broadcast(&workers->urgent_given);
+    pthread_cond_broadcast(&workers->given);
     pthread_mutex_unlock(&workers->mutex);
     for (size_t i = 0; i < workers->thread_count; i++) pthread_join(workers->threads[i], NULL);
     queue_finish(&workers->urgent);
     queue_finish(&workers->background);
-    pthread_cond_destroy(&workers->changed);
+    pthread_cond_destroy(&workers->urgent_given);
+    pthread_cond_destroy(&workers->given);
     pthread_mutex_destroy(&workers->mutex);
     free(workers->threads);
     free(workers);

@@ -1,7 +1,7 @@
 /* shard/workers.h: the helper threads that run the core's jobs.
  *
- * Two queues: urgent jobs (somebody waits for them) go first, and at least one helper is always free of jobs that are
- * not, so that nobody who opens a document waits for a snapshot. A job runs with a view of its own, opened when it
+ * Two queues: urgent jobs (short, and somebody waits for them) go first, and one helper takes no others, so that nobody
+ * who opens a document waits for a snapshot. The rest step aside for whoever else wants the core. A job runs with a view of its own, opened when it
  * starts; by then the store holds all that it must see. Done jobs go to the inbox.
  *
  * Limits: the core gives out a bounded number of jobs per document. Threads: `give` from one thread. */

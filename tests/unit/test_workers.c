@@ -167,9 +167,10 @@ static void urgent_jobs_go_before_those_that_wait_longer(void **state) {
     struct fixture *fixture = *state;
     struct gate first = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     atomic_int started = 0;
-    ordo_workers_give(fixture->workers, job_create(true, &first, &started));
+    ordo_workers_give(fixture->workers, job_create(false, &first, &started));
+    await(&started, 1);
     ordo_workers_give(fixture->workers, job_create(true, &fixture->gate, &started));
-    await(&started, 2); /* one helper stays at its gate, so the other works off the queue alone */
+    await(&started, 2); /* the helper for urgent jobs stays at its gate, so the other works off the queues alone */
     for (int i = 0; i < 3; i++) ordo_workers_give(fixture->workers, job_create(false, NULL, NULL));
     ordo_workers_give(fixture->workers, job_create(true, NULL, NULL));
     urgent_order = -1;
