@@ -45,6 +45,7 @@ struct gateway_peer *gateway_peer_create(uint32_t index, struct ordo_store_id ex
     gateway_list_init(&peer->attach_urgent);
     gateway_list_init(&peer->attach_calm);
     gateway_list_init(&peer->attach_resting);
+    gateway_list_init(&peer->untold);
     gateway_list_init(&peer->streams);
     return peer;
 }
@@ -175,6 +176,7 @@ static void session_lost(struct ordo_gateway *gateway, struct gateway_peer *peer
     for (uint32_t i = 0; i < ORDO_SLOT_COUNT; i++)
         if (gateway->slots[i].peer == peer) docs_cut(gateway, &gateway->slots[i]);
     ORDO_ASSERT(peer->attach_count == 0);
+    gateway_subscriber_tell_outages(gateway, peer);
 }
 
 static bool is_of_session(const struct gateway_peer *peer, uint64_t session) {
@@ -203,6 +205,7 @@ void gateway_peer_down(struct ordo_gateway *gateway, struct gateway_peer *peer, 
 
 void gateway_peer_tick(struct ordo_gateway *gateway, struct gateway_peer *peer) {
     gateway_resync_tick(gateway, peer);
+    gateway_subscriber_tell_outages(gateway, peer);
     bool is_late = false;
     switch (peer->state) {
     case GATEWAY_PEER_RESTING: break;

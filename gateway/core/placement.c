@@ -37,6 +37,7 @@ static struct gateway_peer *peer_of_store(struct ordo_gateway *gateway, struct o
 }
 
 void gateway_placement_tick(struct ordo_gateway *gateway) {
+    gateway_subscriber_tell_outages(gateway, gateway->nobody);
     for (uint32_t i = 0; i < gateway->peer_capacity; i++) {
         struct gateway_peer *peer = gateway->peers[i];
         if (peer == NULL || !gateway_peer_is_spare(peer, gateway->now_ms)) continue;

@@ -83,6 +83,7 @@ struct gateway_subscriber {
     struct gateway_list in_audience;
     struct gateway_list in_attach;  /* the list that `attach` names */
     struct gateway_list in_opening; /* gateway->opening while OPENING */
+    struct gateway_list in_untold;  /* its peer's: to be told that the shard is away */
     enum gateway_subscriber_state state;
     enum gateway_attach attach;
     uint32_t handle;
@@ -201,6 +202,7 @@ struct gateway_peer {
     uint64_t side_sent_ms, side_heard_ms, heartbeat;
     struct gateway_list attach_urgent, attach_calm; /* subscribers AT_PEER */
     struct gateway_list attach_resting;             /* subscribers RESTING, by due_ms */
+    struct gateway_list untold;                     /* subscribers to be told that the shard is away */
     uint32_t attach_count;                          /* subscribers SENT */
     struct gateway_list streams;                    /* whose blobs lie at this shard */
     struct gateway_table docs_by_number;

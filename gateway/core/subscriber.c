@@ -13,6 +13,10 @@
 #include "gateway/core/peer.h"
 #include "gateway/core/resync.h"
 
+/* In a tick, of one shard. A message costs some 20 µs; told all at once, tens of thousands would keep the gateway from hearing
+ * that the shard is there again. */
+enum { OUTAGES_TOLD_MAX = 256 };
+
 static const uint32_t subscriber_moves[] = {
     [GATEWAY_SUBSCRIBER_OPENING] = 1u << GATEWAY_SUBSCRIBER_STREAMING | 1u << GATEWAY_SUBSCRIBER_LIVE,
     [GATEWAY_SUBSCRIBER_STREAMING] = 1u << GATEWAY_SUBSCRIBER_LIVE | 1u << GATEWAY_SUBSCRIBER_FINISHING,
@@ -78,6 +82,7 @@ void gateway_subscriber_open(struct ordo_gateway *gateway, struct gateway_conn *
     gateway_list_init(&subscriber->in_audience);
     gateway_list_init(&subscriber->in_attach);
     gateway_list_init(&subscriber->in_opening);
+    gateway_list_init(&subscriber->in_untold);
     gateway_list_append(&gateway->opening, &subscriber->in_opening);
     gateway_table_insert(&gateway->subscribers, &subscriber->by_id, ++gateway->subscriber_newest);
     gateway_doc_join(gateway, subscriber, name_hash, collection, id);
@@ -119,6 +124,7 @@ static void gather_detach(struct ordo_gateway *gateway, struct gateway_peer *pee
 static void subscriber_free(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
     gateway_resync_forget(gateway, subscriber);
     gateway_list_remove(&subscriber->in_opening);
+    gateway_list_remove(&subscriber->in_untold);
     GATEWAY_LIST_EACH(&subscriber->conn->streams, link) {
         if (gateway_stream_has_handle(gateway_stream_of(link), subscriber->handle))
             gateway_stream_destroy(gateway, gateway_stream_of(link));
@@ -219,6 +225,7 @@ void gateway_subscriber_attached(struct ordo_gateway *gateway, struct gateway_pe
     gateway_doc_set_number(gateway, subscriber->doc, attached->doc);
     if (subscriber->knows_outage) gateway_answer_status(gateway, subscriber, true);
     subscriber->knows_outage = false;
+    gateway_list_remove(&subscriber->in_untold);
     subscriber->lineage = attached->lineage;
     subscriber->queued_seq = subscriber->sent_seq = attached->head;
     if (attached->last_client_seq >= subscriber->unanswered_seq) subscriber->unanswered_seq = 0;
@@ -250,8 +257,15 @@ void gateway_subscriber_streamed(struct ordo_gateway *gateway, struct gateway_su
 }
 
 static void tell_outage(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber) {
+    gateway_list_remove(&subscriber->in_untold);
     if (!subscriber->knows_outage) gateway_answer_status(gateway, subscriber, false);
     subscriber->knows_outage = true;
+}
+
+void gateway_subscriber_tell_outages(struct ordo_gateway *gateway, struct gateway_peer *peer) {
+    if (peer->state == GATEWAY_PEER_READY) return; /* what is worth telling now is Opened */
+    for (int i = 0; i < OUTAGES_TOLD_MAX && !gateway_list_is_empty(&peer->untold); i++)
+        tell_outage(gateway, GATEWAY_LIST_ITEM(peer->untold.next, struct gateway_subscriber, in_untold));
 }
 
 void gateway_subscriber_refused(struct ordo_gateway *gateway, const struct gateway_peer *peer,
@@ -299,10 +313,13 @@ void gateway_subscriber_fell_behind(struct ordo_gateway *gateway, struct gateway
 
 void gateway_subscriber_join_shard(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber,
                                    bool rests) {
+    gateway_list_remove(&subscriber->in_untold); /* of another shard, perhaps */
     if (subscriber->conn->state == GATEWAY_CONN_CLOSING) return;
+    struct gateway_peer *peer = gateway_doc_peer(subscriber->doc);
     /* With another shard at hand it takes no time worth telling. */
-    bool is_away = gateway_doc_peer(subscriber->doc)->state != GATEWAY_PEER_READY;
-    if (is_away && subscriber->state == GATEWAY_SUBSCRIBER_CUT) tell_outage(gateway, subscriber);
+    bool is_away = peer->state != GATEWAY_PEER_READY;
+    if (is_away && subscriber->state == GATEWAY_SUBSCRIBER_CUT && !subscriber->knows_outage)
+        gateway_list_append(&peer->untold, &subscriber->in_untold);
     gateway_conn_fail_waits(gateway, subscriber->conn, subscriber->handle);
     if (subscriber->state == GATEWAY_SUBSCRIBER_FINISHING) return;
     subscriber->is_turned_away = rests;

@@ -48,6 +48,8 @@ void gateway_subscriber_reattach(struct ordo_gateway *gateway, const struct gate
 void gateway_subscriber_fell_behind(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
 /* The session is over. */
 void gateway_subscriber_cut(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);
+/* Tells some of those who were cut, and do not know yet, that their shard is away. */
+void gateway_subscriber_tell_outages(struct ordo_gateway *gateway, struct gateway_peer *peer);
 /* The shard that it has to do with does not serve the slot any more: it is detached there, and gets another
  * id. */
 void gateway_subscriber_leave_shard(struct ordo_gateway *gateway, struct gateway_subscriber *subscriber);

@@ -323,8 +323,8 @@ static void submits_without_credit_are_refused_and_sockets_read_on(void **state)
     world_destroy(world);
 }
 
-static void attaches_after_a_restart_are_paced(void **state) {
-    (void)state;
+/* Every connection has 100 documents open. */
+static struct world *create_crowd(void) {
     struct world *world = world_create();
     for (uint32_t conn = 0; conn < WORLD_CONNS; conn++) {
         client_greet(world, conn);
@@ -334,13 +334,11 @@ static void attaches_after_a_restart_are_paced(void **state) {
             client_open(world, conn, id, conn * 100 + i + 1, NULL);
         }
     }
-    world_link(world, ORDO_GATEWAY_LINK_DOWN);
-    world_pass(world, 200);
-    world_link_ready(world);
-    world_turn(world);
-    size_t asked = world->shard->to_shard_count - world->shard->to_shard_read;
-    assert_int_equal(asked, WORLD_CONNS * 8); /* as many as each connection may have on its way */
-    /* Each answer makes room for another, until all are there. */
+    return world;
+}
+
+/* Each answer makes room for another, until all are there. Returns how many. */
+static uint32_t attach_crowd(struct world *world) {
     uint32_t count = 0;
     for (Ordo__Cluster__V1__ToShard *message; (message = shard_hear(world)) != NULL; world_turn(world)) {
         Ordo__Cluster__V1__Attached attached = ORDO__CLUSTER__V1__ATTACHED__INIT;
@@ -349,7 +347,47 @@ static void attaches_after_a_restart_are_paced(void **state) {
         attached.head = 1;
         shard_attached(world, attached);
     }
-    assert_int_equal(count, WORLD_CONNS * 100);
+    return count;
+}
+
+static void attaches_after_a_restart_are_paced(void **state) {
+    (void)state;
+    struct world *world = create_crowd();
+    world_link(world, ORDO_GATEWAY_LINK_DOWN);
+    world_pass(world, 200);
+    world_link_ready(world);
+    world_turn(world);
+    size_t asked = world->shard->to_shard_count - world->shard->to_shard_read;
+    assert_int_equal(asked, WORLD_CONNS * 8); /* as many as each connection may have on its way */
+    assert_int_equal(attach_crowd(world), WORLD_CONNS * 100);
+    world_destroy(world);
+}
+
+static uint32_t hear_statuses(struct world *world, Ordo__V1__DocumentStatus__State state) {
+    uint32_t count = 0;
+    for (uint32_t conn = 0; conn < WORLD_CONNS; conn++)
+        for (Ordo__V1__ServerMessage *message; (message = client_hear(world, conn)) != NULL;)
+            count += message->status != NULL && message->body_case == ORDO__V1__SERVER_MESSAGE__BODY_STATUS &&
+                     message->status->state == state;
+    return count;
+}
+
+/* A shard that is there again soon finds a gateway that is not busy with telling everybody that it is away. */
+static void crowd_is_told_of_an_outage_some_at_a_time(void **state) {
+    (void)state;
+    struct world *world = create_crowd();
+    world_link(world, ORDO_GATEWAY_LINK_DOWN);
+    assert_int_equal(hear_statuses(world, ORDO__V1__DOCUMENT_STATUS__STATE__UNAVAILABLE), 256);
+    world_pass(world, 50);
+    assert_int_equal(hear_statuses(world, ORDO__V1__DOCUMENT_STATUS__STATE__UNAVAILABLE), 256);
+    world_pass(world, 150);
+    uint32_t told = 512 + hear_statuses(world, ORDO__V1__DOCUMENT_STATUS__STATE__UNAVAILABLE);
+    assert_in_range(told, 512 + 1, WORLD_CONNS * 100 - 1);
+    world_link_ready(world);
+    world_turn(world);
+    assert_int_equal(attach_crowd(world), WORLD_CONNS * 100);
+    world_pass(world, 50); /* those who were not told hear of neither end */
+    assert_int_equal(hear_statuses(world, ORDO__V1__DOCUMENT_STATUS__STATE__AVAILABLE), told);
     world_destroy(world);
 }
 
@@ -383,6 +421,7 @@ int main(void) {
         cmocka_unit_test(links_are_kept_alive_from_this_side),
         cmocka_unit_test(submits_without_credit_are_refused_and_sockets_read_on),
         cmocka_unit_test(attaches_after_a_restart_are_paced),
+        cmocka_unit_test(crowd_is_told_of_an_outage_some_at_a_time),
         cmocka_unit_test(document_number_that_moves_on_resyncs_those_who_had_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -214,6 +214,7 @@ static void slot_that_loses_its_owner_waits_for_another(void **state) {
     uint32_t handle = client_open(world, 0, id, 1, NULL);
     placement.slots[slot_of(id)] = (struct ordo_slot_place){.epoch = 2};
     tell_placement(world);
+    world_pass(world, 1);
     assert_int_equal(CLIENT_HEAR(world, 0, STATUS)->status->state,
                      ORDO__V1__DOCUMENT_STATUS__STATE__UNAVAILABLE);
     client_submit(world, 0, handle, 1);
@@ -567,9 +568,9 @@ static void link_without_slots_is_let_go_of_and_made_anew_when_one_comes(void **
     client_open(world, 0, id, 1, NULL);
     for (uint16_t slot = 1; slot < ORDO_SLOT_COUNT; slot += 2) place(world, slot, 2, 2);
     tell_placement(world);
+    world_pass(world, 1);
     assert_int_equal(CLIENT_HEAR(world, 0, STATUS)->status->state,
                      ORDO__V1__DOCUMENT_STATUS__STATE__UNAVAILABLE); /* there is no link yet */
-    world_pass(world, 1);
     world_play(world, 2);
     world_link_ready(world);
     world_turn(world);
