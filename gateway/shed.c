@@ -3,11 +3,16 @@
 #include "common/memory.h"
 #include "gateway/wire_impl.h"
 
-/* Whoever holds less than this is not why memory is short. */
-enum { LOOK_MS = 250, SHED_SIZE_MIN = 32 * 1024, MIB = 1024 * 1024 };
+enum {
+    LOOK_MS = 250,
+    SHED_SIZE_MIN = 32 * 1024, /* whoever holds less is not why memory is short */
+    STUCK_MS = 250,            /* whoever takes a frame in less time reads */
+    MIB = 1024 * 1024
+};
 
 struct holder {
     size_t size;
+    uint64_t stuck_ms;
     uint32_t conn;
 };
 
@@ -19,22 +24,30 @@ static size_t held_by(const struct ordo_wire_lws *wire, uint32_t conn) {
            ordo_gateway_conn_size(wire->turn->core, ordo_turn_socket_conn(conn));
 }
 
-static int largest_first(const void *a, const void *b) {
-    size_t one = ((const struct holder *)a)->size, other = ((const struct holder *)b)->size;
-    return (one < other) - (one > other);
+/* For how long it has not taken the frame that was written; 0: there is none, or it may be on its way. */
+static uint64_t stuck_ms(const struct ordo_wire_lws *wire, const struct ordo_socket *socket) {
+    uint64_t ms = wire->turn->now_ms - socket->unsent_since_ms;
+    return socket->unsent_size > 0 && ms >= STUCK_MS ? ms : 0;
 }
 
-/* Nobody is told why: a close frame would stand behind all that waits. That may be somebody who does read, and for whom the latest
- * broadcast waits at this moment. It comes back by itself, and is brought up to date then. */
+/* Those who have taken nothing for longest; then the largest, for whom perhaps only the latest broadcast waits. */
+static int slowest_first(const void *a, const void *b) {
+    const struct holder *one = a, *other = b;
+    if (one->stuck_ms != other->stuck_ms) return one->stuck_ms > other->stuck_ms ? -1 : 1;
+    return (one->size < other->size) - (one->size > other->size);
+}
+
+/* Nobody is told why: a close frame would stand behind all that waits. Clients come back by themselves, and are brought up to
+ * date then. */
 static void shed(struct ordo_wire_lws *wire, uint64_t size) {
     struct holder *holders = ordo_alloc_array(wire->count + 1, sizeof *holders);
     size_t count = 0;
     for (uint32_t conn = 0; conn < wire->capacity && count < wire->count; conn++) {
         if (wire->sockets[conn] == NULL) continue;
         size_t held = held_by(wire, conn);
-        if (held >= SHED_SIZE_MIN) holders[count++] = (struct holder){held, conn};
+        if (held >= SHED_SIZE_MIN) holders[count++] = (struct holder){held, stuck_ms(wire, wire->sockets[conn]), conn};
     }
-    qsort(holders, count, sizeof *holders, largest_first);
+    qsort(holders, count, sizeof *holders, slowest_first);
     for (size_t i = 0; i < count && size > 0; i++) {
         struct ordo_socket *socket = wire->sockets[holders[i].conn];
         ordo_socket_log(wire, socket, "connection_closed", LWS_CLOSE_STATUS_NOSTATUS, "memory is short, and much waits for this reader");

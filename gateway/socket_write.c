@@ -27,6 +27,7 @@ static bool write_frame(struct ordo_wire_lws *wire, struct ordo_socket *socket, 
     *written = size;
     if (size > 0 && lws_write(socket->wsi, wire->frame.data + LWS_PRE, size, LWS_WRITE_BINARY) < 0) return false;
     socket->unsent_size = lws_partial_buffered(socket->wsi) ? size : 0;
+    socket->unsent_since_ms = wire->turn->now_ms;
     return true;
 }
 

@@ -34,7 +34,8 @@ struct ordo_socket {
     uint64_t due_ms, read_on_ms;
     struct ordo_buffer partial;   /* the beginning of a message whose end has not come */
     uint32_t fragment_count;      /* that it came in so far */
-    size_t unsent_size;           /* at most so much was written and is not taken yet: libwebsockets keeps it */
+    size_t unsent_size;           /* at most so much was written and is not taken yet: libwebsockets keeps it, */
+    uint64_t unsent_since_ms;     /* since then */
     uint64_t heard_size;          /* bytes of messages, with what surrounded them */
     uint64_t hidden_size;         /* bytes beyond, at most so far: control frames, and framing */
     struct ordo_bucket hidden;
