@@ -25,12 +25,16 @@ static const struct {
     {"cache-control:", "no-cache"}, /* kept, but asked for again: the ETag makes that cheap, and nobody sees an old page */
 };
 
+/* The same as GET, without the body. */
+static bool is_head(struct lws *wsi) { return lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0; }
+
 static int answer(struct lws *wsi, unsigned code, const char *content_type, struct ordo_slice body) {
     uint8_t headers[LWS_PRE + HEADERS_SIZE_MAX], *start = headers + LWS_PRE, *at = start;
     uint8_t *end = headers + sizeof headers;
     if (lws_add_http_common_headers(wsi, code, content_type, body.size, &at, end) != 0 ||
         lws_finalize_write_http_header(wsi, start, &at, end) != 0)
         return 1;
+    if (is_head(wsi)) return lws_http_transaction_completed(wsi) ? -1 : 0;
     struct ordo_buffer out = {0};
     memset(ordo_buffer_reserve(&out, LWS_PRE), 0, LWS_PRE);
     out.size = LWS_PRE;
@@ -63,7 +67,7 @@ static int answer_file(struct lws *wsi, const struct ordo_site_file *file, struc
     (void)lws_hdr_copy(wsi, known, sizeof known, WSI_TOKEN_HTTP_IF_NONE_MATCH); /* longer: then it is none of ours */
     bool is_known = strcmp(known, file->etag) == 0;
     if (!write_file_headers(wsi, is_known ? 304 : 200, file)) return 1;
-    if (is_known || file->bytes.size == 0) return lws_http_transaction_completed(wsi) ? -1 : 0;
+    if (is_known || file->bytes.size == 0 || is_head(wsi)) return lws_http_transaction_completed(wsi) ? -1 : 0;
     *rest = (struct ordo_http_answer){.file = file};
     lws_callback_on_writable(wsi);
     return 0;

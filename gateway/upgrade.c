@@ -2,7 +2,8 @@
 #include "gateway/wire_impl.h"
 
 size_t ordo_upgrade_path(struct lws *wsi, char path[ORDO_WIRE_PATH_SIZE_MAX]) {
-    int size = lws_hdr_copy(wsi, path, ORDO_WIRE_PATH_SIZE_MAX, WSI_TOKEN_GET_URI);
+    bool is_head = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
+    int size = lws_hdr_copy(wsi, path, ORDO_WIRE_PATH_SIZE_MAX, is_head ? WSI_TOKEN_HEAD_URI : WSI_TOKEN_GET_URI);
     return size > 0 ? (size_t)size : 0;
 }
 

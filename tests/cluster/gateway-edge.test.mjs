@@ -69,6 +69,10 @@ test("the files of a folder are served, and nothing else", async (t) => {
     assert.equal(page.headers.get("x-content-type-options"), "nosniff");
     const etag = page.headers.get("etag");
     assert.equal((await fetch(`http://${origin(cluster)}/`, { headers: { "if-none-match": etag } })).status, 304);
+    const head = await fetch(`http://${origin(cluster)}/`, { method: "HEAD" });
+    assert.deepEqual([head.status, head.headers.get("etag"), await head.text()], [200, etag, ""]);
+    assert.equal((await fetch(`http://${origin(cluster)}/healthz`, { method: "HEAD" })).status, 200);
+    assert.equal((await fetch(`http://${origin(cluster)}/nothing`, { method: "HEAD" })).status, 404);
     assert.equal((await get(cluster, "/app/large.js")).text, large);
     assert.deepEqual(await get(cluster, "/app/empty.css"), { status: 200, text: "" });
     await writeFile(join(site, "late.html"), "not there at the start");
