@@ -169,6 +169,34 @@ real("a document that was open before opens without a connection; a reload keeps
   assert.equal(await world.cat("c/d"), "before offline ");
 });
 
+real("a page that may keep nothing, or no more, says so and saves to the server all the same", async (world) => {
+  const base = http(world.fronts[0]), full = await (await world.browser.newContext()).newPage();
+  watch(full, world.troubles);
+  const devtools = await full.context().newCDPSession(full);
+  await devtools.send("Storage.overrideQuotaForOrigin", { origin: new URL(base).origin, quotaSize: 1000 });
+  await full.goto(base);
+  await full.waitForFunction(() => window.isReady === true);
+  await full.evaluate(() => doc.insert(0, "no room ".repeat(1000)));
+  await saved(full);
+  await full.waitForFunction(() => events.some((event) => /^storage: .*quota/i.test(event)));
+  await full.evaluate(() => doc.insert(doc.length, "and on"));
+  await saved(full);
+  await full.reload();
+  await full.waitForFunction(() => window.isReady === true);
+  assert.equal(await textOf(full), `${"no room ".repeat(1000)}and on`);
+  assert.equal(await world.cat("c/d"), await textOf(full));
+
+  const context = await world.browser.newContext();
+  await context.addInitScript(() => { // as some browsers have it where nothing may be kept
+    IDBFactory.prototype.open = () => { throw new DOMException("not in private browsing", "SecurityError"); };
+  });
+  const closed = await world.page(base, "id=private", context);
+  assert.match((await closed.evaluate(() => events)).join(), /^storage: .*private browsing/);
+  await closed.evaluate(() => { client.goOffline(); doc.insert(0, "typed offline"); client.goOnline(); });
+  await saved(closed);
+  assert.equal(await world.cat("c/private"), "typed offline");
+});
+
 real("tabs of one person are several clients, and what a killed one could not send the next one sends", async (world) => {
   const proxy = await world.proxy(), context = await world.browser.newContext();
   const [one, two] = [await world.page(proxy.url, "", context), await world.page(proxy.url, "", context)];

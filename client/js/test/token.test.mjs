@@ -56,6 +56,21 @@ test("a client comes in with its token, renews it in time, and follows its right
       await owner.ready;
       await owner.forget();
       await until(doc, "deleted", () => doc.isDeleted);
+      // Rights that end while somebody works offline: what was typed comes back to be shown, and nobody else sees it.
+      let access = "write";
+      const traveller = dial(url, () => tokenFor("carol", 600, access)), away = traveller.open("c", "trip", { create: true });
+      await away.ready;
+      const returned = [];
+      away.on("givenBack", (given) => returned.push(given.inserted));
+      traveller.goOffline();
+      away.insert(0, "typed on the way");
+      access = "read";
+      traveller.goOnline();
+      await until(away, "givenBack", () => returned.length > 0);
+      assert.deepEqual(returned, ["typed on the way"]);
+      await until(away, "status", () => away.status === "read-only");
+      assert.equal(away.text, "");
+
       const foreign = client.open("other", "d");
       await assert.rejects(foreign.ready, (error) => error.code === 403);
     }, { args: ["--token-secret", join(folder, "secret")] });

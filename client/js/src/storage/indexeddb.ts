@@ -121,6 +121,9 @@ async function holdSeat(database: IDBDatabase, key: [string, number], release: (
       if (content !== written) contents.put({ contentId: ++contentId, content } satisfies ContentRow, key);
       written = content;
       records.put({ ...rest, contentId } satisfies Row, key);
+    }).catch((error: unknown) => {
+      written = undefined; // nothing of it is there
+      throw error;
     }),
     remove: () => change((records, contents) => {
       written = undefined;
