@@ -56,7 +56,8 @@ static ordo_err settled_size(const char *path, uint64_t known_size, uint64_t *si
         *size_out = (uint64_t)status.st_size;
         if (*size_out == known_size) return ORDO_OK;
         err = ordo_file_read(path, &bytes);
-        is_whole = !err && ordo_wal_whole_size(ordo_buffer_slice(&bytes)) >= *size_out;
+        *size_out = bytes.size; /* by now perhaps more */
+        is_whole = !err && ordo_wal_whole_size(ordo_buffer_slice(&bytes)) == bytes.size;
         ordo_buffer_finish(&bytes);
     }
     return err;
