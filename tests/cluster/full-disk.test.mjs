@@ -39,7 +39,7 @@ class SmallDisk {
     mount(this.folder);
     mounted.add(this.folder);
     cluster.closers.push(async () => {
-      await Promise.all(cluster.programs.map((program) => program.stop("SIGKILL")));
+      await cluster.kill();
       unmount(this.folder);
       mounted.delete(this.folder);
     });

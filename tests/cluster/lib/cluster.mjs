@@ -46,10 +46,16 @@ export class Base {
   ordo(args, options) { return run("ordo", args, options); }
   doc(verb, name, options) { return run("ordo", ["doc", verb, name, "--url", this.url], options); }
 
+  async kill() { await Promise.all(this.programs.map((program) => program.stop("SIGKILL"))); }
+
+  /** Whatever goes wrong on the way, no program outlives it: the test's own process would wait for them for ever. */
   async destroy() {
     this.clients.forEach((client) => client.close());
-    for (const close of this.closers.reverse()) await close();
-    await Promise.all(this.programs.map((program) => program.stop("SIGKILL")));
+    try {
+      for (const close of this.closers.reverse()) await close();
+    } finally {
+      await this.kill();
+    }
     await rm(this.folder, { recursive: true, force: true });
     process.off("exit", this.removeAtExit);
   }

@@ -13,7 +13,10 @@ export class ForgetfulDisk {
     await this.heal();
     cluster.shardEnv = { ...cluster.shardEnv, ...preload("libordo_forgetful.so"), ORDO_FORGET_ROOT: this.root,
                          ORDO_FORGET_SHADOW: this.shadow, ORDO_FORGET_CONTROL: this.control };
-    cluster.closers.push(() => rm(this.shadow, { recursive: true, force: true }));
+    cluster.closers.push(async () => {
+      await cluster.kill(); // a shard that lives writes to it while it is being removed
+      await rm(this.shadow, { recursive: true, force: true });
+    });
   }
 
   failSyncs() { return this.#tell("fail_sync_from=1"); }
