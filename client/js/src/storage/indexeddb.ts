@@ -119,12 +119,8 @@ async function holdSeat(database: IDBDatabase, key: [string, number], release: (
     write: (record) => change((records, contents) => {
       const { content, ...rest } = record;
       if (content !== written) contents.put({ contentId: ++contentId, content } satisfies ContentRow, key);
-      written = content;
       records.put({ ...rest, contentId } satisfies Row, key);
-    }).catch((error: unknown) => {
-      written = undefined; // nothing of it is there
-      throw error;
-    }),
+    }).then(() => { written = record.content; }),
     remove: () => change((records, contents) => {
       written = undefined;
       records.delete(key);
