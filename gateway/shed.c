@@ -30,7 +30,7 @@ static uint64_t stuck_ms(const struct ordo_wire_lws *wire, const struct ordo_soc
     return socket->unsent_size > 0 && ms >= STUCK_MS ? ms : 0;
 }
 
-/* Those who have taken nothing for longest; then the largest, for whom perhaps only the latest broadcast waits. */
+/* Those whose frame has waited for longest; then the largest, for whom perhaps only the latest broadcast waits. */
 static int slowest_first(const void *a, const void *b) {
     const struct holder *one = a, *other = b;
     if (one->stuck_ms != other->stuck_ms) return one->stuck_ms > other->stuck_ms ? -1 : 1;

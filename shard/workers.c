@@ -73,6 +73,7 @@ static void serve(struct ordo_workers *workers, bool is_first) {
         if (job == NULL) {
             if (is_first) workers->is_first_idle = true;
             pthread_cond_wait(is_first ? &workers->urgent_given : &workers->given, &workers->mutex);
+            if (is_first) workers->is_first_idle = false; /* however it came to wake */
             continue;
         }
         pthread_mutex_unlock(&workers->mutex);

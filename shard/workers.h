@@ -1,8 +1,8 @@
 /* shard/workers.h: the helper threads that run the core's jobs.
  *
  * Two queues: urgent jobs (short, and somebody waits for them) go first, and one helper takes no others, so that nobody
- * who opens a document waits for a snapshot. The rest step aside for whoever else wants the core. A job runs with a view of its own, opened when it
- * starts; by then the store holds all that it must see. Done jobs go to the inbox.
+ * who opens a document waits for a snapshot. The rest step aside for whoever else wants the core. A job runs with a view
+ * of its own, opened when it starts; by then the store holds all that it must see. Done jobs go to the inbox.
  *
  * Limits: the core gives out a bounded number of jobs per document. Threads: `give` from one thread. */
 #ifndef ORDO_SHARD_WORKERS_H

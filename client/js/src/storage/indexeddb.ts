@@ -105,24 +105,23 @@ async function holdSeat(database: IDBDatabase, key: [string, number], release: (
     done(reading.objectStore(CONTENTS).get(key) as IDBRequest<ContentRow | undefined>),
   ]);
   let isReleased = false, contentId = text?.contentId ?? 0, written = text?.content;
-  const change = (act: (records: IDBObjectStore, contents: IDBObjectStore) => void): Promise<void> => {
-    if (isReleased) return Promise.resolve();
+  const change = async (content: string | undefined, act: (records: IDBObjectStore, contents: IDBObjectStore) => void): Promise<void> => {
+    if (isReleased) return;
     const transaction = database.transaction([RECORDS, CONTENTS], "readwrite", { durability: "strict" });
     const end = committed(transaction);
     act(transaction.objectStore(RECORDS), transaction.objectStore(CONTENTS));
     transaction.commit(); // at once: the page may be on its way out
-    return end;
+    await end;
+    written = content;
   };
   const isWhole = row !== undefined && text !== undefined && row.contentId === text.contentId;
   return {
     record: isWhole ? toRecord(row, text) : undefined,
-    write: (record) => change((records, contents) => {
-      const { content, ...rest } = record;
+    write: ({ content, ...rest }) => change(content, (records, contents) => {
       if (content !== written) contents.put({ contentId: ++contentId, content } satisfies ContentRow, key);
       records.put({ ...rest, contentId } satisfies Row, key);
-    }).then(() => { written = record.content; }),
-    remove: () => change((records, contents) => {
-      written = undefined;
+    }),
+    remove: () => change(undefined, (records, contents) => {
       records.delete(key);
       contents.delete(key);
     }),
