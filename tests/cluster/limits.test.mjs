@@ -491,7 +491,6 @@ test("when memory is short, those who do not read are cut off, and those who do 
     await eventually(() => seen === head + seq, "who reads has all of it");
     return await gateway.figure("readers_shed_total") > 0;
   }, "memory to be short", 20_000);
-  await eventually(async () => await gateway.figure("memory_used_bytes") < 16 * 1024 ** 2, "memory is enough again", 10_000);
   assert.equal(writer.socket.readyState, WebSocket.OPEN);
   assert.equal(reader.socket.readyState, WebSocket.OPEN, "what was just broadcast may wait for it, too, but it does read");
   [...deaf, reader.socket, writer.socket].forEach((socket) => (socket.destroy ?? socket.terminate).call(socket));
