@@ -3,6 +3,7 @@
 #include "common/assert.h"
 #include "common/memory.h"
 #include "gateway/client_address.h"
+#include "gateway/cut.h"
 #include "gateway/http_api_impl.h"
 
 enum {
@@ -167,11 +168,6 @@ void ordo_http_api_gone(struct ordo_http_request **slot) {
 
 /* ---- time */
 
-/* Frees it. */
-static void cut(struct ordo_http_request *request) {
-    lws_set_timeout(request->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_SYNC);
-}
-
 /* When all places are taken, who takes long to send a body gives way: else a few hundred that send a byte now and then would
  * keep everybody out. */
 static void make_place(struct ordo_http_api *api) {
@@ -182,7 +178,7 @@ static void make_place(struct ordo_http_api *api) {
         if (api->count <= most || api->turn->now_ms - request->begun_ms < HASTY_BODY_MS) return;
         if (request->call != NULL) continue;
         api->turn->stats.requests_crowded_out++;
-        cut(request);
+        ordo_cut(request->wsi);
     }
 }
 
@@ -191,7 +187,7 @@ void ordo_http_api_tick(struct ordo_http_api *api) {
     GATEWAY_LIST_EACH(&api->all, link) {
         struct ordo_http_request *request = GATEWAY_LIST_ITEM(link, struct ordo_http_request, in_all);
         if (api->turn->now_ms >= request->due_ms) {
-            cut(request);
+            ordo_cut(request->wsi);
         } else if (request->call != NULL && request->has_conn) {
             ordo_http_call_tick(request);
         }

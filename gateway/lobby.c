@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/memory.h"
+#include "gateway/cut.h"
 
 struct guest {
     struct gateway_list in_lobby; /* in no list: it is somewhere else */
@@ -66,6 +67,6 @@ void ordo_lobby_clear(struct ordo_lobby *lobby) {
         stats->handshakes_timed_out += is_due && !oldest->has_asked;
         stats->handshakes_crowded_out += !is_due;
         leave(lobby, oldest);
-        lws_set_timeout(oldest->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_SYNC); /* frees it */
+        ordo_cut(oldest->wsi);
     }
 }

@@ -43,7 +43,7 @@ static void shed(struct ordo_wire_lws *wire, uint64_t size) {
     struct holder *holders = ordo_alloc_array(wire->count + 1, sizeof *holders);
     size_t count = 0;
     for (uint32_t conn = 0; conn < wire->capacity && count < wire->count; conn++) {
-        if (wire->sockets[conn] == NULL) continue;
+        if (wire->sockets[conn] == NULL || wire->sockets[conn]->is_cut) continue;
         size_t held = held_by(wire, conn);
         if (held >= SHED_SIZE_MIN) holders[count++] = (struct holder){held, stuck_ms(wire, wire->sockets[conn]), conn};
     }

@@ -3,6 +3,7 @@
 #include "common/hex.h"
 #include "common/memory.h"
 #include "gateway/client_address.h"
+#include "gateway/cut.h"
 #include "gateway/wire_impl.h"
 
 enum { LINES_MAX = 20 }; /* in the log, in one second */
@@ -80,9 +81,11 @@ uint32_t ordo_socket_conn(const struct ordo_socket *socket) {
     return ((struct ordo_session *)lws_wsi_user(socket->wsi))->conn_next - 1;
 }
 
-/* (libwebsockets' asynchronous kill needs a timer that only runs after other traffic.) */
 void ordo_socket_cut(struct ordo_socket *socket) {
-    lws_set_timeout(socket->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_SYNC);
+    socket->is_closing = socket->is_cut = true;
+    gateway_list_remove(&socket->in_output);
+    gateway_list_remove(&socket->in_due);
+    ordo_cut(socket->wsi);
 }
 
 void ordo_socket_log(struct ordo_wire_lws *wire, const struct ordo_socket *socket, const char *event, unsigned code,

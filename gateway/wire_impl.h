@@ -40,7 +40,7 @@ struct ordo_socket {
     uint64_t hidden_size;         /* bytes beyond, at most so far: control frames, and framing */
     struct ordo_bucket hidden;
     bool was_heard, is_pinged;
-    bool is_closing;
+    bool is_closing, is_cut; /* the latter: it goes in this turn or the next */
     uint16_t close_code;
     const char *close_reason; /* NULL until the core closes it */
 };
@@ -88,7 +88,7 @@ void ordo_socket_gone(struct ordo_wire_lws *wire, struct ordo_session *session);
 /* The WebSocket that the core means; NULL: it is gone. */
 struct ordo_socket *ordo_socket_find(const struct ordo_wire_lws *wire, uint32_t core_conn);
 uint32_t ordo_socket_conn(const struct ordo_socket *socket);
-/* Ends it at once; frees `socket`. Not out of a callback of libwebsockets. */
+/* Ends it; frees `socket`, in this turn or the next. Not out of a callback of libwebsockets. */
 void ordo_socket_cut(struct ordo_socket *socket);
 /* A line about a client that is closed, or not listened to, for what it did: unless there are so many that the log would be
  * theirs. */

@@ -53,7 +53,13 @@ wants() {
     return 1
 }
 
-# step NAME COMMAND…: runs it with its output in a log; on failure shows the end of that. Returns its status.
+# What a reader of a failure wants of a log: the Node tests that failed, each with its reason, and the end of it all.
+excerpt() {
+    grep -E -A 24 '^ *not ok |^ *✖ ' "$1" | head -n 200 || true
+    grep -vE ' Passed +[0-9.]+ sec|^ +Start +[0-9]+:|^ *(ok |# Subtest|---|\.\.\.|duration_ms|1\.\.)' "$1" | tail -n 80
+}
+
+# step NAME COMMAND…: runs it with its output in a log; on failure shows an excerpt of that. Returns its status.
 step() {
     local name=$1 log="$work/${1// /-}.log" begun=$SECONDS status=0
     shift
@@ -62,7 +68,7 @@ step() {
         printf '%-28s ok      %4d s\n' "$name" $((SECONDS - begun))
     else
         printf '%-28s FAILED  %4d s\n' "$name" $((SECONDS - begun))
-        grep -vE ' Passed +[0-9.]+ sec|^ +Start +[0-9]+:' "$log" | tail -n 80 | sed 's/^/    /' || true
+        excerpt "$log" | sed 's/^/    /' || true
         failures+=("$name")
     fi
     return $status

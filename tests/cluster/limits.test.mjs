@@ -3,6 +3,7 @@
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
 import net from "node:net";
+import tls from "node:tls";
 import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -56,8 +57,10 @@ class Gateway {
   }
 
   /** Plain TCP; `bytes` are sent at once. */
-  tcp(bytes) {
-    const socket = net.connect({ host: this.host, port: this.port });
+  tcp(bytes) { return this.observe(net.connect({ host: this.host, port: this.port }), bytes); }
+  tls(bytes) { return this.observe(tls.connect({ host: this.host, port: this.port, rejectUnauthorized: false }), bytes); }
+
+  observe(socket, bytes) {
     socket.on("error", () => {});
     socket.ended = new Promise((done) => socket.on("close", done));
     socket.received = "";
@@ -68,8 +71,9 @@ class Gateway {
 
   /** A WebSocket whose frames the test makes itself, greeted. */
   async webSocketByHand() {
-    const socket = this.tcp(`GET /v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n` +
-                            `Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\nSec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n\r\n`);
+    const request = `GET /v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n` +
+                    `Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\nSec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n\r\n`;
+    const socket = this.url.startsWith("wss:") ? this.tls(request) : this.tcp(request);
     while (!socket.received.includes("\r\n\r\n")) await once(socket, "data");
     socket.write(frame(2, true, encodeClient({ hello: { protocol: 1, client_id: randomBytes(16) } })));
     return socket;
@@ -99,7 +103,7 @@ function certificateFor(t) {
 
 /** Somebody who types beside all that; `worst()`: how long the slowest of its acks has taken so far, in ms. */
 async function neighbour(gateway, id) {
-  const raw = await gateway.connect();
+  const raw = await gateway.connect({ rejectUnauthorized: false });
   const { doc, head } = await raw.open("neighbour", id);
   let base = head, worst = 0, isOver = false, failure = null;
   const typing = (async () => {
@@ -468,6 +472,35 @@ test("bodies that drip give way when all places are taken", async (t) => {
   slow.forEach((socket) => socket.destroy());
 });
 
+test("who does not read is cut off, too, when its connection ends otherwise", async (t) => {
+  const text = "x".repeat(900_000);
+  const ends = {
+    "it breaks the protocol": (socket) => socket.write(frame(2, true, Buffer.alloc(5, 255))),
+    "it says that it goes": (socket) => socket.write(frame(8, true, Buffer.from([3, 232]))),
+    "it says nothing": () => {},
+  };
+  await Promise.all([[], certificateFor(t)].map(async (options) => {
+    const gateway = await Gateway.start(t, "--bytes-rate", "0", "--ping-interval-ms", "1000", ...options);
+    const writer = await gateway.connect({ rejectUnauthorized: false }), id = `ends-${options.length}`;
+    const { doc, head } = await writer.open("c", id);
+    const beside = await neighbour(gateway, id);
+    const deaf = await Promise.all(Object.values(ends).map(async (end) => {
+      const socket = await gateway.webSocketByHand();
+      socket.write(frame(2, true, encodeClient({ open: { collection: "c", id } })));
+      await once(socket, "data");
+      socket.pause();
+      return { socket, end };
+    }));
+    const before = await gateway.figure("connections");
+    for (let seq = 1; seq <= 12; seq++) assert.ok((await writer.submit(doc, seq, head + seq - 1, insertAtStart(text))).ack);
+    deaf.forEach(({ socket, end }) => end(socket));
+    await eventually(async () => await gateway.figure("connections") === before - deaf.length, "all of them to be gone", 20_000);
+    assert.ok(await beside.stop() < 2000);
+    writer.close();
+    deaf.forEach(({ socket }) => socket.destroy());
+  }));
+});
+
 test("when memory is short, those who do not read are cut off, and those who do are not", async (t) => {
   const gateway = await Gateway.start(t, "--memory-max-mib", "16", "--bytes-rate", "0");
   const [reader, writer] = [await gateway.connect(), await gateway.connect()];
@@ -491,6 +524,7 @@ test("when memory is short, those who do not read are cut off, and those who do 
     await eventually(() => seen === head + seq, "who reads has all of it");
     return await gateway.figure("readers_shed_total") > 0;
   }, "memory to be short", 20_000);
+  await eventually(async () => await gateway.figure("memory_used_bytes") < 16 * 1024 ** 2, "memory is enough again", 10_000);
   assert.equal(writer.socket.readyState, WebSocket.OPEN);
   assert.equal(reader.socket.readyState, WebSocket.OPEN, "what was just broadcast may wait for it, too, but it does read");
   [...deaf, reader.socket, writer.socket].forEach((socket) => (socket.destroy ?? socket.terminate).call(socket));
