@@ -18,6 +18,7 @@
     COUNTER(requests_refused_busy, "HTTP requests that were refused: too many, or too much of them, at once.")          \
     COUNTER(requests_refused_address, "HTTP requests that were refused: too many of their address at once.")            \
     COUNTER(requests_crowded_out, "HTTP requests that were closed because their bodies came slowly, and others waited.") \
+    COUNTER(messages_timed_out, "WebSockets that were closed because a message took too long to come to its end.")      \
     COUNTER(readers_shed, "Slow readers that were cut off for want of memory.")                                         \
     COUNTER(pauses, "Times that a WebSocket was not read from for a while, because too much came.")
 

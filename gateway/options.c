@@ -15,6 +15,7 @@ enum {
     CONNECTIONS_PER_ADDRESS = 1000, /* a large office behind one address has hundreds of tabs */
     HANDSHAKES_MAX = 10000,
     HANDSHAKE_TIMEOUT_MS = 10000, /* TLS and a request are four round trips */
+    MESSAGE_TIMEOUT_MS = 120000,  /* the largest op over 70 kbit/s */
     BYTES_RATE_MIN = 64 * 1024,   /* the largest frame is paid for in 17 seconds */
 };
 
@@ -80,6 +81,7 @@ const char ordo_options_help[] =
     "  --handshakes-max N         connections that have sent no whole request; beyond, the oldest are closed (10000, or a\n"
     "                             tenth of the files that may be open)\n"
     "  --handshake-timeout-ms MS  for TLS and a whole request, however it comes (10000)\n"
+    "  --message-timeout-ms MS    for a whole message on a WebSocket, however it comes (120000)\n"
     "  --memory-max-mib N         in use; beyond, nobody new is let in and the slowest readers are cut off; 0: no limit\n"
     "                             (three quarters of what the control group allows, or a quarter of the machine)\n";
 
@@ -226,6 +228,7 @@ static bool set_option(struct ordo_options *options, const char *name, const cha
         {"--connections-per-address", 0, 10 * 1000 * 1000, &options->connections_per_address},
         {"--handshakes-max", 1, 10 * 1000 * 1000, &options->handshakes_max},
         {"--handshake-timeout-ms", 100, 3600 * 1000, &options->handshake_timeout_ms},
+        {"--message-timeout-ms", 100, 3600 * 1000, &options->message_timeout_ms},
         {"--memory-max-mib", 0, 1024 * 1024 * 1024, &options->memory_max_mib},
         {"--token-leeway-ms", 0, 3600 * 1000, &options->token_leeway_ms},
     };
@@ -357,6 +360,7 @@ enum ordo_options_outcome ordo_options_parse(struct ordo_options *options, int a
         .connections_per_address = CONNECTIONS_PER_ADDRESS,
         .handshakes_max = HANDSHAKES_MAX,
         .handshake_timeout_ms = HANDSHAKE_TIMEOUT_MS,
+        .message_timeout_ms = MESSAGE_TIMEOUT_MS,
         .token_leeway_ms = TOKEN_LEEWAY_MS,
     };
     ordo_gateway_config_init(&options->core);

@@ -30,6 +30,7 @@ struct ordo_options {
                                   dead */
     uint32_t connections_max, connections_per_address; /* WebSockets; the latter 0: any number */
     uint32_t handshakes_max, handshake_timeout_ms;     /* connections that have brought nothing whole yet */
+    uint32_t message_timeout_ms;                       /* from a message's first byte to its last */
     uint32_t memory_max_mib;                           /* 0: no limit; counts if ... */
     bool memory_max_is_given;                          /* ... else it goes by the machine */
     const char *tls_cert, *tls_key; /* files; NULL: no TLS */

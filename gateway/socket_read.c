@@ -65,6 +65,26 @@ static void take_message(struct ordo_wire_lws *wire, struct ordo_socket *socket,
                  "more bytes than may come in a second, or requests on and on after refusals");
 }
 
+static void await_end(struct ordo_wire_lws *wire, struct ordo_socket *socket) {
+    socket->message_due_ms = wire->turn->now_ms + wire->options->message_timeout_ms;
+    gateway_list_append(&wire->unfinished, &socket->in_unfinished);
+}
+
+/* Each has the same time, so they stand by when it is over. Whom we did not listen to begins anew. */
+static void give_up_unfinished(struct ordo_wire_lws *wire) {
+    while (!gateway_list_is_empty(&wire->unfinished)) {
+        struct ordo_socket *socket = GATEWAY_LIST_ITEM(wire->unfinished.next, struct ordo_socket, in_unfinished);
+        if (wire->turn->now_ms < socket->message_due_ms) return;
+        if (!gateway_list_is_empty(&socket->in_paused)) {
+            await_end(wire, socket);
+            continue;
+        }
+        wire->turn->stats.messages_timed_out++;
+        ordo_wire_lws_close(wire, ordo_turn_socket_conn(ordo_socket_conn(socket)), LWS_CLOSE_STATUS_POLICY_VIOLATION,
+                            "a message took too long to come to its end");
+    }
+}
+
 int ordo_socket_read(struct ordo_wire_lws *wire, struct ordo_socket *socket, struct ordo_slice piece) {
     struct lws *wsi = socket->wsi;
     socket->was_heard = true;
@@ -81,13 +101,19 @@ int ordo_socket_read(struct ordo_wire_lws *wire, struct ordo_socket *socket, str
     socket->fragment_count += ends_fragment && !is_whole;
     if (socket->fragment_count > FRAGMENTS_MAX)
         return refuse(wire, socket, LWS_CLOSE_STATUS_POLICY_VIOLATION, "a message in too many fragments");
-    if (is_whole) socket->fragment_count = 0;
+    if (is_whole) {
+        socket->fragment_count = 0;
+        gateway_list_remove(&socket->in_unfinished);
+    }
     if (is_whole && socket->partial.size == 0) {
         take_message(wire, socket, piece);
         return 0;
     }
     ordo_buffer_append_slice(&socket->partial, piece);
-    if (!is_whole) return 0;
+    if (!is_whole) {
+        if (gateway_list_is_empty(&socket->in_unfinished)) await_end(wire, socket);
+        return 0;
+    }
     take_message(wire, socket, ordo_buffer_slice(&socket->partial));
     ordo_buffer_finish(&socket->partial); /* rare and large: not worth keeping */
     return 0;
@@ -135,6 +161,7 @@ static void look_around(struct ordo_wire_lws *wire) {
 }
 
 void ordo_socket_read_tick(struct ordo_wire_lws *wire) {
+    give_up_unfinished(wire);
     GATEWAY_LIST_EACH(&wire->paused, link) {
         struct ordo_socket *socket = GATEWAY_LIST_ITEM(link, struct ordo_socket, in_paused);
         if (wire->turn->now_ms >= socket->read_on_ms) read_on(wire, socket);

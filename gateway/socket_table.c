@@ -46,6 +46,7 @@ int ordo_socket_opened(struct ordo_wire_lws *wire, struct lws *wsi, struct ordo_
     gateway_list_init(&socket->in_output);
     gateway_list_init(&socket->in_due);
     gateway_list_init(&socket->in_paused);
+    gateway_list_init(&socket->in_unfinished);
     gateway_list_append(&wire->silence, &socket->in_due);
     ordo_addresses_enter(&wire->addresses, &socket->address, ORDO_ADDRESS_CONNECTION);
     ordo_lobby_leave(&wire->lobby, wsi);
@@ -63,6 +64,7 @@ void ordo_socket_gone(struct ordo_wire_lws *wire, struct ordo_session *session) 
     ordo_addresses_leave(&wire->addresses, &socket->address, ORDO_ADDRESS_CONNECTION);
     wire->turn->stats.reads_paused -= !gateway_list_is_empty(&socket->in_paused);
     gateway_list_remove(&socket->in_paused);
+    gateway_list_remove(&socket->in_unfinished);
     gateway_list_remove(&socket->in_output);
     gateway_list_remove(&socket->in_due);
     ordo_buffer_finish(&socket->partial);
@@ -85,6 +87,7 @@ void ordo_socket_cut(struct ordo_socket *socket) {
     socket->is_closing = socket->is_cut = true;
     gateway_list_remove(&socket->in_output);
     gateway_list_remove(&socket->in_due);
+    gateway_list_remove(&socket->in_unfinished);
     ordo_cut(socket->wsi);
 }
 

@@ -95,6 +95,7 @@ void ordo_socket_begin_close(struct ordo_wire_lws *wire, struct ordo_socket *soc
     socket->due_ms = wire->turn->now_ms + CLOSE_TIMEOUT_MS;
     gateway_list_append(&wire->closing, &socket->in_due);
     gateway_list_remove(&socket->in_output);
+    gateway_list_remove(&socket->in_unfinished);
 }
 
 void ordo_wire_lws_close(struct ordo_wire_lws *wire, uint32_t conn, uint16_t code, const char *reason) {

@@ -31,8 +31,9 @@ struct ordo_socket {
     struct gateway_list in_output; /* wire->output: something waits and the socket may take it */
     struct gateway_list in_due;    /* wire->silence; wire->closing when we close it; by due_ms */
     struct gateway_list in_paused; /* wire->pausing, then wire->paused: it is not read from before read_on_ms */
-    uint64_t due_ms, read_on_ms;
-    struct ordo_buffer partial;   /* the beginning of a message whose end has not come */
+    struct gateway_list in_unfinished; /* wire->unfinished: a message began, and should have come by message_due_ms */
+    uint64_t due_ms, read_on_ms, message_due_ms;
+    struct ordo_buffer partial;   /* the beginning of that message */
     uint32_t fragment_count;      /* that it came in so far */
     size_t unsent_size;           /* at most so much was written and is not taken yet: libwebsockets keeps it, */
     uint64_t unsent_since_ms;     /* since then */
@@ -54,7 +55,7 @@ struct ordo_wire_lws {
     struct ordo_socket **sockets; /* by conn; NULL where there is none */
     uint32_t *free_conns;         /* of those, unused ones */
     uint32_t capacity, free_count, count, count_max;
-    struct gateway_list output, silence, closing, pausing, paused;
+    struct gateway_list output, silence, closing, pausing, paused, unfinished;
     struct ordo_lobby lobby, watcher_lobby;
     struct ordo_addresses addresses;
     struct ordo_budget budget;
@@ -99,7 +100,7 @@ void ordo_socket_log(struct ordo_wire_lws *wire, const struct ordo_socket *socke
 
 int ordo_socket_read(struct ordo_wire_lws *wire, struct ordo_socket *socket, struct ordo_slice piece);
 void ordo_socket_read_turn_end(struct ordo_wire_lws *wire);
-/* Reads on where it is time to, and stops reading where more comes than is seen. */
+/* Reads on where it is time to, stops reading where more comes than is seen, and closes where a message takes too long. */
 void ordo_socket_read_tick(struct ordo_wire_lws *wire);
 
 /* ---- socket_write.c */

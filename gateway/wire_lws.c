@@ -191,6 +191,7 @@ struct ordo_wire_lws *ordo_wire_lws_create(struct ordo_turn *turn, struct ev_loo
     gateway_list_init(&wire->closing);
     gateway_list_init(&wire->pausing);
     gateway_list_init(&wire->paused);
+    gateway_list_init(&wire->unfinished);
     memset(ordo_buffer_reserve(&wire->frame, LWS_PRE), 0, LWS_PRE);
     wire->protocols[0] = (struct lws_protocols){
         .name = "http",

@@ -329,6 +329,28 @@ describe("limits that are kept in quiet", { concurrency: 4 }, () => {
     assert.ok(performance.now() - start < 2500);
   });
 
+  test("a message that drips has until its time is over, and one that pauses within it arrives", async (t) => {
+    const gateway = await Gateway.start(t, "--message-timeout-ms", "1500");
+    const open = encodeClient({ request: 7, open: { collection: "c", id: "drips" } });
+    const [half, rest] = [open.subarray(0, 5), open.subarray(5)];
+    const [honest, drips, empty] = await Promise.all(Array.from({ length: 3 }, () => gateway.webSocketByHand()));
+    const start = performance.now(), took = (socket) => socket.ended.then(() => performance.now() - start);
+    honest.write(frame(2, false, half));
+    drips.write(frame(2, false, half));
+    empty.write(frame(2, false, Buffer.alloc(0)));
+    const drip = setInterval(() => { drips.write(frame(0, false, Buffer.from("x"))); empty.write(frame(0, false, Buffer.alloc(0))); }, 50);
+    await sleep(1000);
+    const before = honest.received.length;
+    honest.write(frame(0, true, rest));
+    await eventually(() => honest.received.length > before, "an answer");
+    for (const ms of await Promise.all([took(drips), took(empty)])) assert.ok(ms >= 1500 && ms < 5000, `${ms} ms`);
+    clearInterval(drip);
+    assert.ok(drips.received.includes("a message took too long"));
+    assert.equal(await gateway.figure("messages_timed_out_total"), 2);
+    assert.equal(honest.closed, false);
+    honest.destroy();
+  });
+
   test("who watches may be silent, too, and in nobody's way", async (t) => {
     const gateway = await Gateway.start(t);
     const silent = Array.from({ length: 200 }, () => net.connect({ host: "127.0.0.1", port: gateway.metricsPort }).on("error", () => {}).resume());

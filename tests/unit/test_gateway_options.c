@@ -86,15 +86,18 @@ static void limits_are_understood(void **state) {
     assert_int_equal(options.core.conn_rates.bytes, 65536);
     assert_int_equal(options.core.presence_rate, 1);
     assert_true(options.memory_max_is_given);
-    options = ACCEPTED(SHARD, "--handshakes-max", "1", "--handshake-timeout-ms", "100", "--connections-per-address", "0");
+    options = ACCEPTED(SHARD, "--handshakes-max", "1", "--handshake-timeout-ms", "100", "--connections-per-address", "0",
+                       "--message-timeout-ms", "200");
     assert_int_equal(options.handshakes_max, 1);
     assert_int_equal(options.handshake_timeout_ms, 100);
+    assert_int_equal(options.message_timeout_ms, 200);
     assert_int_equal(options.connections_per_address, 0);
     REFUSED("65536 and more", SHARD, "--bytes-rate", "65535");
     REFUSED("65536 and more", SHARD, "--user-bytes-rate", "1");
     ACCEPTED(SHARD, "--user-bytes-rate", "0");
     REFUSED("--handshakes-max", SHARD, "--handshakes-max", "0");
     REFUSED("--handshake-timeout-ms", SHARD, "--handshake-timeout-ms", "99");
+    REFUSED("--message-timeout-ms", SHARD, "--message-timeout-ms", "99");
     REFUSED("--ops-rate", SHARD, "--ops-rate", "-1");
     REFUSED("--ops-rate", SHARD, "--ops-rate", "4294967296");
 }
