@@ -1,7 +1,7 @@
 /* shard/core/verify.h: checks all data of a store against what Ordo promises, for `ordo verify` and the tests.
  *
  * Per document: the ops are dense from 1 to the head, each follows from the last (types, creates, deletes,
- * timestamps), every op_id stands there once, lengths in runs agree with the ops before them, the content of each
+ * timestamps), the numbers of each client's ops grow, lengths in runs agree with the ops before them, the content of each
  * snapshot equals the replay of the log, dedupe rows agree with the log (every client's newest op at or below the
  * newest snapshot has its row), the document row agrees with the snapshot, of what was before a document was forgotten
  * nothing is left, and every checksum is right. Of documents that a damaged table touched (damage.h) only that is said.
