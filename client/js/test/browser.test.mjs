@@ -308,6 +308,38 @@ real("CodeMirror: others' carets and names, undo of one's own edits, read-only",
   await a.waitForFunction(() => doc.isReadOnly && view.state.readOnly && view.state.doc.length === 0);
 });
 
+real("CodeMirror: a thousand changes at once are drawn a task later; what is typed in between stands where it was typed", async (world) => {
+  const doc = world.node().open("c", "d", { create: true, content: "" });
+  await doc.ready;
+  const lines = Array.from({ length: 2000 }, (_, i) => `line ${i}\n`);
+  doc.setText(lines.join(""));
+  await doc.saved();
+  const page = await world.page(http(world.fronts[0]), "editor");
+  await page.waitForFunction((length) => view.state.doc.length === length, doc.length);
+  await page.evaluate(() => {
+    const { from } = view.state.doc.line(1001);
+    view.focus();
+    view.dispatch({ selection: { anchor: from + 5 } }); // line |1000
+    window.lengths = [];
+    doc.on("change", ({ changes }) => {
+      if (changes.length < 1000) return;
+      lengths.push(view.state.doc.length, doc.length);
+      view.dispatch(view.state.replaceSelection("(here)"));
+      setTimeout(() => lengths.push(view.state.doc.length));
+    });
+  });
+  const old = doc.length;
+  let at = 0;
+  doc.apply(lines.map((line) => { at += line.length; return { from: at - line.length, to: at - line.length, insert: "> " }; }));
+  await doc.saved();
+  const text = await agree([page]);
+  assert.equal(text.split("\n")[1000], "> line (here)1000");
+  assert.deepEqual(await page.evaluate(() => lengths), [old, old + 4000, old + 4000 + 6], "taken in, typed, drawn");
+  assert.equal(await page.evaluate(() => view.state.sliceDoc(0, view.state.selection.main.head).split("\n").at(-1)), "> line (here)");
+  await page.keyboard.type("!");
+  assert.equal((await agree([page])).split("\n")[1000], "> line (here)!1000");
+});
+
 real("long documents and many edits do not hold a page up", async (world) => {
   const long = "The quick brown fox jumps over the lazy dog. 😀\n".repeat(22_000); // 1 MB
   const doc = world.node().open("c", "d", { create: true, content: "" });

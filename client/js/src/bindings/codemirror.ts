@@ -86,8 +86,8 @@ function joined(changes: readonly Change[], after: string): Change[] {
 
 class Binding implements PluginValue {
   readonly #stops: (() => void)[];
-  /** What is not shown yet: an input method composes in that line, and where a line is drawn anew under it, the browser takes what
-   * is composed for typed, and the input method for not. */
+  /** What is not shown yet: there is a lot of it; or an input method composes in that line, and where a line is drawn anew under
+   * it, the browser takes what is composed for typed, and the input method for not. */
   #waiting: ChangeSet | undefined;
   #isReadOnly: boolean;
   #arePeopleDue = false;
@@ -139,14 +139,11 @@ class Binding implements PluginValue {
   #changed({ changes, origin, source }: ChangeEvent): void {
     if (source === this) return;
     const { state } = this.view;
-    if (this.#waiting !== undefined || this.#areInTheWay(changes)) {
+    const areMany = changes.length >= CHANGES_MANY;
+    if (areMany || this.#waiting !== undefined || this.#areInTheWay(changes)) {
       const more = ChangeSet.of(changes, this.#waiting?.newLength ?? state.doc.length, "\n");
       this.#waiting = this.#waiting?.compose(more) ?? more;
-      return;
-    }
-    if (changes.length >= CHANGES_MANY) {
-      const selection = state.selection.map(ChangeSet.of(changes, state.doc.length, "\n")); // which the larger ones would push aside
-      this.view.dispatch({ changes: joined(changes, this.doc.text), selection, annotations: SHOWN });
+      if (areMany) setTimeout(() => this.#show()); // to take them in was one task, to draw them is another
       return;
     }
     const spec = { changes: [...changes], annotations: SHOWN };
@@ -169,11 +166,20 @@ class Binding implements PluginValue {
 
   /** An input method is done, as it seems: some begin the next word at once. */
   composed(): void {
-    const changes = this.#waiting;
-    if (this.#isGone || changes === undefined || this.view.compositionStarted) return;
-    this.#waiting = undefined;
-    this.view.dispatch({ changes, annotations: SHOWN });
+    this.#show();
     this.#makeEqual();
+  }
+
+  /** What waits, unless an input method composes: after that. */
+  #show(): void {
+    const waiting = this.#waiting, { state } = this.view;
+    if (this.#isGone || waiting === undefined || this.view.compositionStarted) return;
+    const list: Change[] = [];
+    waiting.iterChanges((from, to, _newFrom, _newTo, text) => list.push({ from, to, insert: text.toString() }), true);
+    const selection = state.selection.map(waiting); // which larger changes would push aside
+    const changes = list.length >= CHANGES_MANY ? joined(list, this.doc.text) : waiting;
+    this.#waiting = undefined;
+    this.view.dispatch({ changes, selection, annotations: SHOWN });
   }
 
   #makeEqualSoon(): void { queueMicrotask(() => this.#makeEqual()); }
