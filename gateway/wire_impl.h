@@ -27,23 +27,23 @@ enum {
 /* One WebSocket, as the edge sees it. */
 struct ordo_socket {
     struct lws *wsi;
-    struct ordo_ip address;        /* the client's, also behind a proxy */
-    struct gateway_list in_output; /* wire->output: something waits and the socket may take it */
-    struct gateway_list in_due;    /* wire->silence; wire->closing when we close it; by due_ms */
-    struct gateway_list in_paused; /* wire->pausing, then wire->paused: it is not read from before read_on_ms */
+    struct ordo_ip address;            /* the client's, also behind a proxy */
+    struct gateway_list in_output;     /* wire->output: something waits and the socket may take it */
+    struct gateway_list in_due;        /* wire->silence; wire->closing when we close it; by due_ms */
+    struct gateway_list in_paused;     /* wire->pausing, then wire->paused: it is not read from before read_on_ms */
     struct gateway_list in_unfinished; /* wire->unfinished: a message began, and should have come by message_due_ms */
     uint64_t due_ms, read_on_ms, message_due_ms;
-    struct ordo_buffer partial;   /* the beginning of that message */
-    uint32_t fragment_count;      /* that it came in so far */
-    size_t unsent_size;           /* at most so much was written and is not taken yet: libwebsockets keeps it, */
-    uint64_t unsent_since_ms;     /* since then */
-    uint64_t heard_size;          /* bytes of messages, with what surrounded them */
-    uint64_t hidden_size;         /* bytes beyond, at most so far: control frames, and framing */
+    struct ordo_buffer partial;        /* the beginning of that message */
+    uint32_t fragment_count;           /* that it came in so far */
+    size_t unsent_size;                /* at most so much was written and is not taken yet: libwebsockets keeps it, */
+    uint64_t unsent_since_ms;          /* since then */
+    uint64_t heard_size;               /* bytes of messages, with what surrounded them */
+    uint64_t hidden_size;              /* bytes beyond, at most so far: control frames, and framing */
     struct ordo_bucket hidden;
     bool was_heard, is_pinged;
-    bool is_closing, is_cut; /* the latter: it goes in this turn or the next */
+    bool is_closing, is_cut;           /* the latter: it goes in this turn or the next */
     uint16_t close_code;
-    const char *close_reason; /* NULL until the core closes it */
+    const char *close_reason;          /* NULL until the core closes it */
 };
 
 struct ordo_wire_lws {
