@@ -49,6 +49,7 @@ static void shed(struct ordo_wire_lws *wire, uint64_t size) {
     }
     qsort(holders, count, sizeof *holders, slowest_first);
     for (size_t i = 0; i < count && size > 0; i++) {
+        if (holders[i].stuck_ms == 0 && holders[0].stuck_ms > 0) break; /* with the stuck ones goes what they alone hold */
         struct ordo_socket *socket = wire->sockets[holders[i].conn];
         ordo_socket_log(wire, socket, "connection_closed", LWS_CLOSE_STATUS_NOSTATUS, "memory is short, and much waits for this reader");
         ordo_socket_cut(socket);
