@@ -2,7 +2,7 @@
 // Node's own cryptography, which shares nothing with the gateway's reading of them.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { createHmac, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,10 +25,16 @@ function put(name, content) {
 // --- keys and tokens
 
 const secret = randomBytes(24).toString("base64"); // 32 characters
-const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
-const p256 = generateKeyPairSync("ec", { namedCurve: "P-256" });
-const ed25519 = generateKeyPairSync("ed25519");
-const other = generateKeyPairSync("ec", { namedCurve: "P-256" });
+// Keys by way of PEM: Node 20 can wait for itself for ever when it reads a generated key just as it tidies up what generated it.
+function keyPair(type, options) {
+  const encodings = { publicKeyEncoding: { type: "spki", format: "pem" }, privateKeyEncoding: { type: "pkcs8", format: "pem" } };
+  const { publicKey, privateKey } = generateKeyPairSync(type, { ...options, ...encodings });
+  return { publicKey: createPublicKey(publicKey), privateKey: createPrivateKey(privateKey) };
+}
+const rsa = keyPair("rsa", { modulusLength: 2048 });
+const p256 = keyPair("ec", { namedCurve: "P-256" });
+const ed25519 = keyPair("ed25519");
+const other = keyPair("ec", { namedCurve: "P-256" });
 const jwk = ({ publicKey }, kid) => ({ ...publicKey.export({ format: "jwk" }), kid, use: "sig" });
 const jwks = (...list) => JSON.stringify({ keys: list });
 const wholeSet = jwks(jwk(rsa, "r"), jwk(p256, "e"), jwk(ed25519, "d"));
