@@ -61,18 +61,22 @@ static bool look(struct ordo_disk *disk) {
     return !disk->has_reserve || free_size < wanted;
 }
 
+static void mark_written(struct ordo_disk *disk, ordo_err err) {
+    if (err == ORDO_OK || err == ORDO_ERR_NO_SPACE) return; /* an older mark is a mark, too */
+    log_error("event=mark_failed file=%s reason=\"%s\"", disk->config.low_water_path, strerror(errno));
+    atomic_store(&disk->has_failed, true);
+    ordo_wake_raise(disk->config.wake_fd);
+}
+
 /* Writes the mark if there is something new to it. Tables may be written without a turn. */
-static void note_turn(struct ordo_disk *disk) {
+static void mark_turn(struct ordo_disk *disk) {
     uint64_t turn = atomic_load(&disk->durable_turn);
     struct ordo_manifest_mark before = disk->mark.manifest, *now = &disk->mark.manifest;
     ordo_err err = ordo_manifest_mark(disk->config.db_path, now);
     if (!err && turn == disk->marked_turn && now->number == before.number && now->size == before.size) return;
     if (!err) err = ordo_low_water_write(&disk->mark, turn);
     disk->marked_turn = turn;
-    if (err == ORDO_OK || err == ORDO_ERR_NO_SPACE) return; /* an older mark is a mark, too */
-    log_error("event=mark_failed file=%s reason=\"%s\"", disk->config.low_water_path, strerror(errno));
-    atomic_store(&disk->has_failed, true);
-    ordo_wake_raise(disk->config.wake_fd);
+    mark_written(disk, err);
 }
 
 static void round_of_watching(struct ordo_disk *disk) {
@@ -84,7 +88,7 @@ static void round_of_watching(struct ordo_disk *disk) {
     uint64_t now_ms = ordo_clock_monotonic_ms();
     if (now_ms - disk->marked_ms < MARK_MS) return;
     disk->marked_ms = now_ms;
-    note_turn(disk);
+    mark_turn(disk);
 }
 
 static void *watch(void *context) {
@@ -105,7 +109,7 @@ ordo_err ordo_disk_start(const struct ordo_disk_config *config, struct ordo_prob
         free(disk);
         return err;
     }
-    note_turn(disk); /* the database has just begun a new list of tables */
+    mark_turn(disk); /* the database has just begun a new list of tables */
     disk->has_reserve = config->reserve_size == 0 || reserve_exists(config);
     atomic_store(&disk->is_full, look(disk));
     ordo_thread_start(&disk->thread, watch, disk);
@@ -116,7 +120,7 @@ ordo_err ordo_disk_start(const struct ordo_disk_config *config, struct ordo_prob
 void ordo_disk_stop(struct ordo_disk *disk) {
     if (disk == NULL) return;
     ordo_thread_stop(&disk->thread);
-    note_turn(disk);
+    mark_turn(disk);
     ordo_low_water_close(&disk->mark);
     free(disk);
 }
@@ -127,7 +131,9 @@ void ordo_disk_syncing(struct ordo_disk *disk, uint64_t monotonic_ms) {
 
 void ordo_disk_synced(struct ordo_disk *disk, uint64_t turn) {
     atomic_store(&disk->sync_since_ms, 0);
-    if (turn > 0) atomic_store(&disk->durable_turn, turn);
+    if (turn == 0) return;
+    atomic_store(&disk->durable_turn, turn);
+    mark_written(disk, ordo_low_water_note(&disk->mark, turn));
 }
 
 uint64_t ordo_disk_durable_turn(const struct ordo_disk *disk) { return atomic_load(&disk->durable_turn); }

@@ -1,7 +1,8 @@
 /* shard/disk.h: what a shard knows of its disk beside the database: how full it is, how long a sync has been running,
  * and the low-water mark of turns.
  *
- * A thread of its own looks at the free space a few times a second and notes the newest durable turn once a second.
+ * A thread of its own looks at the free space a few times a second and syncs a mark at the newest durable turn once a
+ * second; between these every turn is noted (low_water.h).
  * "Full" is declared while there is still room: below `headroom_size` free bytes submits are refused, and RocksDB can
  * go on flushing and compacting. A reserve file holds back as much again: when the space ran out all the same and a
  * write failed, the process has stopped, and its next start gives the reserve back (folder.h) to have room to recover
@@ -30,7 +31,7 @@ struct ordo_disk;
 /* Makes mark and reserve as far as there is space, looks once, then starts the thread. */
 ORDO_MUST_USE ordo_err ordo_disk_start(const struct ordo_disk_config *config, struct ordo_problem *problem,
                                        struct ordo_disk **disk_out);
-/* Notes the newest durable turn and ends the thread. NULL is fine. */
+/* Marks the newest durable turn and ends the thread. NULL is fine. */
 void ordo_disk_stop(struct ordo_disk *disk);
 
 /* A synced write begins; it is done, and this turn and all before it are durable (0: it was none of a turn). */

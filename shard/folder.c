@@ -158,8 +158,8 @@ static ordo_err check_low_water(struct ordo_folder *folder, uint64_t turn, struc
     }
     if (mark <= turn) return ORDO_OK;
     ordo_problem_set(problem,
-                     "The store %s ends at turn %llu, but turn %llu was on disk: its newest log file is missing or "
-                     "older than the rest. Acknowledged edits are in it: restore this folder from a backup, or see what `ordo repair` can save.",
+                     "The store %s ends at turn %llu, but turn %llu was on disk: its newest log file is missing, has lost its "
+                     "end, or is older than the rest. Acknowledged edits are in it: restore this folder from a backup, or see what `ordo repair` can save.",
                      folder->path, (unsigned long long)turn, (unsigned long long)mark);
     return ORDO_ERR_CORRUPT;
 }

@@ -1,9 +1,11 @@
 /* shard/low_water.h: a turn that is known to be on disk, noted outside the database.
  *
- * A log file whose end is missing looks like one that ended there: nothing inside the database tells. So about once a
- * second the newest durable turn is written to a small file beside it; a store that opens with a lower turn has lost
- * acknowledged edits and is refused. Two records take turns, each in a page of its own with a checksum, so that a write
- * that was cut leaves the other. Overwriting in place keeps the sync cheap. Threads: one owner per open file. */
+ * A log file whose end is missing looks like one that ended there: nothing inside the database tells. So the newest
+ * durable turn is written to a small file beside it; a store that opens with a lower turn has lost acknowledged edits and
+ * is refused. About once a second it is synced: two records take turns, each in a page of its own with a checksum, so
+ * that a write that was cut leaves the other. Overwriting in place keeps the sync cheap. Between these a third record is
+ * overwritten after every commit, unsynced: it outlives the process, though not always the machine. Threads: one owner
+ * per open file, but for `note`. */
 #ifndef ORDO_SHARD_LOW_WATER_H
 #define ORDO_SHARD_LOW_WATER_H
 
@@ -29,6 +31,8 @@ ORDO_MUST_USE ordo_err ordo_low_water_read_manifest(const char *path, struct ord
 /* Opens, or makes it with `turn`; on disk on return. */
 ORDO_MUST_USE ordo_err ordo_low_water_open(struct ordo_low_water *mark, const char *path, uint64_t turn);
 ORDO_MUST_USE ordo_err ordo_low_water_write(struct ordo_low_water *mark, uint64_t turn);
+/* Not synced, so it takes a microsecond or two. One thread at a time; it may be another than the owner. */
+ORDO_MUST_USE ordo_err ordo_low_water_note(const struct ordo_low_water *mark, uint64_t turn);
 void ordo_low_water_close(struct ordo_low_water *mark);
 
 #endif

@@ -37,6 +37,19 @@ const damages = {
   "deleted": (path) => rmSync(path),
 };
 
+/** After the last two nothing may be missing: the kill may have come before what they damage was acked. */
+const logDamages = {
+  "a bit flipped": damages["a bit flipped"],
+  "cut in half": damages["cut in half"],
+  "deleted": damages.deleted,
+  "cut by a byte": (path) => truncateSync(path, statSync(path).size - 1),
+  "a bit flipped in its last byte": (path) => {
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 1] ^= 1;
+    writeFileSync(path, bytes);
+  },
+};
+
 test("whatever happens to a file, nothing but true history is served, and repair names what is lost", (t) =>
   withCluster(t, new Cluster({ shardArgs, inMemory: true }), async (cluster) => {
     const truth = await makeStore(cluster);
@@ -56,6 +69,33 @@ test("the same where several files are damaged at once", (t) =>
     const cases = Array.from({ length: damageCount }, () => ({ seed: random.next(), file: "several", files }));
     t.diagnostic(JSON.stringify(await tryAll(cluster, cases, truth)));
   }, 60_000 + damageCount * 2000));
+
+/** No log file loses anything unseen, not even what was acked in the last moment before the shard was killed. */
+test("a log file damaged after a kill at full load is seen, to its last byte", (t) =>
+  withCluster(t, new Cluster({ shardArgs, inMemory: true }), async (cluster) => {
+    const acked = await killAtFullLoad(cluster);
+    const logs = filesOf(cluster.store).filter((name) => /\.log$/.test(name));
+    const newest = logs.at(-1), refused = [];
+    for (const file of logs) {
+      for (const [damage, act] of Object.entries(logDamages)) {
+        const damaged = join(cluster.folder, "damaged");
+        rmSync(damaged, { recursive: true, force: true });
+        cpSync(cluster.store, damaged, { recursive: true });
+        if (act(join(damaged, file)) === false) continue;
+        const served = await serve(cluster, damaged, acked);
+        if (served === null) refused.push(`${file} ${damage}`);
+        for (const [id, seq] of acked) {
+          assert.ok(served === null || served.get(id).error || served.get(id).seq >= seq, `${file} ${damage}: ${id} lost acked ops`);
+        }
+      }
+    }
+    for (const damage of ["a bit flipped", "cut in half", "deleted"]) {
+      assert.ok(refused.includes(`${newest} ${damage}`), `${damage}: refused were ${refused}`);
+    }
+    const sound = await serve(cluster, cluster.store, acked);
+    for (const [id, seq] of acked) assert.ok(sound.get(id).seq >= seq, id);
+    t.diagnostic(JSON.stringify({ logs: logs.length, refused: refused.length }));
+  }, 120_000));
 
 /** A sound store comes out as it was: same content, same lineages, nothing lost. */
 test("repair of a sound store loses nothing, and refuses to write over anything", (t) =>
@@ -124,6 +164,26 @@ async function makeStore(cluster) {
   await cluster.gateway.stop("SIGKILL");
   await cluster.shard.stop("SIGKILL");
   return truth;
+}
+
+/** Map of id → the newest seq that was acked when shard and gateway were killed, while every client typed on. */
+async function killAtFullLoad(cluster) {
+  const clients = await Promise.all(Array.from({ length: 8 }, (_, i) => cluster.join({ id: `busy-${i}` })));
+  const ended = new AbortController();
+  const typeOn = (client) => {
+    if (!client.inFlight && client.handle !== 0 && !ended.signal.aborted) client.splice(0, client.text.length, "0123456789".repeat(2000));
+  };
+  for (const client of clients) {
+    client.on("change", () => typeOn(client));
+    typeOn(client);
+  }
+  await Promise.all(clients.map((client) => client.reached(50)));
+  await cluster.shard.stop("SIGKILL");
+  ended.abort();
+  const acked = new Map(clients.map(({ id, confirmed }) => [id, confirmed.seq]));
+  clients.forEach((client) => client.close());
+  await cluster.gateway.stop("SIGKILL");
+  return acked;
 }
 
 // ---- one case

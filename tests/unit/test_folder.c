@@ -50,6 +50,14 @@ static bool has_turn(struct ordo_store *store, uint64_t turn) {
     return err == ORDO_OK;
 }
 
+/* As after a commit, without a sync. */
+static void note(const char *low_water_path, uint64_t turn) {
+    struct ordo_low_water low_water;
+    assert_int_equal(ordo_low_water_open(&low_water, low_water_path, 0), ORDO_OK);
+    assert_int_equal(ordo_low_water_note(&low_water, turn), ORDO_OK);
+    ordo_low_water_close(&low_water);
+}
+
 static void mark(const struct fixture *fixture, uint64_t turn) {
     struct ordo_low_water low_water;
     assert_int_equal(ordo_low_water_open(&low_water, fixture->folder.low_water_path, 0), ORDO_OK);
@@ -323,6 +331,43 @@ static void a_log_cut_below_the_low_water_mark_is_refused_and_kept(void **state)
     assert_true(scratch_sum(crashed) == sum);
 }
 
+static void a_log_without_its_last_byte_is_refused(void **state) {
+    struct fixture *fixture = *state;
+    char crashed[PATH_MAX], low_water_path[PATH_MAX];
+    make_crashed(fixture, crashed);
+    scratch_join(low_water_path, crashed, "low-water");
+    note(low_water_path, 40);
+    struct log_search log = log_of(crashed);
+    assert_int_equal(truncate(log.path, log.size - 1), 0);
+    open_and_close(fixture, crashed, ORDO_ERR_CORRUPT);
+    assert_non_null(strstr(fixture->problem.text, "turn 39, but turn 40"));
+}
+
+static void what_is_left_of_a_note_by_a_power_cut_does_not_count(void **state) {
+    struct fixture *fixture = *state;
+    char path[PATH_MAX];
+    struct ordo_buffer before = {0}, after = {0};
+    open_store(fixture);
+    mark(fixture, 7);
+    scratch_join(path, fixture->path, "low-water");
+    scratch_read(path, &before);
+    note(path, 9);
+    uint64_t turn = 0;
+    assert_int_equal(ordo_low_water_read(path, &turn), ORDO_OK);
+    assert_int_equal(turn, 9);
+    scratch_read(path, &after);
+    for (size_t i = 0; i < after.size; i++) {
+        if (before.data[i] == after.data[i]) continue;
+        after.data[i] = before.data[i]; /* the first byte that had changed did not reach the disk */
+        break;
+    }
+    scratch_write(path, ordo_buffer_slice(&after));
+    assert_int_equal(ordo_low_water_read(path, &turn), ORDO_OK);
+    assert_int_equal(turn, 7);
+    ordo_buffer_finish(&before);
+    ordo_buffer_finish(&after);
+}
+
 static void a_damaged_or_missing_mark_is_noted_and_made_anew(void **state) {
     struct fixture *fixture = *state;
     open_store(fixture);
@@ -504,6 +549,8 @@ int main(void) {
         WITH_FOLDER(a_flipped_bit_in_the_log_is_refused_and_nothing_is_changed),
         WITH_FOLDER(a_deleted_log_is_refused),
         WITH_FOLDER(a_log_cut_below_the_low_water_mark_is_refused_and_kept),
+        WITH_FOLDER(a_log_without_its_last_byte_is_refused),
+        WITH_FOLDER(what_is_left_of_a_note_by_a_power_cut_does_not_count),
         WITH_FOLDER(a_damaged_or_missing_mark_is_noted_and_made_anew),
         WITH_FOLDER(a_list_of_tables_that_lost_its_end_is_refused),
         WITH_FOLDER(a_list_of_tables_is_not_marked_in_the_middle_of_a_record),
