@@ -41,6 +41,7 @@ struct directory_file {
     pthread_mutex_t mutex; /* guards what follows, and publishing; held through a whole change, with its syncs */
     struct ordo_directory_content known;
     struct stat known_file; /* zeroed: there was none */
+    bool was_locked;        /* when leases were found to be over the last time */
 
     pthread_mutex_t lease_mutex; /* guards `lease`; never held while anything waits */
     struct ordo_lease_file lease;
@@ -245,14 +246,14 @@ static bool is_same_file(const struct stat *a, const struct stat *b) {
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* Takes what is over out of the content that was just read. Not while somebody else changes something: he does it
+/* Takes what is over out of the content that was just read. False: not while somebody else changes something; he does it
  * himself, and there is a next time. Under the mutex. */
-static void sweep(struct directory_file *file, struct ordo_directory_content *content, struct stat *status) {
+static bool sweep(struct directory_file *file, struct ordo_directory_content *content, struct stat *status) {
     struct ordo_directory_content swept = {0};
     struct stat swept_status;
     ordo_err err;
     int lock = lock_folder(file, 0, &err);
-    if (lock < 0) return;
+    if (lock < 0) return false;
     err = read_content(file, &swept, &swept_status);
     if (!err && end_leases(file, &swept)) err = write_content(file, &swept);
     if (!err && stat(file->content_path, &swept_status) == 0) {
@@ -263,6 +264,7 @@ static void sweep(struct directory_file *file, struct ordo_directory_content *co
     }
     close(lock);
     ordo_directory_content_finish(&swept);
+    return true;
 }
 
 /* Where the lock is held by a process that does not go on, what is over stands in the file still; here it is over all the
@@ -286,8 +288,12 @@ static void look(struct directory_file *file, bool is_changed) {
     if (is_known && find_lease_over(file, &file->known) == 0) return;
     ordo_err err = read_content(file, &content, &status);
     if (!err && find_lease_over(file, &content) != 0) {
-        sweep(file, &content, &status);
-        leave_out_what_is_over(file, &content);
+        bool is_locked = !sweep(file, &content, &status);
+        /* Whoever has the lock for a moment may still find the lease good again: only when he does not go on. */
+        if (!is_locked || file->was_locked) leave_out_what_is_over(file, &content);
+        file->was_locked = is_locked;
+    } else if (!err) {
+        file->was_locked = false;
     }
     if (err) {
         describe(file, err, &problem);
