@@ -32,6 +32,7 @@ struct mend {
     bool has_row;
     struct ordo_doc_row row;    /* without its type */
     uint64_t blocks_seq;         /* blocks from this op on lead up to the log; the log's first: there are none */
+    uint64_t packed_seq;         /* ... and go up to this op; the last before the log: there are none */
 };
 
 static struct ordo_iterator *iterate(struct mend *mend, enum ordo_cf cf) {
@@ -261,6 +262,7 @@ static ordo_err find_blocks(struct mend *mend) {
     }
     bool leads = begin > 0 && begin < mend->out->first_seq && next >= mend->out->first_seq;
     mend->blocks_seq = leads ? begin : mend->out->first_seq;
+    mend->packed_seq = leads ? next - 1 : mend->out->first_seq - 1;
     return ordo_iterator_end(iterator);
 }
 
@@ -300,6 +302,8 @@ static void write_row(struct mend *mend, const struct snapshot *newest) {
                                .history_seq = mend->out->history_seq, .relineage = relineage,
                                .erased_seq = mend->row.erased_seq};
     if (mend->out->is_relineaged) row.lineage = relineage.lineage;
+    /* Runs that had been packed may have come back in the place of a lost block: truncation packs them again. */
+    if (row.horizon > mend->packed_seq) row.horizon = mend->packed_seq;
     if (row.horizon < mend->out->first_seq - 1) row.horizon = mend->out->first_seq - 1;
     if (row.horizon > row.head) row.horizon = row.head;
     ordo_doc_row_encode(&mend->value, mend->doc_key, &row);
