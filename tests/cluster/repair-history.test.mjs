@@ -75,8 +75,8 @@ async function beginningOf(raw, doc, seq) {
   return begins;
 }
 
-/** Blocks of the document: table and place of each, the oldest first. A block fills one of the table's own, behind its key; what
- * else has the key is small, at the table's end. Of two blocks with one key the one in the later table counts. */
+/** Blocks of the document, the oldest first: of each its places, table and offset. A block fills one of the table's own, behind
+ * its key; what else has the key is small, at the table's end. Old tables may hold a block as it was before it grew. */
 function blocksOf(store, id) {
   const folder = join(store, "db"), END_SIZE = 10_000, SEQ_SIZE = 8;
   const blocks = new Map();
@@ -85,21 +85,24 @@ function blocksOf(store, id) {
     if (!bytes.includes("history")) continue; // its column family
     for (let at = bytes.indexOf(id); at >= 0 && at < bytes.length - END_SIZE; at = bytes.indexOf(id, at + 1)) {
       const seq = at + id.length + 1;
-      blocks.set(bytes.subarray(seq, seq + SEQ_SIZE).toString("hex"), { name, at });
+      const key = bytes.subarray(seq, seq + SEQ_SIZE).toString("hex");
+      blocks.set(key, [...(blocks.get(key) ?? []), { name, at }]);
     }
   }
   return [...blocks.keys()].sort().map((key) => blocks.get(key));
 }
 
-/** Flips a bit of the block in a copy of the store, repairs that, and holds what is served against the report and the truth.
+/** Flips a bit of the block, wherever it stands, in a copy of the store, repairs that, and holds what is served against the report and the truth.
  * Resolves to where the history of "packed" begins. */
-async function tryDamage(cluster, { name, at }, truth) {
+async function tryDamage(cluster, places, truth) {
   const damaged = join(cluster.folder, "damaged"), repaired = join(cluster.folder, "repaired");
   for (const folder of [damaged, repaired]) rmSync(folder, { recursive: true, force: true });
   cpSync(cluster.store, damaged, { recursive: true });
-  const table = join(damaged, "db", name), bytes = readFileSync(table);
-  bytes[at + 1000] ^= 0x10;
-  writeFileSync(table, bytes);
+  for (const { name, at } of places) {
+    const table = join(damaged, "db", name), bytes = readFileSync(table);
+    bytes[at + 1000] ^= 0x10;
+    writeFileSync(table, bytes);
+  }
 
   const verified = await run("ordo", ["verify", damaged]);
   assert.equal(verified.code, 1, "verify sees it");

@@ -181,6 +181,42 @@ static void a_hole_before_the_newest_snapshot_costs_history_and_no_content(void 
     assert_served(fixture, 40, fixture->lineage);
 }
 
+/* `bytes` is what the row borrows from. */
+static struct ordo_doc_row row_of(struct fixture *fixture, struct ordo_buffer *bytes) {
+    struct ordo_doc_row row;
+    struct ordo_view *view = fixture->w->store->ops->view_open(fixture->w->store);
+    assert_int_equal(view->ops->get(view, ORDO_CF_DOCS, doc(fixture, "a"), bytes), ORDO_OK);
+    fixture->w->store->ops->view_close(view);
+    assert_int_equal(ordo_doc_row_decode(doc(fixture, "a"), ordo_buffer_slice(bytes), &row), ORDO_OK);
+    return row;
+}
+
+static void set_horizon(struct fixture *fixture, uint64_t horizon) {
+    struct ordo_buffer bytes = {0}, value = {0};
+    struct ordo_batch batch = {0};
+    struct ordo_doc_row row = row_of(fixture, &bytes);
+    row.horizon = horizon;
+    ordo_doc_row_encode(&value, doc(fixture, "a"), &row);
+    ordo_batch_put(&batch, ORDO_CF_DOCS, doc(fixture, "a"), ordo_buffer_slice(&value));
+    assert_int_equal(fixture->w->store->ops->write(fixture->w->store, &batch, true), ORDO_OK);
+    ordo_batch_finish(&batch);
+    ordo_buffer_finish(&bytes);
+    ordo_buffer_finish(&value);
+}
+
+/* Truncation would delete as packed what is packed nowhere. */
+static void runs_in_the_place_of_a_lost_block_are_before_the_horizon_no_more(void **state) {
+    struct fixture *fixture = *state;
+    struct ordo_buffer bytes = {0};
+    set_horizon(fixture, fixture->snapshots[0]);
+    mend(fixture);
+    assert_int_equal(fixture->mended.outcome, ORDO_MEND_WHOLE);
+    assert_int_equal(fixture->mended.first_seq, 1);
+    assert_int_equal(row_of(fixture, &bytes).horizon, 0);
+    assert_int_equal(finding_count(fixture), 0);
+    ordo_buffer_finish(&bytes);
+}
+
 static void without_its_snapshots_the_log_is_enough(void **state) {
     struct fixture *fixture = *state;
     drop_snapshot(fixture, fixture->snapshots[0]);
@@ -365,6 +401,7 @@ int main(void) {
         WITH_DOCUMENT(what_may_have_lost_its_end_gets_a_new_lineage),
         WITH_DOCUMENT(a_row_that_does_not_read_tells_by_its_key_how_far_it_went),
         WITH_DOCUMENT(a_hole_before_the_newest_snapshot_costs_history_and_no_content),
+        WITH_DOCUMENT(runs_in_the_place_of_a_lost_block_are_before_the_horizon_no_more),
         WITH_DOCUMENT(without_its_snapshots_the_log_is_enough),
         WITH_DOCUMENT(without_snapshots_a_hole_ends_it),
         WITH_DOCUMENT(without_its_beginning_a_snapshot_is_enough),
