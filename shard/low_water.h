@@ -31,7 +31,7 @@ ORDO_MUST_USE ordo_err ordo_low_water_read_manifest(const char *path, struct ord
 /* Opens, or makes it with `turn`; on disk on return. */
 ORDO_MUST_USE ordo_err ordo_low_water_open(struct ordo_low_water *mark, const char *path, uint64_t turn);
 ORDO_MUST_USE ordo_err ordo_low_water_write(struct ordo_low_water *mark, uint64_t turn);
-/* Not synced, so it takes a microsecond or two. One thread at a time; it may be another than the owner. */
+/* Not synced, so it does not wait for the disk. One thread at a time; it may be another than the owner. */
 ORDO_MUST_USE ordo_err ordo_low_water_note(const struct ordo_low_water *mark, uint64_t turn);
 void ordo_low_water_close(struct ordo_low_water *mark);
 

@@ -92,7 +92,8 @@ function blocksOf(store, id) {
   return [...blocks.keys()].sort().map((key) => blocks.get(key));
 }
 
-/** Flips a bit of the block, wherever it stands, in a copy of the store, repairs that, and holds what is served against the report and the truth.
+/** Flips a bit of the block, wherever it stands, in a copy of the store, repairs that, and holds what is served against the report
+ * and the truth.
  * Resolves to where the history of "packed" begins. */
 async function tryDamage(cluster, places, truth) {
   const damaged = join(cluster.folder, "damaged"), repaired = join(cluster.folder, "repaired");
