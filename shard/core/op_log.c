@@ -7,8 +7,8 @@ static ordo_err end_of(const struct ordo_op_log *log) {
     return err ? err : ORDO_ERR_NOT_FOUND;
 }
 
-/* The run that the iterator stands on, whose key and value must say the same. */
-static ordo_err open_run(struct ordo_op_log *log) {
+/* Takes up the run that the iterator stands on, whose key and value must say the same. NOT_FOUND: the next op is not in it. */
+static ordo_err take_run(struct ordo_op_log *log) {
     struct ordo_slice key = log->iterator->ops->key(log->iterator);
     struct ordo_slice value = log->iterator->ops->value(log->iterator);
     if (!ordo_slice_starts_with(key, log->doc_key)) return ORDO_ERR_CORRUPT;
@@ -18,6 +18,12 @@ static ordo_err open_run(struct ordo_op_log *log) {
     ordo_err err = ordo_run_open(key, value, &log->run);
     if (err) return err;
     if (log->run.first_seq != first_seq) return ORDO_ERR_CORRUPT;
+    if (log->next_seq < first_seq || log->next_seq - first_seq >= log->run.count) return ORDO_ERR_NOT_FOUND;
+    struct ordo_run_op skipped;
+    while (log->run.next_seq < log->next_seq) {
+        err = ordo_run_next(&log->run, &skipped);
+        if (err) return err == ORDO_ERR_NOT_FOUND ? ORDO_ERR_CORRUPT : err;
+    }
     log->bytes_read += key.size + value.size;
     log->has_run = true;
     return ORDO_OK;
@@ -45,46 +51,42 @@ static ordo_err open_block(struct ordo_op_log *log) {
     return err;
 }
 
-/* Finds what holds the next op: a run, else a block; or the last run there is, if there is no such op yet. */
-static ordo_err find_start(struct ordo_op_log *log) {
+/* Stands on a run that does not hold the next op: whether it is the last, and would be followed by it. */
+static bool is_end(const struct ordo_op_log *log) {
+    return log->run.first_seq + log->run.count == log->next_seq && !log->iterator->ops->next(log->iterator);
+}
+
+/* Finds what holds the next op: a run, else a block. NOT_FOUND: nothing, and there is nothing behind it either. No block goes on
+ * where the last run ends, so who reads on to the head needs no block, damaged as it may be. */
+static ordo_err find_next(struct ordo_op_log *log) {
     const struct ordo_iterator_ops *ops = log->iterator->ops;
     struct ordo_buffer key = {0};
     ordo_key_ops(&key, log->doc_key, log->next_seq);
-    bool found = ops->seek_back(log->iterator, ordo_buffer_slice(&key));
-    if (found && !ordo_slice_starts_with(ops->key(log->iterator), log->doc_key)) found = false;
-    ordo_err err = found ? ORDO_OK : ops->status(log->iterator);
-    if (!err && !found) {
+    bool found = ops->seek_back(log->iterator, ordo_buffer_slice(&key)) &&
+                 ordo_slice_starts_with(ops->key(log->iterator), log->doc_key);
+    ordo_err err = found ? take_run(log) : end_of(log);
+    if (err == ORDO_ERR_NOT_FOUND && !(found && is_end(log))) {
         err = open_block(log);
-        /* Nothing at or before: fine only if there is nothing behind it either. */
         if (err == ORDO_ERR_NOT_FOUND && ops->seek(log->iterator, ordo_buffer_slice(&key))) err = ORDO_ERR_CORRUPT;
-    } else if (!err) {
-        err = open_run(log);
     }
     ordo_buffer_finish(&key);
     return err;
 }
 
-/* Drops what the run holds before the first op that was asked for. */
-static ordo_err skip_to_start(struct ordo_op_log *log) {
-    struct ordo_run_op skipped;
-    while (log->has_run && log->run.next_seq < log->next_seq) {
-        ordo_err err = ordo_run_next(&log->run, &skipped);
-        if (err == ORDO_ERR_NOT_FOUND) {
-            log->has_run = false;
-            log->bytes_read = 0; /* none of it was asked for */
-            return log->run.next_seq == log->next_seq ? ORDO_OK : ORDO_ERR_NOT_FOUND;
-        }
-        if (err) return err;
-    }
-    return ORDO_OK;
+/* The same behind the end of a run, where the next one usually follows. */
+static ordo_err follow_run(struct ordo_op_log *log) {
+    log->has_run = false;
+    if (!log->iterator->ops->next(log->iterator)) return end_of(log);
+    ordo_err err = take_run(log);
+    if (!err && log->run.first_seq != log->next_seq) err = ORDO_ERR_CORRUPT; /* they never overlap */
+    return err == ORDO_ERR_NOT_FOUND ? find_next(log) : err;
 }
 
 void ordo_op_log_open(struct ordo_op_log *log, struct ordo_view *view, struct ordo_slice doc_key, uint64_t from_seq) {
     *log = (struct ordo_op_log){.view = view, .doc_key = doc_key, .next_seq = from_seq};
     ordo_key_doc_end(&log->end_key, doc_key);
     log->iterator = view->ops->iterate(view, ORDO_CF_OPS, doc_key, ordo_buffer_slice(&log->end_key));
-    log->start_err = find_start(log);
-    if (!log->start_err) log->start_err = skip_to_start(log);
+    log->err = find_next(log);
 }
 
 void ordo_op_log_close(struct ordo_op_log *log) {
@@ -109,27 +111,14 @@ static ordo_err next_of_block(struct ordo_op_log *log, uint64_t merged_to_seq, s
 }
 
 static ordo_err next_op(struct ordo_op_log *log, uint64_t merged_to_seq, struct ordo_run_op *out) {
-    if (log->start_err) return log->start_err;
-    while (log->block != NULL) {
-        ordo_err err = next_of_block(log, merged_to_seq, out);
+    while (!log->err) {
+        bool is_packed = log->block != NULL;
+        ordo_err err = is_packed ? next_of_block(log, merged_to_seq, out) : ordo_run_next(&log->run, out);
+        if (!err && !is_packed) log->next_seq++;
         if (err != ORDO_ERR_NOT_FOUND) return err;
-        log->start_err = find_start(log);
-        if (!log->start_err) log->start_err = skip_to_start(log);
-        if (log->start_err) return log->start_err;
+        log->err = is_packed ? find_next(log) : follow_run(log);
     }
-    for (;;) {
-        ordo_err err = log->has_run ? ordo_run_next(&log->run, out) : ORDO_ERR_NOT_FOUND;
-        if (!err) {
-            if (out->op.server_seq != log->next_seq) return ORDO_ERR_CORRUPT;
-            log->next_seq++;
-            return ORDO_OK;
-        }
-        if (err != ORDO_ERR_NOT_FOUND) return err;
-        log->has_run = false;
-        if (!log->iterator->ops->next(log->iterator)) return end_of(log);
-        err = open_run(log);
-        if (err) return err;
-    }
+    return log->err;
 }
 
 ordo_err ordo_op_log_next(struct ordo_op_log *log, struct ordo_run_op *out) {

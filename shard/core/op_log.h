@@ -1,7 +1,8 @@
 /* shard/core/op_log.h: reads the committed ops of one document from the store, in order, checking every step.
  *
  * Runs of the log come as they are; what left the log comes out of the blocks of packed history, without the hash of what
- * was submitted and without flags (both 0). Where both are, while truncation deletes, a run is preferred.
+ * was submitted and without flags (both 0). Where both are, while truncation deletes or after tables were lost, a run is
+ * preferred.
  * Ops come one by one with a dense server_seq; a hole, a bad checksum or a run out of step is CORRUPT, never skipped.
  * Threads: as the view. What `next` hands out is good until the next call. */
 #ifndef ORDO_SHARD_CORE_OP_LOG_H
@@ -20,7 +21,7 @@ struct ordo_op_log {
     bool has_run;
     struct ordo_block *block;   /* or this one; NULL: none */
     struct ordo_buffer committed; /* of an op out of it */
-    ordo_err start_err;         /* what opening met; the first `next` says it */
+    ordo_err err;               /* what looking for the next op met; `next` says it */
     uint64_t next_seq;
     size_t bytes_read;          /* of the runs, keys included */
 };

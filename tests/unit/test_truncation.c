@@ -155,6 +155,35 @@ static void old_ops_leave_the_log_and_history_is_whole_all_the_same(void **state
     }
 }
 
+static void damage_blocks(struct world *w) {
+    struct ordo_buffer doc_key = {0};
+    struct ordo_batch batch = {0};
+    ordo_key_doc(&doc_key, ordo_slice_of("docs"), ordo_slice_of("a"));
+    struct ordo_view *view = w->store->ops->view_open(w->store);
+    struct ordo_iterator *iterator =
+        view->ops->iterate(view, ORDO_CF_HISTORY, ordo_buffer_slice(&doc_key), ordo_slice(NULL, 0));
+    for (bool has = iterator->ops->seek(iterator, ordo_buffer_slice(&doc_key)); has; has = iterator->ops->next(iterator))
+        ordo_batch_put(&batch, ORDO_CF_HISTORY, iterator->ops->key(iterator), ordo_slice_of("no block"));
+    assert_int_equal(ordo_iterator_end(iterator), ORDO_OK);
+    w->store->ops->view_close(view);
+    assert_int_equal(w->store->ops->write(w->store, &batch, true), ORDO_OK);
+    ordo_batch_finish(&batch);
+    ordo_buffer_finish(&doc_key);
+}
+
+static void damaged_blocks_cost_what_they_held_and_nobody_an_edit(void **state) {
+    struct world *w = *state;
+    uint64_t head = truncated_document(w, 100), first_run = 0;
+    count_keys(w, ORDO_CF_OPS, &first_run);
+    damage_blocks(w);
+    restart(w);
+    assert_int_equal(open_doc(w, 0, 1, "a", "client-a")->head, head);
+    head = type_letters(w, head, head, 5);
+    assert_content_at(w, head);
+    assert_int_equal(read_history(w, 0, 0, first_run, 0)->error_code, 0);
+    assert_int_not_equal(read_history(w, 0, 0, first_run - 1, 0)->error_code, 0);
+}
+
 static void young_ops_stay_though_they_are_many(void **state) {
     struct world *w = *state;
     w->config.log_age_ms = 3600 * 1000;
@@ -357,6 +386,7 @@ static void clients_are_forgotten_by_number_and_told_up_to_where(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(old_ops_leave_the_log_and_history_is_whole_all_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(damaged_blocks_cost_what_they_held_and_nobody_an_edit, setup, teardown),
         cmocka_unit_test_setup_teardown(young_ops_stay_though_they_are_many, setup, teardown),
         cmocka_unit_test_setup_teardown(a_look_at_the_clients_puts_nothing_off, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_deleted_before_the_horizon_is_durable, setup, teardown),
