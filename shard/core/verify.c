@@ -171,24 +171,39 @@ static void check_snapshot_records(struct verify *verify, const struct replayed 
     if (ordo_iterator_end(iterator)) report(verify, 0, "the snapshots cannot be read");
 }
 
-/* Of a document that was forgotten, and not created since, there is no log. */
+/* There need not be a log behind the horizon: of a document that was forgotten and not created since, or of which repair found
+ * no more than a snapshot. */
 static uint64_t find_head(struct verify *verify, const struct replayed *replayed) {
     struct ordo_slice doc_key = ordo_buffer_slice(&verify->doc_key);
     struct ordo_iterator *iterator = verify->view->ops->iterate(verify->view, ORDO_CF_OPS, doc_key,
                                                                 ordo_buffer_slice(&verify->end_key));
     struct ordo_run run;
-    uint64_t head = replayed->row.erased_seq;
+    uint64_t head = replayed->row.horizon;
     if (iterator->ops->seek_back(iterator, ordo_buffer_slice(&verify->end_key)) &&
         !ordo_run_open(iterator->ops->key(iterator), iterator->ops->value(iterator), &run))
         head = run.first_seq + run.count - 1;
-    bool has_more = iterator->ops->seek(iterator, doc_key);
-    uint64_t first_seq;
-    struct ordo_slice key = has_more ? iterator->ops->key(iterator) : doc_key;
-    if (has_more && ordo_key_parse_seq(ordo_slice(key.data + doc_key.size, key.size - doc_key.size), &first_seq) &&
-        is_left_over(replayed, first_seq))
-        report(verify, first_seq, "a run of before the document was forgotten is still there");
     iterator->ops->close(iterator);
     return head;
+}
+
+/* Where loading takes the log up: behind the horizon, with a run. What is before it, truncation did not come to delete. */
+static void check_beginning(struct verify *verify, const struct replayed *replayed) {
+    struct ordo_slice doc_key = ordo_buffer_slice(&verify->doc_key);
+    struct ordo_iterator *iterator = verify->view->ops->iterate(verify->view, ORDO_CF_OPS, doc_key,
+                                                                ordo_buffer_slice(&verify->end_key));
+    uint64_t horizon = replayed->row.horizon, seq = 0;
+    for (bool more = iterator->ops->seek(iterator, doc_key); more && seq <= horizon; more = iterator->ops->next(iterator)) {
+        struct ordo_slice key = iterator->ops->key(iterator);
+        struct ordo_run run;
+        bool is_first = seq == 0;
+        if (!ordo_key_parse_seq(ordo_slice(key.data + doc_key.size, key.size - doc_key.size), &seq)) break;
+        if (is_first && is_left_over(replayed, seq))
+            report(verify, seq, "a run of before the document was forgotten is still there");
+        if (seq > horizon + 1) report(verify, seq, "the log does not begin behind the horizon");
+        if (seq <= horizon && !ordo_run_open(key, iterator->ops->value(iterator), &run) && seq + run.count > horizon + 1)
+            report(verify, seq, "a run begins before the horizon and ends behind it");
+    }
+    if (ordo_iterator_end(iterator)) report(verify, 0, "the log cannot be read");
 }
 
 static void tell_hash(struct verify *verify, const struct replayed *replayed) {
@@ -284,7 +299,7 @@ static void check_stray_clients(struct verify *verify, const struct replayed *re
     if (ordo_iterator_end(iterator)) report(verify, 0, "the clients' rows cannot be read");
 }
 
-/* Blocks must follow each other; that they follow the log as well is seen by replaying both. */
+/* Blocks must follow each other up to the horizon; that the log follows them is seen by replaying both. */
 static void check_blocks(struct verify *verify, const struct replayed *replayed) {
     struct ordo_slice doc_key = ordo_buffer_slice(&verify->doc_key);
     struct ordo_iterator *iterator = verify->view->ops->iterate(verify->view, ORDO_CF_HISTORY, doc_key,
@@ -306,6 +321,8 @@ static void check_blocks(struct verify *verify, const struct replayed *replayed)
         if (next_seq != 0 && seq != next_seq) report(verify, seq, "blocks of history do not follow each other");
         next_seq = seq + info.count;
     }
+    if (next_seq != 0 && !replayed->row_err && next_seq != replayed->row.horizon + 1)
+        report(verify, next_seq - 1, "packed history does not end at the horizon");
     if (ordo_iterator_end(iterator)) report(verify, 0, "history cannot be read");
 }
 
@@ -321,6 +338,7 @@ static void check_document(struct verify *verify) {
     read_doc_row(verify, &replayed, &row_memory);
     check_snapshot_records(verify, &replayed, find_head(verify, &replayed), &newest);
     replayed.snapshot_seq = newest;
+    check_beginning(verify, &replayed);
     replay(verify, &replayed);
     check_doc_row(verify, &replayed);
     check_blocks(verify, &replayed);
