@@ -1,9 +1,8 @@
 /* shard/core/mend.h: what of a damaged document can still be served, and as what.
  *
- * The view holds the rows of the document that could be read, each under its own checksum; rows may be missing, and
- * rows that were deleted may be back. Runs and snapshots never change once written, so whichever of them is there is
- * true; what is not there is the question. Of all ways to start (the first op, each snapshot) the one that leads
- * furthest without a hole is taken:
+ * Whatever way through the readable rows leads furthest (survey.h) is the document. What is left of its rows is laid out as
+ * truncation leaves them: blocks up to the horizon, runs behind it, a snapshot at the horizon or behind it, which is made if it
+ * is lost.
  *
  *   WHOLE   it leads to the last op that anything knows of, and nothing of the document's end can have been lost
  *   UNSURE  it leads to the last op that anything knows of, but ops behind that may have been lost without a trace
@@ -40,7 +39,8 @@ struct ordo_mended {
     bool is_relineaged;
 };
 
-/* Appends to `batch` what makes the document's rows consistent. IO: the view could not be read; nothing was decided. */
+/* Appends to `batch` what makes the document's rows consistent. IO: the view could not be read; nothing was decided.
+ * TOO_LARGE: an op of half a gigabyte would have to be packed (block.h). */
 ORDO_MUST_USE ordo_err ordo_mend(struct ordo_view *view, struct ordo_slice doc_key,
                                  const struct ordo_mend_hints *hints, struct ordo_batch *batch,
                                  struct ordo_mended *out);
