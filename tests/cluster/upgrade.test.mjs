@@ -65,8 +65,9 @@ test("a cluster is upgraded while it is used, and goes back, until the upgrade i
     assert.equal((await levels(cluster)).format, 1);
 
     await roll(cluster, "", compare);
-    assert.ok(Math.min(...compared) > 0, `documents had some thousand ops: ${compared}`);
     for (const { finish } of loads) await finish(); // no op was lost, doubled or refused
+    await roll(cluster, "", compare); // on a slow machine only now all texts have some thousand ops
+    assert.ok(Math.min(...compared) > 0, `documents had some thousand ops: ${compared}`);
     assert.match((await cluster.ordo("upgrade", "status")).stdout, /All know level 2: `ordo upgrade finish`/);
     const finished = await cluster.ordo("upgrade", "finish");
     assert.equal(finished.code, 0, finished.stderr);
