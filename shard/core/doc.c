@@ -70,7 +70,8 @@ void ordo_doc_destroy(struct ordo_shard *shard, struct ordo_doc *doc) {
     ordo_authors_finish(&doc->authors);
     ordo_presence_destroy(doc->presence);
     ordo_job_destroy(doc->snapshot_job);
-    ordo_job_destroy(doc->truncation_job);
+    ordo_truncation_destroy(doc->truncation);
+    free(doc->candidates);
     free(doc->key);
     free(doc);
 }
@@ -105,7 +106,7 @@ static void take_load(struct ordo_shard *shard, struct ordo_doc *doc, struct ord
     doc->erased_seq = load->erased_seq;
     doc->relineage = load->relineage;
     doc->base = load->base;
-    doc->candidates = load->candidates;
+    if (load->candidates.count > 0) doc->candidates = ordo_memdup(&load->candidates, sizeof load->candidates);
     load->recent = (struct ordo_recent){0};
     load->authors = (struct ordo_authors){0};
     shard->stats.recent_bytes += ordo_recent_size(&doc->recent);

@@ -110,7 +110,8 @@ static void set_state(struct ordo_shard *shard, struct ordo_doc *doc) {
     doc->erased_seq = doc->horizon = doc->forgotten_seq = doc->history_seq = head;
     doc->relineage = (struct ordo_relineage){0};
     doc->base = (struct ordo_snapshot_keys){0};
-    doc->candidates.count = 0;
+    free(doc->candidates);
+    doc->candidates = NULL;
     doc->snapshots[0] = (struct ordo_snapshot_keys){.seq = head, .timestamp_ms = state->timestamp_ms};
     doc->snapshots[1] = (struct ordo_snapshot_keys){0};
     doc->written_turn = shard->turn + 1; /* the open turn will be written, now that it has this */

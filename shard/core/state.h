@@ -140,6 +140,16 @@ enum ordo_truncation_phase {
     ORDO_TRUNCATION_DELETING, /* what is below it goes, in the background */
 };
 
+/* Few documents at a time have one. */
+struct ordo_truncation {
+    struct ordo_job *job;               /* what it found, from READY on */
+    uint64_t turn, job_number;          /* that marked it; jobs up to this one may still read what goes */
+    size_t index;                       /* of what is to be deleted: done */
+    uint64_t base_seq;                  /* of the candidate that is about to become the base; 0: none */
+    struct ordo_candidates old_bases;   /* to be deleted */
+    struct ordo_snapshot_keys old_base; /* that, too; seq 0: none */
+};
+
 struct ordo_doc {
     struct ordo_timer timer;        /* first member: a due timer is its document */
     struct ordo_doc *next_touched;  /* with ops in the open turn */
@@ -190,15 +200,10 @@ struct ordo_doc {
     const struct ordo_retention *retention;
     uint64_t history_seq;                      /* ops up to here are gone; `base` is the content there */
     struct ordo_snapshot_keys base;            /* an older snapshot: where history begins */
-    struct ordo_candidates candidates;         /* where it may begin next */
+    struct ordo_candidates *candidates;        /* where it may begin next; NULL: nowhere */
     enum ordo_truncation_phase truncation_phase;
     struct ordo_doc *next_truncation;          /* in the queue */
-    struct ordo_job *truncation_job;           /* what it found, from READY on */
-    uint64_t truncation_turn, truncation_job_number; /* jobs up to this one may still read what goes */
-    size_t truncation_index;                   /* of what is to be deleted: done */
-    struct ordo_candidates old_bases;          /* to be deleted */
-    struct ordo_snapshot_keys old_base;        /* that, too; seq 0: none */
-    uint64_t truncation_base_seq;              /* of the candidate that is about to become the base; 0: none */
+    struct ordo_truncation *truncation;        /* from READING on */
     uint64_t truncation_at_ms, clients_checked_ms; /* not tried before; last looked through (0: never) */
 };
 
@@ -515,6 +520,7 @@ bool ordo_truncations_have_work(const struct ordo_shard *shard);
 void ordo_truncations_cancel(struct ordo_shard *shard, struct ordo_doc *doc);
 /* Takes back one that only waits for its turn. */
 void ordo_truncations_put_off(struct ordo_shard *shard, struct ordo_doc *doc);
+void ordo_truncation_destroy(struct ordo_truncation *truncation); /* NULL is fine */
 /* A snapshot is not among the two newest any more: history may need it, or it goes. */
 void ordo_truncations_retire(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_snapshot_keys snapshot);
 /* What the operator asked to keep of this document's history. Good as long as the shard. */

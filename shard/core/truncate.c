@@ -10,7 +10,10 @@
  * History begins at `history_seq`. The snapshot there is the base from which contents are made; before the first base
  * history is whole and begins with nothing. Some snapshots between the base and the two newest are kept as
  * candidates: when the retention does not reach back to one any more, it becomes the base, and all before it goes. */
+#include <stdlib.h>
+
 #include "common/assert.h"
+#include "common/memory.h"
 #include "shard/core/key.h"
 #include "shard/core/state.h"
 
@@ -54,9 +57,9 @@ static bool is_worth_it(const struct ordo_shard *shard, uint64_t horizon, uint64
 
 /* The newest candidate at which history may begin from now on; NULL: none. */
 static const struct ordo_snapshot_keys *due_base(const struct ordo_shard *shard, const struct ordo_doc *doc) {
-    if (keeps_all(doc->retention)) return NULL;
-    for (size_t i = doc->candidates.count; i > 0; i--) {
-        const struct ordo_snapshot_keys *candidate = &doc->candidates.items[i - 1];
+    if (keeps_all(doc->retention) || doc->candidates == NULL) return NULL;
+    for (size_t i = doc->candidates->count; i > 0; i--) {
+        const struct ordo_snapshot_keys *candidate = &doc->candidates->items[i - 1];
         uint64_t kept = doc->state.seq - candidate->seq;
         if (candidate->seq <= doc->horizon && kept >= doc->retention->ops && kept >= shard->config.log_ops &&
             candidate->timestamp_ms < before_ms(shard, doc->retention->age_ms))
@@ -96,11 +99,11 @@ static size_t candidates_max(const struct ordo_snapshot_keys *snapshot) {
 /* The one that is missed least: the steps of history around it are small for how far back they are. So the candidates
  * come to lie the further apart the older they are, and whatever the pace of editing was, one is near every place. */
 static size_t most_dispensable(const struct ordo_shard *shard, const struct ordo_doc *doc) {
-    const struct ordo_snapshot_keys *items = doc->candidates.items;
-    size_t best = doc->candidates.count - 1; /* the newest, if there is no other choice */
+    const struct ordo_snapshot_keys *items = doc->candidates->items;
+    size_t best = doc->candidates->count - 1; /* the newest, if there is no other choice */
     double best_share = -1;
-    for (size_t i = 0; i + 1 < doc->candidates.count; i++) {
-        if (items[i].seq == doc->truncation_base_seq) continue; /* about to become the base */
+    for (size_t i = 0; i + 1 < doc->candidates->count; i++) {
+        if (doc->truncation != NULL && items[i].seq == doc->truncation->base_seq) continue; /* about to become the base */
         uint64_t before = i > 0 ? items[i - 1].seq : doc->history_seq, after = items[i + 1].seq;
         double share = (double)(after - before) / (double)(doc->state.seq - after + shard->config.log_ops + 1);
         if (best_share < 0 || share < best_share) {
@@ -112,7 +115,6 @@ static size_t most_dispensable(const struct ordo_shard *shard, const struct ordo
 }
 
 void ordo_truncations_retire(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_snapshot_keys snapshot) {
-    struct ordo_candidates *candidates = &doc->candidates;
     if (snapshot.seq == doc->history_seq) { /* later ones were damaged */
         doc->base = snapshot;
         return;
@@ -121,6 +123,8 @@ void ordo_truncations_retire(struct ordo_shard *shard, struct ordo_doc *doc, str
         ordo_snapshots_delete(shard, doc, &snapshot);
         return;
     }
+    if (doc->candidates == NULL) doc->candidates = ordo_alloc(sizeof *doc->candidates);
+    struct ordo_candidates *candidates = doc->candidates;
     while (candidates->count > 0 && candidates->count >= candidates_max(&snapshot)) {
         size_t index = most_dispensable(shard, doc);
         ordo_snapshots_delete(shard, doc, &candidates->items[index]);
@@ -149,7 +153,8 @@ static void start(struct ordo_shard *shard, struct ordo_doc *doc) {
     truncate->block_ops_max = shard->config.history_block_ops;
     truncate->hash_seed = shard->docs.seed;
     const struct ordo_snapshot_keys *base = due_base(shard, doc);
-    truncate->base_seq = doc->truncation_base_seq = base != NULL ? base->seq : 0;
+    doc->truncation = ordo_alloc(sizeof *doc->truncation);
+    truncate->base_seq = doc->truncation->base_seq = base != NULL ? base->seq : 0;
     if (clients_are_due(shard, doc)) {
         truncate->expire_before_ms = before_ms(shard, shard->config.client_age_ms);
         truncate->clients_max = shard->config.clients_max;
@@ -168,14 +173,19 @@ void ordo_truncations_start(struct ordo_shard *shard) {
     }
 }
 
+void ordo_truncation_destroy(struct ordo_truncation *truncation) {
+    if (truncation == NULL) return;
+    ordo_job_destroy(truncation->job);
+    free(truncation);
+}
+
 /* Ends it and gives its place to another. */
 static void finish(struct ordo_shard *shard, struct ordo_doc *doc, uint32_t retry_ms) {
     for (size_t i = 0; i < ORDO_TRUNCATIONS_AT_ONCE_MAX; i++)
         if (shard->truncating[i] == doc) shard->truncating[i] = NULL;
-    ordo_job_destroy(doc->truncation_job);
-    doc->truncation_job = NULL;
+    ordo_truncation_destroy(doc->truncation);
+    doc->truncation = NULL;
     doc->truncation_phase = ORDO_TRUNCATION_NONE;
-    doc->truncation_base_seq = 0;
     doc->truncation_at_ms = shard->now_ms + retry_ms;
     ordo_doc_set_timer(shard, doc);
 }
@@ -192,7 +202,7 @@ static bool forgets_somebody(const struct ordo_doc *doc, const struct ordo_trunc
 void ordo_truncations_job_done(struct ordo_shard *shard, struct ordo_doc *doc, struct ordo_job *job) {
     ORDO_ASSERT(doc->truncation_phase == ORDO_TRUNCATION_READING);
     const struct ordo_truncate *truncate = &job->truncate;
-    doc->truncation_job = job;
+    doc->truncation->job = job;
     if (job->err) {
         ordo_shard_note(shard, ORDO_NOTE_ERROR, "event=truncation_failed %s reason=\"%s\"",
                         ordo_shard_doc_name(shard, doc), job->message);
@@ -204,7 +214,6 @@ void ordo_truncations_job_done(struct ordo_shard *shard, struct ordo_doc *doc, s
         finish(shard, doc, job->err || were_too_young ? RETRY_MS : 0);
         return;
     }
-    doc->truncation_turn = 0;
     doc->truncation_phase = ORDO_TRUNCATION_READY;
 }
 
@@ -241,10 +250,10 @@ static void write_blocks(struct ordo_shard *shard, struct ordo_doc *doc, const s
 
 /* History begins at that candidate; it and those before it are candidates no more. */
 static void move_base(struct ordo_doc *doc, uint64_t seq) {
-    struct ordo_candidates *candidates = &doc->candidates;
-    doc->old_base = doc->base;
+    struct ordo_candidates *candidates = doc->candidates, *old_bases = &doc->truncation->old_bases;
+    doc->truncation->old_base = doc->base;
     while (candidates->count > 0 && candidates->items[0].seq < seq) {
-        doc->old_bases.items[doc->old_bases.count++] = candidates->items[0];
+        old_bases->items[old_bases->count++] = candidates->items[0];
         memmove(candidates->items, candidates->items + 1, --candidates->count * sizeof *candidates->items);
     }
     ORDO_ASSERT(candidates->count > 0 && candidates->items[0].seq == seq);
@@ -254,13 +263,11 @@ static void move_base(struct ordo_doc *doc, uint64_t seq) {
 }
 
 static void mark(struct ordo_shard *shard, struct ordo_doc *doc) {
-    const struct ordo_truncate *truncate = &doc->truncation_job->truncate;
+    const struct ordo_truncate *truncate = &doc->truncation->job->truncate;
     ORDO_ASSERT(truncate->horizon >= doc->horizon);
     ORDO_ASSERT(truncate->horizon == doc->horizon || truncate->horizon <= doc->snapshots[1].seq);
     shard->stats.ops_truncated += truncate->horizon - doc->horizon;
     doc->horizon = truncate->horizon;
-    doc->old_base = (struct ordo_snapshot_keys){0};
-    doc->old_bases.count = 0;
     if (truncate->base_seq != 0) move_base(doc, truncate->base_seq);
     forget_clients(shard, doc, truncate);
     write_blocks(shard, doc, truncate);
@@ -272,9 +279,8 @@ void ordo_truncations_turn_end(struct ordo_shard *shard, uint64_t turn) {
         struct ordo_doc *doc = shard->truncating[i];
         if (doc == NULL || doc->truncation_phase != ORDO_TRUNCATION_READY) continue;
         mark(shard, doc);
-        doc->truncation_turn = turn;
-        doc->truncation_job_number = shard->job_number;
-        doc->truncation_index = 0;
+        doc->truncation->turn = turn;
+        doc->truncation->job_number = shard->job_number;
         doc->truncation_phase = ORDO_TRUNCATION_MARKED;
     }
 }
@@ -283,25 +289,24 @@ void ordo_truncations_turn_end(struct ordo_shard *shard, uint64_t turn) {
 
 static bool is_read(const struct ordo_doc *doc) {
     for (const struct ordo_job *job = doc->jobs; job != NULL; job = job->next)
-        if (job->number <= doc->truncation_job_number) return true;
+        if (job->number <= doc->truncation->job_number) return true;
     return false;
 }
 
 /* Up to `budget` keys; true: that was all. */
 static bool delete_some(struct ordo_shard *shard, struct ordo_doc *doc, size_t *budget) {
-    const struct ordo_truncate *truncate = &doc->truncation_job->truncate;
-    struct ordo_batch *batch = &shard->effects->background;
-    size_t run_count = truncate->runs.count, count = run_count + truncate->blocks.count;
-    for (; doc->truncation_index < count && *budget > 0; doc->truncation_index++, --*budget) {
-        bool is_run = doc->truncation_index < run_count;
-        uint64_t seq = is_run ? truncate->runs.items[doc->truncation_index]
-                              : truncate->blocks.items[doc->truncation_index - run_count];
+    struct ordo_truncation *truncation = doc->truncation;
+    const struct ordo_seqs *runs = &truncation->job->truncate.runs, *blocks = &truncation->job->truncate.blocks;
+    for (; truncation->index < runs->count + blocks->count && *budget > 0; truncation->index++, --*budget) {
+        bool is_run = truncation->index < runs->count;
+        uint64_t seq = is_run ? runs->items[truncation->index] : blocks->items[truncation->index - runs->count];
         ordo_key_ops(&shard->key, ordo_doc_key(doc), seq);
-        ordo_batch_delete(batch, is_run ? ORDO_CF_OPS : ORDO_CF_HISTORY, ordo_buffer_slice(&shard->key));
+        ordo_batch_delete(&shard->effects->background, is_run ? ORDO_CF_OPS : ORDO_CF_HISTORY, ordo_buffer_slice(&shard->key));
     }
-    if (doc->truncation_index < count) return false;
-    if (doc->old_base.seq != 0) ordo_snapshots_delete(shard, doc, &doc->old_base);
-    for (size_t i = 0; i < doc->old_bases.count; i++) ordo_snapshots_delete(shard, doc, &doc->old_bases.items[i]);
+    if (truncation->index < runs->count + blocks->count) return false;
+    if (truncation->old_base.seq != 0) ordo_snapshots_delete(shard, doc, &truncation->old_base);
+    for (size_t i = 0; i < truncation->old_bases.count; i++)
+        ordo_snapshots_delete(shard, doc, &truncation->old_bases.items[i]);
     return true;
 }
 
@@ -310,7 +315,7 @@ void ordo_truncations_write(struct ordo_shard *shard) {
     for (size_t i = 0; i < ORDO_TRUNCATIONS_AT_ONCE_MAX && !shard->disk_is_full; i++) {
         struct ordo_doc *doc = shard->truncating[i];
         if (doc == NULL) continue;
-        if (doc->truncation_phase == ORDO_TRUNCATION_MARKED && doc->truncation_turn <= shard->durable_turn)
+        if (doc->truncation_phase == ORDO_TRUNCATION_MARKED && doc->truncation->turn <= shard->durable_turn)
             doc->truncation_phase = ORDO_TRUNCATION_DELETING;
         if (doc->truncation_phase != ORDO_TRUNCATION_DELETING || is_read(doc)) continue;
         if (!delete_some(shard, doc, &budget)) continue;
