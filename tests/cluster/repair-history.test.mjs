@@ -1,5 +1,6 @@
 // Packed history whose blocks are damaged, one after the other: `ordo repair` keeps content, head and lineage, says where history
-// begins now, and that is where it can be read from. What else the store held is as it was.
+// begins now, and that is where it can be read from. What else the store held is as it was. Where all snapshots are damaged, history
+// leads to the content.
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -14,7 +15,7 @@ const shardArgs = ["--log-ops", "40", "--log-slack", "20", "--log-age-ms", "0", 
 const PACKED_COUNT = 250, TEXT_SIZE = 5000; // a snapshot each 64 KiB of log, a block each MiB of what leaves it
 const random = new Random(seedOfRun);
 
-test("a damaged block of packed history costs just that history, and repair says where it begins now", (t) =>
+test("a damaged block of packed history costs just that history, and repair says where it begins now; all snapshots cost nothing", (t) =>
   withCluster(t, new Cluster({ shardArgs, inMemory: true }), async (cluster) => {
     await Promise.all(["packed", "beside"].map((id) => write(cluster.url, id)));
     await cluster.restart(); // what was written goes into tables
@@ -23,11 +24,17 @@ test("a damaged block of packed history costs just that history, and repair says
     await cluster.gateway.stop();
     await cluster.shard.stop();
 
-    const blocks = blocksOf(cluster.store, "packed");
+    const blocks = placesOf(cluster.store, "packed", "history");
     assert.ok(blocks.length >= 2, "history fills more than one block");
-    const [first, last] = [await tryDamage(cluster, blocks[0], truth), await tryDamage(cluster, blocks.at(-1), truth)];
+    const [first, last] = [await loseBlock(cluster, blocks[0], truth), await loseBlock(cluster, blocks.at(-1), truth)];
     t.diagnostic(`of ${truth.get("packed").seq} ops history begins at ${first} without the first block, at ${last} without the last`);
     assert.ok(first <= last, "it begins at the first snapshot behind the damage");
+
+    const snapshots = placesOf(cluster.store, "packed", "snapshots").flat();
+    assert.ok(snapshots.length >= 2, "two snapshots are kept");
+    const { code, counts } = await damageAndRepair(cluster, snapshots);
+    assert.deepEqual([code, counts.whole], [0, truth.size], "without a snapshot, all that was typed leads to the end");
+    await assertServed(cluster, truth, 1);
   }, 60_000));
 
 /** Each op replaces all that was there; until enough of them are packed. */
@@ -75,28 +82,27 @@ async function beginningOf(raw, doc, seq) {
   return begins;
 }
 
-/** Blocks of the document, the oldest first: of each its places, table and offset. A block fills one of the table's own, behind
- * its key; what else has the key is small, at the table's end. Old tables may hold a block as it was before it grew. */
-function blocksOf(store, id) {
+/** Large rows that a family has of the document, by seq: of each its places, table and offset. Such a row fills one of the table's own
+ * blocks, behind its key; what else has the key is small, at the table's end. Old tables may hold rows that were deleted since,
+ * or as they were before. */
+function placesOf(store, id, family) {
   const folder = join(store, "db"), END_SIZE = 10_000, SEQ_SIZE = 8;
-  const blocks = new Map();
+  const rows = new Map();
   for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".sst")).sort()) {
     const bytes = readFileSync(join(folder, name));
-    if (!bytes.includes("history")) continue; // its column family
+    if (!bytes.includes(family)) continue; // its column family
     for (let at = bytes.indexOf(id); at >= 0 && at < bytes.length - END_SIZE; at = bytes.indexOf(id, at + 1)) {
       const seq = at + id.length + 1;
       const key = bytes.subarray(seq, seq + SEQ_SIZE).toString("hex");
-      blocks.set(key, [...(blocks.get(key) ?? []), { name, at }]);
+      rows.set(key, [...(rows.get(key) ?? []), { name, at }]);
     }
   }
-  return [...blocks.keys()].sort().map((key) => blocks.get(key));
+  return [...rows.keys()].sort().map((key) => rows.get(key));
 }
 
-/** Flips a bit of the block, wherever it stands, in a copy of the store, repairs that, and holds what is served against the report
- * and the truth.
- * Resolves to where the history of "packed" begins. */
-async function tryDamage(cluster, places, truth) {
-  const damaged = join(cluster.folder, "damaged"), repaired = join(cluster.folder, "repaired");
+/** Flips a bit at each of the places in a copy of the store, repairs that, and resolves to what the report says. */
+async function damageAndRepair(cluster, places) {
+  const damaged = join(cluster.folder, "damaged"), repaired = repairedOf(cluster);
   for (const folder of [damaged, repaired]) rmSync(folder, { recursive: true, force: true });
   cpSync(cluster.store, damaged, { recursive: true });
   for (const { name, at } of places) {
@@ -104,22 +110,32 @@ async function tryDamage(cluster, places, truth) {
     bytes[at + 1000] ^= 0x10;
     writeFileSync(table, bytes);
   }
-
   const verified = await run("ordo", ["verify", damaged]);
   assert.equal(verified.code, 1, "verify sees it");
-  const repair = await run("ordo", ["repair", damaged, "--into", repaired, "--json"]);
-  assert.equal(repair.code, 3, repair.stdout + repair.stderr);
-  const [{ documents, counts }] = JSON.parse(repair.stdout).stores;
-  assert.deepEqual(documents.map(({ id, outcome }) => [id, outcome]), [["packed", "whole"]], repair.stdout);
-  assert.equal(counts.documents, truth.size);
+  const { code, stdout, stderr } = await run("ordo", ["repair", damaged, "--into", repaired, "--json"]);
+  assert.match(stdout, /^\{/, stderr);
+  return { code, ...JSON.parse(stdout).stores[0] };
+}
 
-  const served = await whileServed(cluster, repaired, shardArgs, readAll);
-  const { text, seq, lineage, ops } = truth.get("packed"), begins = documents[0].history_lost_before_seq;
-  assert.ok(begins > 1 && begins <= seq);
-  assertSame(served.get("packed"), { text, seq, lineage, begins, ops: ops.slice(begins - 1) });
+const repairedOf = (cluster) => join(cluster.folder, "repaired");
+
+/** All that was typed, but for the history before `begins`. */
+async function assertServed(cluster, truth, begins) {
+  const served = await whileServed(cluster, repairedOf(cluster), shardArgs, readAll);
+  const { ops, ...packed } = truth.get("packed");
+  assertSame(served.get("packed"), { ...packed, begins, ops: ops.slice(begins - 1) });
   assertSame(served.get("beside"), truth.get("beside"));
-  const again = await run("ordo", ["verify", repaired]);
+  const again = await run("ordo", ["verify", repairedOf(cluster)]);
   assert.equal(again.code, 0, again.stdout);
+}
+
+/** A block that stands at these places is damaged. Resolves to where the history of "packed" begins then. */
+async function loseBlock(cluster, places, truth) {
+  const { code, documents, counts } = await damageAndRepair(cluster, places);
+  assert.deepEqual([code, counts.documents, documents.map(({ id, outcome }) => [id, outcome])], [3, truth.size, [["packed", "whole"]]]);
+  const begins = documents[0].history_lost_before_seq;
+  assert.ok(begins > 1 && begins <= truth.get("packed").seq);
+  await assertServed(cluster, truth, begins);
   return begins;
 }
 
