@@ -30,12 +30,12 @@ struct ordo_survey {
     struct ordo_slice doc_key; /* borrowed */
     struct ordo_buffer end_key;
     struct ordo_doc_row row;   /* without its type; zeroed: there is none that reads */
-    struct ordo_stretches runs;   /* those that follow each other as one */
-    struct ordo_stretches blocks; /* each */
+    struct ordo_stretches runs;   /* those that follow each other as one; some may lie behind the end */
+    struct ordo_stretches blocks; /* each, up to the end */
     struct ordo_snapshot_row *snapshots; /* whole ones, oldest first; their type is a static name */
     size_t snapshot_count;
     uint64_t known_seq;        /* the last op that anything knows of */
-    uint64_t end_seq;          /* the last op that is reached; runs and blocks are those up to it. 0: there is no way to start */
+    uint64_t end_seq;          /* the last op that is reached; 0: there is no way to start */
 };
 
 /* `seen_seq`: an op that is known of from elsewhere; 0: none. To be finished in any case. IO: the view could not be read. */
