@@ -71,11 +71,22 @@ static int teardown(void **state) {
     return 0;
 }
 
+/* Carries the batch out, and ends it. */
+static void write_batch(struct fixture *fixture, struct ordo_batch *batch) {
+    assert_int_equal(fixture->w->store->ops->write(fixture->w->store, batch, true), ORDO_OK);
+    ordo_batch_finish(batch);
+}
+
+static void put(struct fixture *fixture, enum ordo_cf cf, struct ordo_slice key, struct ordo_slice value) {
+    struct ordo_batch batch = {0};
+    ordo_batch_put(&batch, cf, key, value);
+    write_batch(fixture, &batch);
+}
+
 static void drop(struct fixture *fixture, enum ordo_cf cf, struct ordo_slice key) {
     struct ordo_batch batch = {0};
     ordo_batch_delete(&batch, cf, key);
-    assert_int_equal(fixture->w->store->ops->write(fixture->w->store, &batch, true), ORDO_OK);
-    ordo_batch_finish(&batch);
+    write_batch(fixture, &batch);
 }
 
 static void drop_run(struct fixture *fixture, uint64_t seq) {
@@ -103,8 +114,7 @@ static void mend_with(struct fixture *fixture, struct ordo_mend_hints hints) {
     hints.lineage = FRESH;
     assert_int_equal(ordo_mend(view, doc(fixture, "a"), &hints, &batch, &fixture->mended), ORDO_OK);
     fixture->w->store->ops->view_close(view);
-    assert_int_equal(fixture->w->store->ops->write(fixture->w->store, &batch, true), ORDO_OK);
-    ordo_batch_finish(&batch);
+    write_batch(fixture, &batch);
 }
 
 static void mend(struct fixture *fixture) { mend_with(fixture, (struct ordo_mend_hints){0}); }
@@ -193,13 +203,10 @@ static struct ordo_doc_row row_of(struct fixture *fixture, struct ordo_buffer *b
 
 static void set_horizon(struct fixture *fixture, uint64_t horizon) {
     struct ordo_buffer bytes = {0}, value = {0};
-    struct ordo_batch batch = {0};
     struct ordo_doc_row row = row_of(fixture, &bytes);
     row.horizon = horizon;
     ordo_doc_row_encode(&value, doc(fixture, "a"), &row);
-    ordo_batch_put(&batch, ORDO_CF_DOCS, doc(fixture, "a"), ordo_buffer_slice(&value));
-    assert_int_equal(fixture->w->store->ops->write(fixture->w->store, &batch, true), ORDO_OK);
-    ordo_batch_finish(&batch);
+    put(fixture, ORDO_CF_DOCS, doc(fixture, "a"), ordo_buffer_slice(&value));
     ordo_buffer_finish(&bytes);
     ordo_buffer_finish(&value);
 }
@@ -296,10 +303,7 @@ static void put_quarantine(struct fixture *fixture, const char *low, const char 
         range.high = ordo_buffer_slice(&key);
     }
     ordo_quarantine_encode(&row, &range, 1);
-    struct ordo_batch batch = {0};
-    ordo_batch_put(&batch, ORDO_CF_META, ordo_key_quarantine, ordo_buffer_slice(&row));
-    assert_int_equal(fixture->w->store->ops->write(fixture->w->store, &batch, true), ORDO_OK);
-    ordo_batch_finish(&batch);
+    put(fixture, ORDO_CF_META, ordo_key_quarantine, ordo_buffer_slice(&row));
     ordo_buffer_finish(&row);
     ordo_buffer_finish(&key);
 }
