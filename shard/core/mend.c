@@ -130,17 +130,6 @@ static void choose_snapshots(struct mend *mend) {
     }
 }
 
-static void put_pieces(struct mend *mend, struct ordo_slice content, struct ordo_snapshot_row *row) {
-    for (size_t offset = 0; offset < content.size; offset += ORDO_SNAPSHOT_PIECE_SIZE_MAX) {
-        size_t left = content.size - offset;
-        struct ordo_slice piece =
-            ordo_slice(content.data + offset, left < ORDO_SNAPSHOT_PIECE_SIZE_MAX ? left : ORDO_SNAPSHOT_PIECE_SIZE_MAX);
-        ordo_key_snapshot(&mend->key, mend->survey.doc_key, row->seq, row->piece_count++);
-        ordo_snapshot_piece_encode(&mend->value, ordo_buffer_slice(&mend->key), piece);
-        put(mend, ORDO_CF_SNAPSHOTS);
-    }
-}
-
 /* Where those at the horizon and behind it are lost, and the end was reached over blocks. */
 static ordo_err make_snapshot(struct mend *mend) {
     struct ordo_materialised now;
@@ -148,12 +137,16 @@ static ordo_err make_snapshot(struct mend *mend) {
     uint64_t bad_seq;
     ordo_err err = ordo_materialise(mend->survey.view, mend->survey.doc_key, mend->survey.end_seq, &now, &bad_seq);
     if (err) return err;
-    const struct ordo_doc_state *state = &now.state;
-    if (now.content != NULL) state->type->content_write(now.content, &content);
-    struct ordo_snapshot_row row = {.seq = state->seq, .type = ordo_slice_of(state->type->name), .lineage = state->lineage,
-                                    .created_seq = state->created_seq, .deleted_seq = state->deleted_seq,
-                                    .timestamp_ms = state->timestamp_ms, .length = state->length, .size = content.size};
-    put_pieces(mend, ordo_buffer_slice(&content), &row);
+    if (now.content != NULL) now.state.type->content_write(now.content, &content);
+    struct ordo_snapshot_row row = ordo_doc_state_snapshot(&now.state);
+    row.size = content.size;
+    row.piece_count = ordo_snapshot_piece_count(content.size);
+    for (uint32_t piece = 0; piece < row.piece_count; piece++) {
+        ordo_key_snapshot(&mend->key, mend->survey.doc_key, row.seq, piece);
+        ordo_snapshot_piece_encode(&mend->value, ordo_buffer_slice(&mend->key),
+                                   ordo_snapshot_piece(ordo_buffer_slice(&content), piece));
+        put(mend, ORDO_CF_SNAPSHOTS);
+    }
     ordo_key_snapshot(&mend->key, mend->survey.doc_key, row.seq, ORDO_PIECE_VALID);
     ordo_snapshot_row_encode(&mend->value, ordo_buffer_slice(&mend->key), &row);
     put(mend, ORDO_CF_SNAPSHOTS);

@@ -78,6 +78,12 @@ ordo_err ordo_doc_state_of_snapshot(const struct ordo_snapshot_row *row, struct 
     return state->created_seq == 0 || (!ordo_doc_exists(state) && state->length > 0) ? ORDO_ERR_CORRUPT : ORDO_OK;
 }
 
+struct ordo_snapshot_row ordo_doc_state_snapshot(const struct ordo_doc_state *state) {
+    return (struct ordo_snapshot_row){.seq = state->seq, .type = ordo_slice_of(state->type->name), .lineage = state->lineage,
+                                      .created_seq = state->created_seq, .deleted_seq = state->deleted_seq,
+                                      .timestamp_ms = state->timestamp_ms, .length = state->length};
+}
+
 /* The content of a snapshot, piece by piece. */
 static ordo_err read_pieces(struct ordo_view *view, struct ordo_slice doc_key, const struct ordo_snapshot_row *row,
                             const struct ordo_type *type, struct ordo_content *content) {

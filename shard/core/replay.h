@@ -34,6 +34,8 @@ ORDO_MUST_USE ordo_err ordo_doc_state_step(struct ordo_doc_state *state, const s
 ORDO_MUST_USE ordo_err ordo_snapshot_find(struct ordo_view *view, struct ordo_slice doc_key, uint64_t seq,
                                           struct ordo_snapshot_row *row);
 ORDO_MUST_USE ordo_err ordo_doc_state_of_snapshot(const struct ordo_snapshot_row *row, struct ordo_doc_state *state);
+/* The other way: the record of a snapshot at `state`, but for its content (size, pieces, hash). Borrows a static name. */
+struct ordo_snapshot_row ordo_doc_state_snapshot(const struct ordo_doc_state *state);
 
 struct ordo_materialised {
     struct ordo_doc_state state;

@@ -69,15 +69,23 @@ ordo_err ordo_client_row_decode(struct ordo_slice key, struct ordo_slice value, 
                     &body);
 }
 
+uint32_t ordo_snapshot_piece_count(uint64_t size) {
+    return (uint32_t)((size + ORDO_SNAPSHOT_PIECE_SIZE_MAX - 1) / ORDO_SNAPSHOT_PIECE_SIZE_MAX);
+}
+
+struct ordo_slice ordo_snapshot_piece(struct ordo_slice content, uint32_t piece) {
+    size_t offset = (size_t)piece * ORDO_SNAPSHOT_PIECE_SIZE_MAX;
+    if (offset >= content.size) return ordo_slice(NULL, 0);
+    size_t left = content.size - offset;
+    return ordo_slice(content.data + offset, left < ORDO_SNAPSHOT_PIECE_SIZE_MAX ? left : ORDO_SNAPSHOT_PIECE_SIZE_MAX);
+}
+
 uint64_t ordo_snapshot_hash(uint64_t before, struct ordo_slice piece) { return ordo_hash_with(before, piece); }
 
 uint64_t ordo_snapshot_content_hash(struct ordo_slice content) {
     uint64_t hash = 0;
-    for (size_t offset = 0; offset < content.size; offset += ORDO_SNAPSHOT_PIECE_SIZE_MAX) {
-        size_t size = content.size - offset;
-        if (size > ORDO_SNAPSHOT_PIECE_SIZE_MAX) size = ORDO_SNAPSHOT_PIECE_SIZE_MAX;
-        hash = ordo_snapshot_hash(hash, ordo_slice(content.data + offset, size));
-    }
+    for (uint32_t piece = 0; piece < ordo_snapshot_piece_count(content.size); piece++)
+        hash = ordo_snapshot_hash(hash, ordo_snapshot_piece(content, piece));
     return hash;
 }
 

@@ -57,9 +57,12 @@ void ordo_snapshot_row_encode(struct ordo_buffer *out, struct ordo_slice key, co
 ORDO_MUST_USE ordo_err ordo_snapshot_row_decode(struct ordo_slice key, struct ordo_slice value,
                                                 struct ordo_snapshot_row *row);
 #define ORDO_SNAPSHOT_PIECE_SIZE_MAX (64u * 1024)
+/* How many pieces `size` bytes of content are cut into, and a piece of them: borrowed, empty behind the last. */
+uint32_t ordo_snapshot_piece_count(uint64_t size);
+struct ordo_slice ordo_snapshot_piece(struct ordo_slice content, uint32_t piece);
 /* Each piece has a checksum of its own; this one says that together they are what was written. */
 uint64_t ordo_snapshot_hash(uint64_t before, struct ordo_slice piece);
-/* Of content that is cut into pieces of that size. */
+/* Of content that is yet to be cut. */
 uint64_t ordo_snapshot_content_hash(struct ordo_slice content);
 void ordo_snapshot_piece_encode(struct ordo_buffer *out, struct ordo_slice key, struct ordo_slice bytes);
 ORDO_MUST_USE ordo_err ordo_snapshot_piece_decode(struct ordo_slice key, struct ordo_slice value,

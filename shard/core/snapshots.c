@@ -93,17 +93,15 @@ void ordo_snapshots_job_done(struct ordo_shard *shard, struct ordo_doc *doc, str
 /* ---- writing */
 
 static uint32_t piece_count(const struct ordo_read_content *content) {
-    return (uint32_t)((content->bytes.size + ORDO_SNAPSHOT_PIECE_SIZE_MAX - 1) / ORDO_SNAPSHOT_PIECE_SIZE_MAX);
+    return ordo_snapshot_piece_count(content->bytes.size);
 }
 
 static size_t write_piece(struct ordo_shard *shard, struct ordo_doc *doc) {
     const struct ordo_read_content *content = &doc->snapshot_job->content;
-    size_t offset = (size_t)doc->snapshot_piece * ORDO_SNAPSHOT_PIECE_SIZE_MAX;
-    size_t size = content->bytes.size - offset;
-    if (size > ORDO_SNAPSHOT_PIECE_SIZE_MAX) size = ORDO_SNAPSHOT_PIECE_SIZE_MAX;
+    struct ordo_slice piece = ordo_snapshot_piece(ordo_buffer_slice(&content->bytes), doc->snapshot_piece);
     ordo_key_snapshot(&shard->key, ordo_doc_key(doc), content->seq, doc->snapshot_piece++);
     struct ordo_slice key = ordo_buffer_slice(&shard->key);
-    ordo_snapshot_piece_encode(&shard->value, key, ordo_slice(content->bytes.data + offset, size));
+    ordo_snapshot_piece_encode(&shard->value, key, piece);
     ordo_batch_put(&shard->effects->background, ORDO_CF_SNAPSHOTS, key, ordo_buffer_slice(&shard->value));
     return shard->value.size;
 }
@@ -167,14 +165,12 @@ void ordo_snapshots_write(struct ordo_shard *shard) {
 static void write_validity(struct ordo_shard *shard, struct ordo_doc *doc) {
     const struct ordo_read_content *content = &doc->snapshot_job->content;
     const struct ordo_doc_state *state = &content->state;
-    struct ordo_slice type = ordo_slice_of(state->type->name);
     struct ordo_batch *batch = &shard->effects->batch;
-    struct ordo_snapshot_row row = {
-        .seq = content->seq, .type = type, .lineage = state->lineage, .created_seq = state->created_seq,
-        .deleted_seq = state->deleted_seq, .timestamp_ms = state->timestamp_ms, .length = state->length,
-        .size = content->bytes.size, .piece_count = piece_count(content),
-        .has_hash = shard->format >= ORDO_FORMAT_CONTENT_HASH, .content_hash = content->hash,
-    };
+    struct ordo_snapshot_row row = ordo_doc_state_snapshot(state);
+    row.size = content->bytes.size;
+    row.piece_count = piece_count(content);
+    row.has_hash = shard->format >= ORDO_FORMAT_CONTENT_HASH;
+    row.content_hash = content->hash;
     ordo_key_snapshot(&shard->key, ordo_doc_key(doc), content->seq, ORDO_PIECE_VALID);
     ordo_snapshot_row_encode(&shard->value, ordo_buffer_slice(&shard->key), &row);
     ordo_batch_put(batch, ORDO_CF_SNAPSHOTS, ordo_buffer_slice(&shard->key), ordo_buffer_slice(&shard->value));

@@ -228,6 +228,26 @@ static void content_hashes_depend_on_all_pieces_and_their_order(void **state) {
     free(bytes);
 }
 
+static void content_is_cut_into_pieces_without_a_gap(void **state) {
+    (void)state;
+    const size_t limit = ORDO_SNAPSHOT_PIECE_SIZE_MAX;
+    const size_t sizes[] = {0, 1, limit - 1, limit, limit + 1, 3 * limit};
+    uint8_t *bytes = ordo_alloc(3 * limit);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct ordo_slice content = ordo_slice(bytes, sizes[i]);
+        uint32_t count = ordo_snapshot_piece_count(sizes[i]);
+        size_t offset = 0;
+        for (uint32_t piece = 0; piece < count; piece++) {
+            struct ordo_slice cut = ordo_snapshot_piece(content, piece);
+            assert_true(cut.size > 0 && cut.size <= limit && cut.data == bytes + offset);
+            offset += cut.size;
+        }
+        assert_int_equal(offset, sizes[i]);
+        assert_int_equal(ordo_snapshot_piece(content, count).size, 0);
+    }
+    free(bytes);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_store_of_the_first_level_gets_records_of_that, setup, teardown),
@@ -237,6 +257,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(texts_are_hashed_at_every_so_many_ops_and_at_the_head, setup, teardown),
         cmocka_unit_test(records_of_both_levels_read),
         cmocka_unit_test(content_hashes_depend_on_all_pieces_and_their_order),
+        cmocka_unit_test(content_is_cut_into_pieces_without_a_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,19 +95,16 @@ static ordo_err write_pieces(struct import_doc *doc, struct ordo_snapshot_row *r
     const struct ordo_doc_state *state = &doc->now.state;
     struct ordo_buffer content = {0};
     ordo_err err = ORDO_OK;
-    *row = (struct ordo_snapshot_row){
-        .seq = state->seq, .type = ordo_slice_of(state->type->name), .lineage = state->lineage,
-        .created_seq = state->created_seq, .deleted_seq = state->deleted_seq, .timestamp_ms = state->timestamp_ms,
-        .length = state->length};
     if (doc->now.content != NULL) state->type->content_write(doc->now.content, &content);
+    *row = ordo_doc_state_snapshot(state);
     row->size = content.size;
+    row->piece_count = ordo_snapshot_piece_count(content.size);
     row->has_hash = doc->format >= ORDO_FORMAT_CONTENT_HASH;
     row->content_hash = ordo_snapshot_content_hash(ordo_buffer_slice(&content));
-    for (size_t offset = 0; !err && offset < content.size; offset += ORDO_SNAPSHOT_PIECE_SIZE_MAX) {
-        size_t size = content.size - offset;
-        if (size > ORDO_SNAPSHOT_PIECE_SIZE_MAX) size = ORDO_SNAPSHOT_PIECE_SIZE_MAX;
-        ordo_key_snapshot(&doc->key, doc_key(doc), state->seq, row->piece_count++);
-        ordo_snapshot_piece_encode(&doc->value, ordo_buffer_slice(&doc->key), ordo_slice(content.data + offset, size));
+    for (uint32_t piece = 0; !err && piece < row->piece_count; piece++) {
+        ordo_key_snapshot(&doc->key, doc_key(doc), state->seq, piece);
+        ordo_snapshot_piece_encode(&doc->value, ordo_buffer_slice(&doc->key),
+                                   ordo_snapshot_piece(ordo_buffer_slice(&content), piece));
         put(doc, ORDO_CF_SNAPSHOTS);
         if (doc->batch.records.size >= WRITE_SIZE) err = write_ahead(doc);
     }
