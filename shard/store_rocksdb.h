@@ -33,6 +33,7 @@ struct ordo_rocksdb_tuning {
     size_t block_size;    /* of tables: what is read and checked at once */
     size_t cache_size;    /* for blocks of all families */
     int filter_bits;      /* per key, of families that are looked up by key; 0: no filter */
+    int level0_count;     /* so many tables as they were written out, each of all documents, are merged at once */
 };
 /* What stores are opened with. The benchmark tries others (docs/storage.md, "Tuning"). */
 extern const struct ordo_rocksdb_tuning ordo_rocksdb_tuning;

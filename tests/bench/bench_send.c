@@ -1,9 +1,10 @@
 /* What the kernel itself takes for one small message to one of many sockets, as one JSON line.
  *
- *   bench_send READER_CORE [SOCKETS [ROUNDS]]
+ *   bench_send READER_CORE [SOCKETS [ROUNDS [PAUSE_MS]]]
  *
  * Sends 100 bytes over one loopback connection after the other, whose reader runs on another core. The floor under any
- * delivery that has nothing to be joined with, and a measure of how fast this machine is just now. */
+ * delivery that has nothing to be joined with, and a measure of how fast this machine is just now. With a PAUSE after each
+ * round it is the floor under a broadcast now and then, which finds its sockets in no cache. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -72,10 +73,11 @@ static double cpu_us(void) {
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        fprintf(stderr, "usage: bench_send READER_CORE [SOCKETS [ROUNDS]]\n");
+        fprintf(stderr, "usage: bench_send READER_CORE [SOCKETS [ROUNDS [PAUSE_MS]]]\n");
         return 2;
     }
     int count = argc > 2 ? atoi(argv[2]) : SOCKETS_DEFAULT, rounds = argc > 3 ? atoi(argv[3]) : ROUNDS_DEFAULT;
+    unsigned pause_us = argc > 4 ? 1000 * (unsigned)atoi(argv[4]) : 0;
     struct sockaddr_in address;
     int listener = listen_anywhere(&address);
     pid_t reader = fork();
@@ -93,7 +95,10 @@ int main(int argc, char **argv) {
     char bytes[MESSAGE_SIZE];
     memset(bytes, 'x', sizeof bytes);
     double begin_us = cpu_us();
-    for (int i = 0; i < count * rounds; i++) check((int)send(fds[i % count], bytes, sizeof bytes, MSG_NOSIGNAL), "send");
+    for (int round = 0; round < rounds; round++) {
+        for (int i = 0; i < count; i++) check((int)send(fds[i], bytes, sizeof bytes, MSG_NOSIGNAL), "send");
+        if (pause_us > 0) usleep(pause_us);
+    }
     printf("{\"sends\": %d, \"cpu_us_per_send\": %.2f}\n", count * rounds, (cpu_us() - begin_us) / (count * rounds));
     for (int i = 0; i < count; i++) close(fds[i]);
     free(fds);

@@ -304,6 +304,8 @@ static size_t make_settings(struct setting *out) {
     SETTING("cache of 64 MiB", tuning->cache_size = 64 * MIB);
     SETTING("no filter", tuning->filter_bits = 0);
     SETTING("filter of 16 bits", tuning->filter_bits = 16);
+    SETTING("4 tables in level 0", tuning->level0_count = 4);
+    SETTING("16 tables in level 0", tuning->level0_count = 16);
 #undef SETTING
     return count;
 }
