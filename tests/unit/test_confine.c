@@ -233,7 +233,7 @@ static void of_a_compressed_block_the_place_is_known(void **state) {
     struct fixture *fixture = *state;
     char name[NAME_MAX + 1] = "";
     unsigned seq = 1;
-    for (int i = 0; i < 6; i++, seq += ROW_COUNT) {
+    for (int i = 0; i < ordo_rocksdb_tuning.level0_count + 2; i++, seq += ROW_COUNT) { /* each start writes a table */
         open_store(fixture);
         assert_int_equal(put_rows(fixture, seq, seq + ROW_COUNT), ORDO_OK);
         close_store(fixture);
