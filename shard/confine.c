@@ -104,7 +104,7 @@ static void list_table(void *context, const struct ordo_rocksdb_table *table) {
 static ordo_err list_tables(const struct place *place, struct listing *listing) {
     struct ordo_store *store = NULL;
     *listing = (struct listing){.number = place->number};
-    ordo_err err = ordo_store_rocksdb_open(place->db_path, ORDO_ROCKSDB_SALVAGE, place->problem, &store);
+    ordo_err err = ordo_store_rocksdb_open(place->db_path, ORDO_ROCKSDB_SALVAGE_LOG, place->problem, &store);
     if (err) return err;
     ordo_store_rocksdb_tables(store, list_table, listing);
     store->ops->close(store);
@@ -159,7 +159,8 @@ static ordo_err make_copy(const struct place *place, const struct listing *listi
                          place->new_path, strerror(errno));
         return err;
     }
-    return ordo_manifest_drop(place->new_path, listing->others, listing->other_count, place->problem);
+    err = ordo_manifest_drop(place->new_path, listing->others, listing->other_count, place->problem);
+    return err ? err : ordo_manifest_forget_logs(place->new_path, place->problem);
 }
 
 static ordo_err name_copy(const struct place *place) {

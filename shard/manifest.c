@@ -76,10 +76,10 @@ ordo_err ordo_manifest_mark(const char *db_path, struct ordo_manifest_mark *mark
 }
 
 /* Tags of RocksDB's version edits. */
-enum { EDIT_DELETED_FILE = 6, EDIT_FAMILY = 200 };
+enum { EDIT_DELETED_FILE = 6, EDIT_FAMILY = 200, EDIT_LOGS_DELETED = 8200 };
 
 /* An edit speaks of one family. */
-static void append_edit(struct ordo_buffer *manifest, int cf, const struct ordo_rocksdb_table *tables, size_t count) {
+static void append_drop(struct ordo_buffer *manifest, int cf, const struct ordo_rocksdb_table *tables, size_t count) {
     struct ordo_buffer edit = {0};
     size_t dropped_count = 0;
     ordo_buffer_append_varint(&edit, EDIT_FAMILY);
@@ -95,22 +95,52 @@ static void append_edit(struct ordo_buffer *manifest, int cf, const struct ordo_
     ordo_buffer_finish(&edit);
 }
 
+static ordo_err read_list(const char *db_path, char path[PATH_MAX], struct ordo_buffer *manifest) {
+    uint64_t number;
+    ordo_err err = find(db_path, path, &number);
+    return err ? err : ordo_file_read(path, manifest);
+}
+
+static ordo_err replace_list(const char *db_path, const char *path, const struct ordo_buffer *manifest) {
+    char temporary[PATH_MAX];
+    int size = snprintf(temporary, sizeof temporary, "%s/manifest.new", db_path);
+    return size < (int)sizeof temporary ? ordo_file_replace(path, temporary, ordo_buffer_slice(manifest)) : ORDO_ERR_IO;
+}
+
+static ordo_err end_change(const char *db_path, struct ordo_buffer *manifest, ordo_err err, struct ordo_problem *problem) {
+    if (err) ordo_problem_set(problem, "The list of tables in %s cannot be changed: %s.", db_path, strerror(errno));
+    ordo_buffer_finish(manifest);
+    return err;
+}
+
 ordo_err ordo_manifest_drop(const char *db_path, const struct ordo_rocksdb_table *tables, size_t count,
                             struct ordo_problem *problem) {
-    char path[PATH_MAX], temporary[PATH_MAX];
-    uint64_t number;
+    char path[PATH_MAX];
     struct ordo_buffer manifest = {0};
-    ordo_err err = find(db_path, path, &number);
-    if (!err) err = ordo_file_read(path, &manifest);
+    ordo_err err = read_list(db_path, path, &manifest);
     if (!err) {
         manifest.size = ordo_wal_whole_size(ordo_buffer_slice(&manifest)); /* what was being written at a crash is none */
-        for (int cf = 0; cf <= ORDO_CF_COUNT; cf++) append_edit(&manifest, cf, tables, count);
-        int size = snprintf(temporary, sizeof temporary, "%s/manifest.new", db_path);
-        err = size < (int)sizeof temporary ? ordo_file_replace(path, temporary, ordo_buffer_slice(&manifest)) : ORDO_ERR_IO;
+        for (int cf = 0; cf <= ORDO_CF_COUNT; cf++) append_drop(&manifest, cf, tables, count);
+        err = replace_list(db_path, path, &manifest);
     }
-    if (err) ordo_problem_set(problem, "The list of tables in %s cannot be changed: %s.", db_path, strerror(errno));
-    ordo_buffer_finish(&manifest);
-    return err;
+    return end_change(db_path, &manifest, err, problem);
+}
+
+ordo_err ordo_manifest_forget_logs(const char *db_path, struct ordo_problem *problem) {
+    char path[PATH_MAX];
+    struct ordo_buffer manifest = {0}, edit = {0}, below = {0};
+    ordo_err err = read_list(db_path, path, &manifest);
+    if (!err && ordo_wal_ends_torn(ordo_buffer_slice(&manifest))) {
+        manifest.size = ordo_wal_whole_size(ordo_buffer_slice(&manifest));
+        ordo_buffer_append_varint(&below, UINT64_MAX); /* all with a smaller number */
+        ordo_buffer_append_varint(&edit, EDIT_LOGS_DELETED);
+        ordo_buffer_append_sized(&edit, ordo_buffer_slice(&below));
+        ordo_wal_append(&manifest, ordo_buffer_slice(&edit));
+        err = replace_list(db_path, path, &manifest);
+    }
+    ordo_buffer_finish(&edit);
+    ordo_buffer_finish(&below);
+    return end_change(db_path, &manifest, err, problem);
 }
 
 static ordo_err damage(struct ordo_problem *problem, const char *path, const char *what) {

@@ -16,6 +16,9 @@ ORDO_MUST_USE ordo_err ordo_manifest_mark(const char *db_path, struct ordo_manif
  * more, and deletes their files. On disk on return; cut off, nothing has changed. */
 ORDO_MUST_USE ordo_err ordo_manifest_drop(const char *db_path, const struct ordo_rocksdb_table *tables, size_t count,
                                           struct ordo_problem *problem);
+/* Takes all log files out of the list, of a copy that was made without them: where they are not to be checked, RocksDB aborts the
+ * process if the list has any. A list that is damaged stays as it is: the database does not open then. */
+ORDO_MUST_USE ordo_err ordo_manifest_forget_logs(const char *db_path, struct ordo_problem *problem);
 /* CORRUPT, with a sentence: it is older, shorter or less readable than it was. */
 ORDO_MUST_USE ordo_err ordo_manifest_check(const char *db_path, const struct ordo_manifest_mark *mark,
                                            struct ordo_problem *problem);

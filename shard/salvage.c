@@ -256,7 +256,8 @@ static ordo_err scan(const struct copy *copy, struct ordo_store *store, bool fam
 
 static ordo_err open_known(const struct copy *copy, struct ordo_store **store) {
     struct ordo_problem problem = {0};
-    ordo_err err = ordo_store_rocksdb_open(copy->work_path, ORDO_ROCKSDB_SALVAGE, &problem, store);
+    ordo_err err = ordo_manifest_forget_logs(copy->work_path, &problem);
+    if (!err) err = ordo_store_rocksdb_open(copy->work_path, ORDO_ROCKSDB_SALVAGE, &problem, store);
     if (!err) return ORDO_OK;
     note(copy, "The database's own records do not read", &problem);
     return err;

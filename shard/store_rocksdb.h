@@ -16,9 +16,9 @@ enum ordo_rocksdb_mode {
     ORDO_ROCKSDB_READONLY, /* changes nothing; `write` answers IO */
     ORDO_ROCKSDB_READONLY_TORN, /* the same, and passes over what does not read in the log: only for logs whose ends were
                                  * found to be torn (recovery.h), which cannot be cut here */
-    /* For `ordo repair`, on a copy without log files (but for the first) whose tables may be damaged or missing: */
+    /* Where tables may be damaged or missing; read only but for the last. For `ordo repair`, on a copy, and for confining a table: */
     ORDO_ROCKSDB_SALVAGE_LOG, /* with log files: fails if one that it knows of is missing or shorter than it was */
-    ORDO_ROCKSDB_SALVAGE,     /* reads what can be read; a bad block ends an iteration with CORRUPT */
+    ORDO_ROCKSDB_SALVAGE,     /* without them (ordo_manifest_forget_logs); a bad block ends an iteration with CORRUPT */
     ORDO_ROCKSDB_REBUILT,     /* what ordo_store_rocksdb_rebuild made */
 };
 

@@ -158,6 +158,13 @@ size_t ordo_wal_whole_size(struct ordo_slice file) {
     return offset;
 }
 
+bool ordo_wal_ends_torn(struct ordo_slice file) {
+    size_t offset = skip_trailer(file, ordo_wal_whole_size(file));
+    if (file.size - offset < HEADER_SIZE) return true;
+    const uint8_t *header = file.data + offset;
+    return ((size_t)header[4] | (size_t)header[5] << 8) > file.size - offset - HEADER_SIZE;
+}
+
 /* ---- writing */
 
 static void append_fragment(struct ordo_buffer *file, enum fragment_type type, struct ordo_slice bytes) {

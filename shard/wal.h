@@ -32,6 +32,8 @@ void ordo_wal_scan_finish(struct ordo_wal_scan *scan);
 
 /* How far whole fragments stand without a break from the front. For any file in this format. */
 size_t ordo_wal_whole_size(struct ordo_slice file);
+/* Whether what stands behind that is the beginning of a fragment, as a crash leaves it, or nothing: by the size it names. */
+bool ordo_wal_ends_torn(struct ordo_slice file);
 
 /* For `ordo repair`: steps through the records that can still be read, in a damaged file too. Behind a bad place it
  * goes on at the next block and not inside of one: there, what people typed could pose as a record. */

@@ -55,7 +55,7 @@ wants() {
 
 # What a reader of a failure wants of a log: the Node tests that failed, each with its reason, and the end of it all.
 excerpt() {
-    grep -E -A 24 '^ *not ok |^ *✖ ' "$1" | head -n 200 || true
+    grep -E -A 120 '^ *not ok |^ *✖ ' "$1" | head -n 600 || true
     grep -vE ' Passed +[0-9.]+ sec|^ +Start +[0-9]+:|^ *(ok |# Subtest|---|\.\.\.|duration_ms|1\.\.)' "$1" | tail -n 80
 }
 

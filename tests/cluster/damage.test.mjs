@@ -70,12 +70,19 @@ test("the same where several files are damaged at once", (t) =>
     t.diagnostic(JSON.stringify(await tryAll(cluster, cases, truth)));
   }, 60_000 + damageCount * 2000));
 
-/** No log file loses anything unseen, not even what was acked in the last moment before the shard was killed. */
-test("a log file damaged after a kill at full load is seen, to its last byte", (t) =>
+/** No log file loses anything unseen, not even what was acked in the last moment before the shard was killed; and repair works with what is left. */
+test("a log file damaged after a kill at full load is seen, to its last byte, and repair does without it", (t) =>
   withCluster(t, new Cluster({ shardArgs, inMemory: true }), async (cluster) => {
     const acked = await killAtFullLoad(cluster);
     const logs = filesOf(cluster.store).filter((name) => /\.log$/.test(name));
     const newest = logs.at(-1), refused = [];
+    const repaired = join(cluster.folder, "repaired");
+    const repair = async (folder) => {
+      rmSync(repaired, { recursive: true, force: true });
+      const { code, signal, stderr } = await run("ordo", ["repair", folder, "--into", repaired]);
+      assert.ok([0, 3].includes(code), `repair ended with ${signal ?? code}: ${stderr}`);
+      return code;
+    };
     for (const file of logs) {
       for (const [damage, act] of Object.entries(logDamages)) {
         const damaged = join(cluster.folder, "damaged");
@@ -83,7 +90,10 @@ test("a log file damaged after a kill at full load is seen, to its last byte", (
         cpSync(cluster.store, damaged, { recursive: true });
         if (act(join(damaged, file)) === false) continue;
         const served = await serve(cluster, damaged, acked);
-        if (served === null) refused.push(`${file} ${damage}`);
+        if (served === null) {
+          refused.push(`${file} ${damage}`);
+          await repair(damaged);
+        }
         for (const [id, seq] of acked) {
           assert.ok(served === null || served.get(id).error || served.get(id).seq >= seq, `${file} ${damage}: ${id} lost acked ops`);
         }
@@ -92,8 +102,11 @@ test("a log file damaged after a kill at full load is seen, to its last byte", (
     for (const damage of ["a bit flipped", "cut in half", "deleted"]) {
       assert.ok(refused.includes(`${newest} ${damage}`), `${damage}: refused were ${refused}`);
     }
-    const sound = await serve(cluster, cluster.store, acked);
-    for (const [id, seq] of acked) assert.ok(sound.get(id).seq >= seq, id);
+    assert.equal(await repair(cluster.store), 0);
+    for (const store of [repaired, cluster.store]) {
+      const sound = await serve(cluster, store, acked);
+      for (const [id, seq] of acked) assert.ok(sound.get(id).seq >= seq, id);
+    }
     t.diagnostic(JSON.stringify({ logs: logs.length, refused: refused.length }));
   }, 120_000));
 

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "common/log.h"
+#include "common/memory.h"
 #include "shard/confine.h"
 #include "shard/core/damage.h"
 #include "shard/core/key.h"
@@ -190,6 +191,39 @@ static void a_table_that_is_not_in_use_is_passed_over(void **state) {
     note(fixture, "000999.sst");
     open_store(fixture);
     assert_int_equal(check_rows(fixture, 2 * ROW_COUNT), 0);
+}
+
+/* Leaves a store whose MANIFEST lists a log file: there are two, and of the older one the family `docs` still needs a row. */
+static void fill_two_logs(struct fixture *fixture) {
+    enum { VALUE_SIZE = 64 * 1024, VALUE_COUNT = 64 }; /* fills one buffer, and the log files not so far that all is flushed */
+    struct ordo_batch batch = {0};
+    struct ordo_buffer key = {0}, document = {0};
+    uint8_t *value = ordo_alloc(VALUE_SIZE);
+    open_store(fixture);
+    doc_key(&document, 0);
+    ordo_batch_put(&batch, ORDO_CF_DOCS, ordo_buffer_slice(&document), ordo_slice(value, 1));
+    for (unsigned i = 0; i < VALUE_COUNT; i++) {
+        ordo_key_ops(&key, ordo_buffer_slice(&document), i + 1);
+        ordo_batch_put(&batch, ORDO_CF_HISTORY, ordo_buffer_slice(&key), ordo_slice(value, VALUE_SIZE));
+        assert_int_equal(fixture->folder.store->ops->write(fixture->folder.store, &batch, true), ORDO_OK);
+        ordo_batch_clear(&batch);
+    }
+    close_store(fixture);
+    ordo_batch_finish(&batch);
+    ordo_buffer_finish(&key);
+    ordo_buffer_finish(&document);
+    free(value);
+}
+
+static void a_log_that_is_listed_is_in_nobodys_way(void **state) {
+    struct fixture *fixture = *state;
+    make_tables(fixture);
+    fill_two_logs(fixture);
+    struct search table = find_table(fixture, "row 07 of doc 03");
+    flip(table.path, table.offset, 1);
+    note(fixture, table.name);
+    open_store(fixture);
+    assert_int_equal(check_rows(fixture, 2 * ROW_COUNT), 1);
 }
 
 /* Damages the table here and there, by a bit or by a sector; returns how many documents were refused at each place. */
@@ -411,6 +445,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_table_that_is_not_in_use_is_passed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wherever_the_damage_is_no_row_is_lost_silently, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_a_compressed_block_the_place_is_known, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_log_that_is_listed_is_in_nobodys_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_start_that_was_cut_off_is_made_up_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_start_that_is_killed_is_made_up_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(compaction_that_meets_a_bad_block_stops_nothing_for_good, set_up, tear_down),

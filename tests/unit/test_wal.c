@@ -194,6 +194,19 @@ static void behind_damage_reading_goes_on_at_the_next_block(void **state) {
     ordo_wal_reader_finish(&reader);
 }
 
+static void a_torn_end_is_told_from_damage_by_the_size_that_is_named(void **state) {
+    (void)state;
+    struct ordo_buffer file = {0};
+    ordo_wal_append(&file, ordo_slice_of("the first record"));
+    size_t first_size = file.size;
+    ordo_wal_append(&file, ordo_slice_of("the second record"));
+    for (size_t size = 0; size <= file.size; size++) assert_true(ordo_wal_ends_torn(ordo_slice(file.data, size)));
+    file.data[first_size - 1] ^= 1; /* in what was typed */
+    assert_false(ordo_wal_ends_torn(ordo_buffer_slice(&file)));
+    assert_int_equal(ordo_wal_whole_size(ordo_buffer_slice(&file)), 0);
+    ordo_buffer_finish(&file);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_checksum_is_castagnoli),
@@ -205,6 +218,7 @@ int main(void) {
         WITH_FILE(a_flipped_bit_in_the_last_record_looks_like_a_torn_tail),
         WITH_FILE(behind_damage_reading_goes_on_at_the_next_block),
         cmocka_unit_test(a_missing_record_shows_by_its_sequence_number),
+        cmocka_unit_test(a_torn_end_is_told_from_damage_by_the_size_that_is_named),
         cmocka_unit_test(a_record_inside_of_a_torn_record_is_no_record_of_the_log),
         cmocka_unit_test(random_bytes_are_read_within_their_bounds),
     };
