@@ -17,7 +17,8 @@ ORDO_MUST_USE ordo_err ordo_manifest_mark(const char *db_path, struct ordo_manif
 ORDO_MUST_USE ordo_err ordo_manifest_drop(const char *db_path, const struct ordo_rocksdb_table *tables, size_t count,
                                           struct ordo_problem *problem);
 /* Takes all log files out of the list, of a copy that was made without them: where they are not to be checked, RocksDB aborts the
- * process if the list has any. A list that is damaged stays as it is: the database does not open then. */
+ * process if the list has any. On disk on return. A list that is damaged in its middle stays as it is, and this answers OK: the
+ * database does not open then. IO, NOT_FOUND, CORRUPT (CURRENT names none), with a sentence. */
 ORDO_MUST_USE ordo_err ordo_manifest_forget_logs(const char *db_path, struct ordo_problem *problem);
 /* CORRUPT, with a sentence: it is older, shorter or less readable than it was. */
 ORDO_MUST_USE ordo_err ordo_manifest_check(const char *db_path, const struct ordo_manifest_mark *mark,

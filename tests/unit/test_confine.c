@@ -154,12 +154,18 @@ static unsigned check_rows(struct fixture *fixture, unsigned row_end) {
     return damaged_count;
 }
 
-static void a_damaged_row_costs_its_document_only(void **state) {
-    struct fixture *fixture = *state;
-    make_tables(fixture);
+/* A bit of row 7 of document 3, and the table is noted as damaged. */
+static struct search damage_a_row(const struct fixture *fixture) {
     struct search table = find_table(fixture, "row 07 of doc 03");
     flip(table.path, table.offset, 1);
     note(fixture, table.name);
+    return table;
+}
+
+static void a_damaged_row_costs_its_document_only(void **state) {
+    struct fixture *fixture = *state;
+    make_tables(fixture);
+    struct search table = damage_a_row(fixture);
     open_store(fixture);
     assert_int_equal(check_rows(fixture, 2 * ROW_COUNT), 1);
     struct ordo_view *view = fixture->folder.store->ops->view_open(fixture->folder.store);
@@ -219,9 +225,7 @@ static void a_log_that_is_listed_is_in_nobodys_way(void **state) {
     struct fixture *fixture = *state;
     make_tables(fixture);
     fill_two_logs(fixture);
-    struct search table = find_table(fixture, "row 07 of doc 03");
-    flip(table.path, table.offset, 1);
-    note(fixture, table.name);
+    (void)damage_a_row(fixture);
     open_store(fixture);
     assert_int_equal(check_rows(fixture, 2 * ROW_COUNT), 1);
 }
