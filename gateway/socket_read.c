@@ -15,7 +15,7 @@ enum {
 
 static void step(struct ordo_wire_lws *wire, struct ordo_socket *socket, struct ordo_slice message) {
     ordo_turn_step(wire->turn, (struct ordo_gateway_event){.kind = ORDO_GATEWAY_CONN_FRAME,
-                                                           .conn = ordo_turn_socket_conn(ordo_socket_conn(socket)),
+                                                           .conn = socket->conn,
                                                            .bytes = message});
 }
 
@@ -61,7 +61,7 @@ static int refuse(struct ordo_wire_lws *wire, struct ordo_socket *socket, enum l
 
 static void take_message(struct ordo_wire_lws *wire, struct ordo_socket *socket, struct ordo_slice message) {
     step(wire, socket, message);
-    stop_reading(wire, socket, ordo_gateway_pause_ms(wire->turn->core, ordo_turn_socket_conn(ordo_socket_conn(socket))),
+    stop_reading(wire, socket, ordo_gateway_pause_ms(wire->turn->core, socket->conn),
                  "more bytes than may come in a second, or requests on and on after refusals");
 }
 
@@ -80,7 +80,7 @@ static void give_up_unfinished(struct ordo_wire_lws *wire) {
             continue;
         }
         wire->turn->stats.messages_timed_out++;
-        ordo_wire_lws_close(wire, ordo_turn_socket_conn(ordo_socket_conn(socket)), LWS_CLOSE_STATUS_POLICY_VIOLATION,
+        ordo_wire_lws_close(wire, socket->conn, LWS_CLOSE_STATUS_POLICY_VIOLATION,
                             "a message took too long to come to its end");
     }
 }

@@ -21,8 +21,7 @@ void ordo_wire_lws_want_output(struct ordo_wire_lws *wire, uint32_t conn) {
 /* Builds and writes one joined frame. False: the connection is broken. */
 static bool write_frame(struct ordo_wire_lws *wire, struct ordo_socket *socket, bool *has_more, size_t *written) {
     wire->frame.size = LWS_PRE;
-    *has_more =
-        ordo_gateway_output(wire->turn->core, ordo_turn_socket_conn(ordo_socket_conn(socket)), &wire->frame);
+    *has_more = ordo_gateway_output(wire->turn->core, socket->conn, &wire->frame);
     size_t size = wire->frame.size - LWS_PRE;
     *written = size;
     if (size > 0 && lws_write(socket->wsi, wire->frame.data + LWS_PRE, size, LWS_WRITE_BINARY) < 0) return false;

@@ -24,26 +24,28 @@ enum {
     ORDO_WIRE_HEADER_SIZE_MAX = ORDO_TOKEN_SIZE_MAX + 1024, /* of one header of an HTTP request */
 };
 
-/* One WebSocket, as the edge sees it. */
+/* One WebSocket, as the edge sees it. What each message sent looks at stands together: with many readers none of it is in a
+ * cache. */
 struct ordo_socket {
     struct lws *wsi;
-    struct ordo_ip address;            /* the client's, also behind a proxy */
     struct gateway_list in_output;     /* wire->output: something waits and the socket may take it */
+    size_t unsent_size;                /* at most so much was written and is not taken yet: libwebsockets keeps it, */
+    uint64_t unsent_since_ms;          /* since then */
+    uint32_t conn;                     /* as the core knows it */
+    uint16_t close_code;
+    bool was_heard, is_pinged;
+    bool is_closing, is_cut;           /* the latter: it goes in this turn or the next */
+    const char *close_reason;          /* NULL until the core closes it */
+    struct ordo_ip address;            /* the client's, also behind a proxy */
     struct gateway_list in_due;        /* wire->silence; wire->closing when we close it; by due_ms */
     struct gateway_list in_paused;     /* wire->pausing, then wire->paused: it is not read from before read_on_ms */
     struct gateway_list in_unfinished; /* wire->unfinished: a message began, and should have come by message_due_ms */
     uint64_t due_ms, read_on_ms, message_due_ms;
     struct ordo_buffer partial;        /* the beginning of that message */
     uint32_t fragment_count;           /* that it came in so far */
-    size_t unsent_size;                /* at most so much was written and is not taken yet: libwebsockets keeps it, */
-    uint64_t unsent_since_ms;          /* since then */
     uint64_t heard_size;               /* bytes of messages, with what surrounded them */
     uint64_t hidden_size;              /* bytes beyond, at most so far: control frames, and framing */
     struct ordo_bucket hidden;
-    bool was_heard, is_pinged;
-    bool is_closing, is_cut;           /* the latter: it goes in this turn or the next */
-    uint16_t close_code;
-    const char *close_reason;          /* NULL until the core closes it */
 };
 
 struct ordo_wire_lws {
@@ -52,8 +54,8 @@ struct ordo_wire_lws {
     struct lws_context *context;
     struct lws_vhost *vhost, *watcher_vhost; /* the latter NULL: no figures are told */
     struct lws_protocols protocols[3], watcher_protocols[2];
-    struct ordo_socket **sockets; /* by conn; NULL where there is none */
-    uint32_t *free_conns;         /* of those, unused ones */
+    struct ordo_socket **sockets; /* by index; NULL where there is none */
+    uint32_t *free_indices;       /* of those, unused ones */
     uint32_t capacity, free_count, count, count_max;
     struct gateway_list output, silence, closing, pausing, paused, unfinished;
     struct ordo_lobby lobby, watcher_lobby;
@@ -68,9 +70,9 @@ struct ordo_wire_lws {
     bool is_draining;
 };
 
-/* What libwebsockets keeps per WebSocket: `conn` + 1, so that zeroed memory is no connection. */
+/* What libwebsockets keeps per WebSocket. */
 struct ordo_session {
-    uint32_t conn_next;
+    struct ordo_socket *socket; /* NULL: it is not open, or not any more */
 };
 
 /* ---- upgrade.c */
@@ -87,8 +89,7 @@ size_t ordo_upgrade_path(struct lws *wsi, char path[ORDO_WIRE_PATH_SIZE_MAX]);
 int ordo_socket_opened(struct ordo_wire_lws *wire, struct lws *wsi, struct ordo_session *session);
 void ordo_socket_gone(struct ordo_wire_lws *wire, struct ordo_session *session);
 /* The WebSocket that the core means; NULL: it is gone. */
-struct ordo_socket *ordo_socket_find(const struct ordo_wire_lws *wire, uint32_t core_conn);
-uint32_t ordo_socket_conn(const struct ordo_socket *socket);
+struct ordo_socket *ordo_socket_find(const struct ordo_wire_lws *wire, uint32_t conn);
 /* Ends it; frees `socket`, in this turn or the next. Not out of a callback of libwebsockets. */
 void ordo_socket_cut(struct ordo_socket *socket);
 /* A line about a client that is closed, or not listened to, for what it did: unless there are so many that the log would be

@@ -41,8 +41,8 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     bool is_ours = reason == LWS_CALLBACK_RECEIVE || reason == LWS_CALLBACK_RECEIVE_PONG ||
                    reason == LWS_CALLBACK_SERVER_WRITEABLE || reason == LWS_CALLBACK_WS_PEER_INITIATED_CLOSE;
     if (is_ours) {
-        if (session == NULL || session->conn_next == 0) return -1;
-        socket = wire->sockets[session->conn_next - 1];
+        if (session == NULL || session->socket == NULL) return -1;
+        socket = session->socket;
     }
     switch (reason) {
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: return ordo_upgrade_confirm(wire, wsi, in);
@@ -247,7 +247,7 @@ void ordo_wire_lws_destroy(struct ordo_wire_lws *wire) {
     ordo_http_api_destroy(wire->api);
     ordo_addresses_finish(&wire->addresses);
     free(wire->sockets);
-    free(wire->free_conns);
+    free(wire->free_indices);
     ordo_buffer_finish(&wire->frame);
     free(wire);
 }

@@ -76,18 +76,14 @@ enum gateway_attach {
     GATEWAY_ATTACH_RESTING, /* was refused for now, will be tried again */
 };
 
+/* What each commit looks at stands together, here and in gateway_conn: with many readers none of it is in a
+ * cache. */
 struct gateway_subscriber {
     struct gateway_table_node by_id; /* key: the id that the shard knows; another at each shard */
-    struct gateway_conn *conn;
-    struct gateway_doc *doc;
     struct gateway_list in_audience;
-    struct gateway_list in_attach;  /* the list that `attach` names */
-    struct gateway_list in_opening; /* gateway->opening while OPENING */
-    struct gateway_list in_untold;  /* its peer's: to be told that the shard is away */
+    struct gateway_conn *conn;
     enum gateway_subscriber_state state;
-    enum gateway_attach attach;
     uint32_t handle;
-    uint32_t request; /* of the Open that is not answered yet */
     bool wants_presence;
     bool is_bare;        /* hears of its own ops and of nothing else */
     bool is_urgent;      /* the client waits for something of the next Attach */
@@ -98,14 +94,21 @@ struct gateway_subscriber {
     uint64_t queued_seq; /* newest seq put into the outbox */
     uint64_t sent_seq;   /* newest seq that will reach the client whatever is dropped */
     uint64_t lineage;
-    uint64_t forbidden_seq;        /* client_seq of the newest Submit that was answered FORBIDDEN; 0: none */
-    uint64_t unanswered_seq;       /* client_seq of the newest Submit without an answer; 0: none */
-    uint64_t timed_seq, timed_us;  /* client_seq of the Submit whose Ack is being timed (0: none), and when it came */
-    uint64_t due_ms;               /* OPENING: give up */
-    uint64_t rest_until_ms;        /* RESTING */
-    uint64_t opened_us;            /* when the Open came */
-    struct ordo_buffer opening;    /* OPENING: the encoded Attach without its subscriber */
     struct gateway_stream *stream; /* STREAMING */
+    uint64_t unanswered_seq;       /* client_seq of the newest Submit without an answer; 0: none */
+    uint64_t timed_seq,
+        timed_us; /* client_seq of the Submit whose Ack is being timed (0: none), and when it came */
+    struct gateway_doc *doc;
+    struct gateway_list in_attach;  /* the list that `attach` names */
+    struct gateway_list in_opening; /* gateway->opening while OPENING */
+    struct gateway_list in_untold;  /* its peer's: to be told that the shard is away */
+    enum gateway_attach attach;
+    uint32_t request;           /* of the Open that is not answered yet */
+    uint64_t forbidden_seq;     /* client_seq of the newest Submit that was answered FORBIDDEN; 0: none */
+    uint64_t due_ms;            /* OPENING: give up */
+    uint64_t rest_until_ms;     /* RESTING */
+    uint64_t opened_us;         /* when the Open came */
+    struct ordo_buffer opening; /* OPENING: the encoded Attach without its subscriber */
 };
 
 /* ---- conn.c */
@@ -152,27 +155,27 @@ struct gateway_wait {
 struct gateway_conn {
     uint32_t id;
     enum gateway_conn_state state;
-    bool is_slow;       /* messages were dropped, and not all that waited has been taken since */
-    bool is_announced;  /* CONN_OUTPUT was said and not answered to the end */
-    bool has_greeted;   /* its Hello was accepted, whatever came then */
+    bool is_slow;      /* messages were dropped, and not all that waited has been taken since */
+    bool is_announced; /* CONN_OUTPUT was said and not answered to the end */
+    bool has_greeted;  /* its Hello was accepted, whatever came then */
+    struct gateway_outbox outbox;
+    size_t held_size;      /* of what the streams hold back */
+    size_t accounted_size; /* what of this is in the gauge outbox_bytes */
+    struct gateway_handle *handles;
+    uint32_t handle_count, handle_capacity, handle_newest;
+    uint32_t attach_count;              /* subscribers AT_PEER, SENT, STREAMING */
+    struct gateway_list attach_waiting; /* subscribers AT_CONN */
+    struct gateway_list streams;
     uint8_t client_id[ORDO_CLIENT_ID_SIZE];
-    struct ordo_token token;      /* READY: what it says of this client */
-    struct gateway_user *user;    /* READY, where tokens are asked for; else NULL */
+    struct ordo_token token;   /* READY: what it says of this client */
+    struct gateway_user *user; /* READY, where tokens are asked for; else NULL */
     struct gateway_quota quota;
     struct ordo_bucket presence, refusals;
     struct ordo_buffer offered;   /* GREETING: the token that came with the HTTP request */
     struct ordo_buffer types;     /* sized names; empty: text alone */
     struct gateway_list in_state; /* gateway->greeting; gateway->ending when CLOSING, until the step ends */
     uint64_t hello_due_ms, drain_due_ms;
-    struct gateway_outbox outbox;
-    size_t held_size; /* of what the streams hold back */
-    size_t accounted_size; /* what of this is in the gauge outbox_bytes */
-    struct gateway_handle *handles;
-    uint32_t handle_count, handle_capacity, handle_newest;
-    struct gateway_list attach_waiting; /* subscribers AT_CONN */
-    uint32_t attach_count;              /* subscribers AT_PEER, SENT, STREAMING */
-    size_t opening_size;                /* bytes of Opens that wait */
-    struct gateway_list streams;
+    size_t opening_size; /* bytes of Opens that wait */
     struct gateway_wait *waits;
     uint32_t wait_count, history_stream_count; /* not answered yet, answers on their way */
 };
@@ -227,17 +230,17 @@ struct ordo_gateway {
     struct gateway_table users;       /* by hash of the name */
     struct gateway_list users_gone;   /* without a connection, by gone_ms */
     size_t users_gone_count;
-    uint64_t subscriber_newest;       /* id; never used twice */
-    struct gateway_slot *slots;       /* ORDO_SLOT_COUNT */
-    struct gateway_peer **peers;      /* by index; NULL where there is none */
+    uint64_t subscriber_newest;  /* id; never used twice */
+    struct gateway_slot *slots;  /* ORDO_SLOT_COUNT */
+    struct gateway_peer **peers; /* by index; NULL where there is none */
     uint32_t peer_capacity;
     struct gateway_peer *nobody; /* serves the slots that nobody serves: a shard that is always away */
     bool is_placed;              /* it is known who serves what */
     bool is_draining;
-    const struct ordo_token_keys *keys; /* the edge's; NULL: they have not come yet */
+    const struct ordo_token_keys *keys;  /* the edge's; NULL: they have not come yet */
     struct ordo_revocation *revocations; /* sorted by kind and name */
     size_t revocation_count;
-    uint32_t expiry_next; /* the connection whose expiry is looked at next */
+    uint32_t expiry_next;                /* the connection whose expiry is looked at next */
     struct ordo_gateway_effect *effects; /* own their bytes */
     size_t effect_first, effect_count, effect_capacity;
     uint8_t *taken; /* bytes of the effect that was taken last */
