@@ -46,8 +46,9 @@ export function spawnSucceeds(command, args) {
 export const program = (name) => join(build, "bin", name);
 export const helper = (name) => join(build, "tests", "bench", name);
 
-export function start(core, command, args, { nice, stdio } = {}) {
-  const [first, ...rest] = [...(nice ? ["nice", "-n", String(nice)] : []), "taskset", "-c", core, command, ...args];
+/** `aside`: it stands for a program on another machine, and must not take the core from what is measured here. */
+export function start(core, command, args, { aside, stdio } = {}) {
+  const [first, ...rest] = [...(aside ? ["nice", "-n", "14", helper("aside")] : []), "taskset", "-c", core, command, ...args];
   const child = spawn(first, rest, { stdio: stdio ?? ["ignore", "pipe", "pipe"] });
   running.add(child);
   child.out = ""; child.err = "";
