@@ -13,15 +13,13 @@ enum {
 struct holder {
     size_t size;
     uint64_t stuck_ms;
-    uint32_t conn;
+    struct ordo_socket *socket;
 };
 
 /* What would come back if the connection went, as far as it is its own: messages that wait in the core, what was written and
  * not taken, and a message that has not come to its end. */
-static size_t held_by(const struct ordo_wire_lws *wire, uint32_t conn) {
-    const struct ordo_socket *socket = wire->sockets[conn];
-    return socket->unsent_size + socket->partial.size +
-           ordo_gateway_conn_size(wire->turn->core, ordo_turn_socket_conn(conn));
+static size_t held_by(const struct ordo_wire_lws *wire, const struct ordo_socket *socket) {
+    return socket->unsent_size + socket->partial.size + ordo_gateway_conn_size(wire->turn->core, socket->conn);
 }
 
 /* For how long it has not taken the frame that was written; 0: there is none, or it may be on its way. */
@@ -42,15 +40,16 @@ static int slowest_first(const void *a, const void *b) {
 static void shed(struct ordo_wire_lws *wire, uint64_t size) {
     struct holder *holders = ordo_alloc_array(wire->count + 1, sizeof *holders);
     size_t count = 0;
-    for (uint32_t conn = 0; conn < wire->capacity && count < wire->count; conn++) {
-        if (wire->sockets[conn] == NULL || wire->sockets[conn]->is_cut) continue;
-        size_t held = held_by(wire, conn);
-        if (held >= SHED_SIZE_MIN) holders[count++] = (struct holder){held, stuck_ms(wire, wire->sockets[conn]), conn};
+    for (uint32_t i = 0; i < wire->capacity && count < wire->count; i++) {
+        struct ordo_socket *socket = wire->sockets[i];
+        if (socket == NULL || socket->is_cut) continue;
+        size_t held = held_by(wire, socket);
+        if (held >= SHED_SIZE_MIN) holders[count++] = (struct holder){held, stuck_ms(wire, socket), socket};
     }
     qsort(holders, count, sizeof *holders, slowest_first);
     for (size_t i = 0; i < count && size > 0; i++) {
         if (holders[i].stuck_ms == 0 && holders[0].stuck_ms > 0) break; /* with the stuck ones goes what they alone hold */
-        struct ordo_socket *socket = wire->sockets[holders[i].conn];
+        struct ordo_socket *socket = holders[i].socket;
         ordo_socket_log(wire, socket, "connection_closed", LWS_CLOSE_STATUS_NOSTATUS, "memory is short, and much waits for this reader");
         ordo_socket_cut(socket);
         wire->turn->stats.readers_shed++;

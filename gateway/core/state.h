@@ -96,8 +96,8 @@ struct gateway_subscriber {
     uint64_t lineage;
     struct gateway_stream *stream; /* STREAMING */
     uint64_t unanswered_seq;       /* client_seq of the newest Submit without an answer; 0: none */
-    uint64_t timed_seq,
-        timed_us; /* client_seq of the Submit whose Ack is being timed (0: none), and when it came */
+    uint64_t timed_seq;            /* client_seq of the Submit whose Ack is being timed; 0: none */
+    uint64_t timed_us;             /* when that Submit came */
     struct gateway_doc *doc;
     struct gateway_list in_attach;  /* the list that `attach` names */
     struct gateway_list in_opening; /* gateway->opening while OPENING */
