@@ -103,9 +103,10 @@ static rocksdb_options_t *database_options(enum ordo_rocksdb_mode mode, const st
     rocksdb_options_set_skip_stats_update_on_db_open(options, 1);
     rocksdb_options_set_stats_dump_period_sec(options, 0);
     rocksdb_options_set_stats_persist_period_sec(options, 0);
-    rocksdb_options_set_info_log_level(options, 2 /* warnings */);
-    rocksdb_options_set_max_log_file_size(options, 1 * MIB);
-    rocksdb_options_set_keep_log_file_num(options, 3);
+    /* Its LOG stays empty. As Debian builds it, RocksDB ends the process at the first line after one that could not be
+     * written, and on a full disk that is the line that tells of the error which we would be told in the next moment. */
+    rocksdb_options_set_info_log_level(options, 4 /* fatal */);
+    rocksdb_options_set_keep_log_file_num(options, 1);
     return options;
 }
 
