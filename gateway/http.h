@@ -21,7 +21,7 @@ struct ordo_http_answer {
 /* Answers the request for `path`; the value is what an lws callback returns. `site` may be NULL. */
 int ordo_http_answer(struct lws *wsi, struct ordo_slice path, const struct ordo_turn *turn,
                      const struct ordo_site *site, struct ordo_http_answer *rest);
-/* The same on the port of those who watch. */
+/* The same on the port of those who watch; the connection ends with it. */
 int ordo_http_answer_watcher(struct lws *wsi, struct ordo_slice path, const struct ordo_turn *turn);
 /* The socket takes more of an answer. */
 int ordo_http_go_on(struct lws *wsi, struct ordo_http_answer *rest);

@@ -6,8 +6,8 @@
  * again. A connection leaves the lobby when it becomes a WebSocket, or while a request for documents is under way on it (which
  * have limits of their own), and comes back after the answer.
  *
- * Each port has a lobby of its own. Ownership: the lobby keeps something for each connection, from its beginning to its end (as libwebsockets' opaque data of
- * the connection). Threads: one. Units: ms. */
+ * Each port has a lobby of its own. Ownership: the lobby keeps something for each connection, from its beginning to its end
+ * (as libwebsockets' opaque data of the connection). Threads: one. Units: ms. */
 #ifndef ORDO_GATEWAY_LOBBY_H
 #define ORDO_GATEWAY_LOBBY_H
 

@@ -50,16 +50,6 @@ static void connection_end(struct ordo_http_port *port, size_t index) {
     memmove(connection, connection + 1, (port->count - index) * sizeof *connection);
 }
 
-static void accept_waiting(struct ordo_http_port *port, uint64_t now_ms) {
-    int fd;
-    while ((fd = accept4(port->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        if (port->count == ORDO_HTTP_PORT_CONNECTIONS_MAX) connection_end(port, 0);
-        port->connections[port->count++] = (struct connection){.fd = fd, .due_ms = now_ms + CONNECTION_MS};
-    }
-    bool is_out_of_files = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-    if (is_out_of_files) ordo_clock_sleep_ms(PAUSE_MS); /* the listener stays readable: do not spin */
-}
-
 static void prepare_answer(struct ordo_http_port *port, struct connection *connection, enum ordo_http_request_state state,
                            struct ordo_slice path, bool is_head) {
     struct ordo_buffer body = {0};
@@ -72,19 +62,6 @@ static void prepare_answer(struct ordo_http_port *port, struct connection *conne
 }
 
 /* False: it is over. */
-static bool read_request(struct ordo_http_port *port, struct connection *connection) {
-    uint8_t bytes[1024];
-    ssize_t size = recv(connection->fd, bytes, sizeof bytes, 0);
-    if (size <= 0) return size < 0 && (errno == EAGAIN || errno == EINTR);
-    ordo_buffer_append(&connection->input, bytes, (size_t)size);
-    struct ordo_slice path = {0};
-    bool is_head = false;
-    enum ordo_http_request_state state = ordo_http_request_parse(ordo_buffer_slice(&connection->input), &path, &is_head);
-    if (state != ORDO_HTTP_REQUEST_PARTIAL) prepare_answer(port, connection, state, path, is_head);
-    return true;
-}
-
-/* False: it is over. */
 static bool write_answer(struct connection *connection) {
     size_t left = connection->output.size - connection->sent;
     ssize_t size = send(connection->fd, connection->output.data + connection->sent, left, MSG_NOSIGNAL);
@@ -93,6 +70,33 @@ static bool write_answer(struct connection *connection) {
     if (connection->sent < connection->output.size) return true;
     shutdown(connection->fd, SHUT_WR);
     return false;
+}
+
+/* False: it is over. */
+static bool read_request(struct ordo_http_port *port, struct connection *connection) {
+    uint8_t bytes[1024];
+    ssize_t size = recv(connection->fd, bytes, sizeof bytes, 0);
+    if (size <= 0) return size < 0 && (errno == EAGAIN || errno == EINTR);
+    ordo_buffer_append(&connection->input, bytes, (size_t)size);
+    struct ordo_slice path = {0};
+    bool is_head = false;
+    enum ordo_http_request_state state = ordo_http_request_parse(ordo_buffer_slice(&connection->input), &path, &is_head);
+    if (state == ORDO_HTTP_REQUEST_PARTIAL) return true;
+    prepare_answer(port, connection, state, path, is_head);
+    return write_answer(connection);
+}
+
+/* Whoever has sent its request by now is answered at once, so it is never the oldest of too many. */
+static void accept_waiting(struct ordo_http_port *port, uint64_t now_ms) {
+    int fd;
+    while ((fd = accept4(port->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        if (port->count == ORDO_HTTP_PORT_CONNECTIONS_MAX) connection_end(port, 0);
+        size_t index = port->count++;
+        port->connections[index] = (struct connection){.fd = fd, .due_ms = now_ms + CONNECTION_MS};
+        if (!read_request(port, &port->connections[index])) connection_end(port, index);
+    }
+    bool is_out_of_files = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    if (is_out_of_files) ordo_clock_sleep_ms(PAUSE_MS); /* the listener stays readable: do not spin */
 }
 
 static void serve_connections(struct ordo_http_port *port, const struct pollfd *fds, size_t count, uint64_t now_ms) {

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 enum { LARGE_SIZE = 8 * 1024 * 1024 };
 
 static int user_of_port;
+static sem_t release; /* for the answer of /held */
 
 static unsigned answer(void *user, struct ordo_slice path, const char **content_type, struct ordo_buffer *body) {
     assert_ptr_equal(user, &user_of_port);
@@ -23,7 +25,8 @@ static unsigned answer(void *user, struct ordo_slice path, const char **content_
         body->size = LARGE_SIZE;
         return 200;
     }
-    if (!ordo_slice_equal(path, ordo_slice_of("/here"))) return 404;
+    if (ordo_slice_equal(path, ordo_slice_of("/held"))) sem_wait(&release);
+    else if (!ordo_slice_equal(path, ordo_slice_of("/here"))) return 404;
     *content_type = "text/x";
     ordo_buffer_append_slice(body, ordo_slice_of("hello"));
     return 200;
@@ -116,6 +119,23 @@ static void silent_ones_and_slow_readers_hold_nobody_up(void **state) {
     for (size_t i = 0; i < sizeof silent / sizeof *silent; i++) close(silent[i]);
 }
 
+static void who_has_asked_is_not_crowded_out_by_who_has_not(void **state) {
+    struct ordo_buffer heard = {0};
+    sem_init(&release, 0, 0);
+    int held = connect_to(*state), silent[2 * ORDO_HTTP_PORT_CONNECTIONS_MAX - 4];
+    say(held, "GET /held HTTP/1.1\r\n\r\n"); /* until it is released all others wait to be accepted */
+    int asking = connect_to(*state);
+    say(asking, "GET /here HTTP/1.1\r\n\r\n");
+    for (size_t i = 0; i < sizeof silent / sizeof *silent; i++) silent[i] = connect_to(*state);
+    sem_post(&release);
+    hear(asking, &heard);
+    assert_non_null(strstr((const char *)heard.data, "hello"));
+    for (size_t i = 0; i < sizeof silent / sizeof *silent; i++) close(silent[i]);
+    close(held);
+    ordo_buffer_finish(&heard);
+    sem_destroy(&release);
+}
+
 static void an_endless_head_is_refused(void **state) {
     char line[256];
     memset(line, 'x', sizeof line);
@@ -145,6 +165,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(each_request_gets_its_answer, start, stop),
         cmocka_unit_test_setup_teardown(a_request_in_pieces_and_a_large_answer_pass, start, stop),
         cmocka_unit_test_setup_teardown(silent_ones_and_slow_readers_hold_nobody_up, start, stop),
+        cmocka_unit_test_setup_teardown(who_has_asked_is_not_crowded_out_by_who_has_not, start, stop),
         cmocka_unit_test_setup_teardown(an_endless_head_is_refused, start, stop),
         cmocka_unit_test_setup_teardown(what_cannot_be_listened_on_is_told, start, stop),
     };
