@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/assert.h"
@@ -24,6 +25,8 @@ void ordo_wake_calm(int fd) {
     ssize_t taken = read(fd, &count, sizeof count);
     (void)taken; /* nothing to read: it was calm already */
 }
+
+void ordo_thread_name(const char *name) { (void)prctl(PR_SET_NAME, name); }
 
 void ordo_thread_start(struct ordo_thread *thread, void *(*run)(void *context), void *context) {
     thread->stop_fd = ordo_wake_open();

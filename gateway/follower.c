@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/random.h"
+#include "common/wake.h"
 
 #define REST_S 0.01
 #define REGISTER_MS 250 /* so often the entry is looked after; bounds how long stopping takes, too */
@@ -160,6 +161,7 @@ static ordo_err enter(struct ordo_follower *follower, bool is_first, struct ordo
 }
 
 static void *keep_entry(void *context) {
+    ordo_thread_name("entry");
     struct ordo_follower *follower = context;
     bool is_told = false, is_first = true;
     while (!atomic_load(&follower->stops)) {

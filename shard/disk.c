@@ -92,6 +92,7 @@ static void round_of_watching(struct ordo_disk *disk) {
 }
 
 static void *watch(void *context) {
+    ordo_thread_name("disk");
     struct ordo_disk *disk = context;
     struct pollfd stop = {.fd = disk->thread.stop_fd, .events = POLLIN};
     while (poll(&stop, 1, LOOK_MS) <= 0) round_of_watching(disk); /* a round too many, where a signal comes, does no harm */

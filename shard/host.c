@@ -9,6 +9,7 @@
 #include "common/files.h"
 #include "common/memory.h"
 #include "common/random.h"
+#include "common/wake.h"
 #include "shard/confine.h"
 #include "shard/loop.h"
 #include "shard/volume.h"
@@ -236,6 +237,7 @@ ordo_err ordo_host_seize(struct ordo_host *host, const struct ordo_heritage *her
 }
 
 static void *run(void *context) {
+    ordo_thread_name("sequencer");
     struct ordo_host *host = context;
     struct ordo_problem problem = {{0}};
     ordo_err err = ORDO_OK;

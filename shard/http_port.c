@@ -117,6 +117,7 @@ static int patience_ms(const struct ordo_http_port *port, uint64_t now_ms) {
 }
 
 static void *serve(void *context) {
+    ordo_thread_name("figures");
     struct ordo_http_port *port = context;
     struct pollfd fds[2 + ORDO_HTTP_PORT_CONNECTIONS_MAX];
     ordo_sched_step_aside(); /* a scrape is no reason for anybody's op to wait */

@@ -174,6 +174,7 @@ static void wait_for_news(struct ordo_registrar *registrar) {
 }
 
 static void *run(void *context) {
+    ordo_thread_name("registrar");
     struct ordo_registrar *registrar = context;
     while (!atomic_load(&registrar->stops) && !registrar->has_failed) {
         uint64_t now_ms = ordo_clock_monotonic_ms();

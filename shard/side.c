@@ -191,6 +191,7 @@ static void answer_waiting(struct ordo_side *side) {
 }
 
 static void *serve(void *context) {
+    ordo_thread_name("side");
     struct ordo_side *side = context;
     uint64_t expired_ms = ordo_clock_monotonic_ms();
     while (!ordo_wire_wait(&side->wire, side->thread.stop_fd, NULL, 0, EXPIRE_MS)) {

@@ -18,6 +18,7 @@
 #include "common/directory/etcd_http.h"
 #include "common/directory/etcd_message.h"
 #include "common/memory.h"
+#include "common/wake.h"
 
 enum {
     PING_MS = 1000,
@@ -334,6 +335,7 @@ static void rest(struct directory_etcd *etcd) {
 }
 
 static void *run(void *context) {
+    ordo_thread_name("directory");
     struct directory_etcd *etcd = context;
     struct ordo_problem problem;
     while (!is_stop_wanted(etcd)) {

@@ -331,6 +331,7 @@ static bool is_stop_wanted(const struct directory_file *file) {
 }
 
 static void *run(void *context) {
+    ordo_thread_name("directory");
     struct directory_file *file = context;
     int watch_fd =
         inotify_init1(IN_NONBLOCK | IN_CLOEXEC); /* -1: then looking has to do, as it also has if news get lost */

@@ -94,6 +94,7 @@ static void answer(struct ordo_guard *guard, const struct question *question, bo
 }
 
 static void *serve(void *context) {
+    ordo_thread_name("guard");
     struct ordo_guard *guard = context;
     struct question question;
     for (;;) {

@@ -16,6 +16,7 @@
 #include "common/memory.h"
 #include "common/random.h"
 #include "common/sched.h"
+#include "common/wake.h"
 #include "shard/core/change.h"
 #include "shard/core/key.h"
 #include "shard/webhook/payload.h"
@@ -261,6 +262,7 @@ static void say_goodbye(struct ordo_webhooks *webhooks, struct ordo_buffer *chan
 }
 
 static void *run(void *context) {
+    ordo_thread_name("webhooks");
     struct ordo_webhooks *webhooks = context;
     struct ordo_buffer changes = {0};
     ordo_sched_step_aside();
