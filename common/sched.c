@@ -2,15 +2,17 @@
 
 #include "common/sched.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "common/clock.h"
 
 enum { SLICE_SHORT_NS = 100 * 1000, /* the shortest and the longest that Linux grants */
        SLICE_LONG_NS = 100 * 1000 * 1000,
@@ -28,7 +30,8 @@ struct attributes {
 };
 
 static _Thread_local bool is_aside;
-static _Thread_local uint64_t stretch_end_ns; /* when it gives way next */
+static _Thread_local timer_t timer;
+static _Thread_local bool has_timer;
 
 static void wish(int more_nice, uint64_t slice_ns) {
     struct attributes wish = {.size = sizeof wish,
@@ -40,15 +43,35 @@ static void wish(int more_nice, uint64_t slice_ns) {
 
 void ordo_sched_take_short_slices(void) { wish(0, SLICE_SHORT_NS); }
 
+/* In the middle of anything: pselect is one of the few sleeps that POSIX allows there. */
+static void give_way(int signal) {
+    (void)signal;
+    int error = errno;
+    (void)pselect(0, NULL, NULL, NULL, &(struct timespec){.tv_nsec = NAP_NS}, NULL);
+    errno = error;
+}
+
 void ordo_sched_step_aside(void) {
+    struct sigaction action = {.sa_handler = give_way, .sa_flags = SA_RESTART};
+    sigset_t urgent;
+    sigemptyset(&urgent);
+    sigaddset(&urgent, SIGURG);
+    (void)sigaction(SIGURG, &action, NULL);
+    (void)pthread_sigmask(SIG_UNBLOCK, &urgent, NULL);
     wish(ASIDE_NICE, SLICE_LONG_NS);
     is_aside = true;
 }
 
-void ordo_sched_give_way(void) {
+void ordo_sched_long_begin(void) {
     if (!is_aside) return;
-    uint64_t now_ns = ordo_clock_monotonic_ns();
-    if (now_ns < stretch_end_ns) return;
-    (void)nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL); /* sched_yield would give up the rest of a long slice */
-    stretch_end_ns = now_ns + STRETCH_NS;
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGURG};
+    event._sigev_un._tid = gettid();
+    has_timer = timer_create(CLOCK_MONOTONIC, &event, &timer) == 0;
+    const struct itimerspec stretch = {.it_interval.tv_nsec = STRETCH_NS, .it_value.tv_nsec = STRETCH_NS};
+    if (has_timer) (void)timer_settime(timer, 0, &stretch, NULL);
+}
+
+void ordo_sched_long_end(void) {
+    if (has_timer) (void)timer_delete(timer);
+    has_timer = false;
 }

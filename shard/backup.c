@@ -1,13 +1,13 @@
-#define _GNU_SOURCE /* gettid */
-
 #include "shard/backup.h"
 
 #include "common/assert.h"
 #include "common/clock.h"
+#include "common/files.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "common/sched.h"
+#include "common/wake.h"
 #include "shard/backup_files.h"
-#include "common/files.h"
 #include "shard/low_water.h"
 #include "shard/recovery.h"
 
@@ -18,11 +18,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FORGOTTEN_MS = 10000, NICENESS = 10, HOLD_POLL_MS = 50 };
+enum { FORGOTTEN_MS = 10000, HOLD_POLL_MS = 50 };
 #define RATE_MIN (1024u * 1024) /* slower, and it would sleep for longer than a stopping process should wait */
 
 struct ordo_backup {
@@ -249,10 +248,11 @@ static ordo_err run_copy(struct copy *copy, uint64_t turn) {
 }
 
 static void *run(void *context) {
+    ordo_thread_name("backup");
     struct ordo_backup *backup = context;
     struct ordo_problem problem = {{0}};
     struct copy copy = {.backup = backup, .problem = &problem};
-    setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS); /* of this thread alone, on Linux */
+    ordo_sched_step_aside();
     uint64_t turn = backup->status.turn, begun_ms = ordo_clock_monotonic_ms();
     const char *what = backup->is_hold ? "hold" : "backup";
     log_info("event=%s_begun path=\"%s\" turn=%llu", what, log_quoted(backup->path), (unsigned long long)turn);

@@ -2,7 +2,6 @@
 
 #include "common/assert.h"
 #include "common/memory.h"
-#include "common/sched.h"
 #include "shard/core/key.h"
 
 #include <stdlib.h>
@@ -25,7 +24,6 @@ static ordo_err view_get(struct ordo_view *base, enum ordo_cf cf, struct ordo_sl
                          struct ordo_buffer *value_out) {
     struct view_rocksdb *view = (struct view_rocksdb *)base;
     char *message = NULL;
-    ordo_sched_give_way();
     rocksdb_pinnableslice_t *pinned = rocksdb_get_pinned_cf(
         view->store->db, view->get_options, view->store->families[cf], (const char *)key.data, key.size, &message);
     if (message != NULL) {
@@ -61,7 +59,6 @@ static bool iterator_seek_back(struct ordo_iterator *base, struct ordo_slice key
 
 static bool iterator_next(struct ordo_iterator *base) {
     struct iterator_rocksdb *iterator = (struct iterator_rocksdb *)base;
-    ordo_sched_give_way();
     if (iterator->was_moved) {
         ORDO_ASSERT(rocksdb_iter_valid(iterator->iterator));
         rocksdb_iter_next(iterator->iterator);

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/sched.h"
+#include "common/wake.h"
 #include "shard/core/key.h"
 #include "shard/core/rows.h"
 #include "shard/store_rocksdb.h"
@@ -69,11 +70,14 @@ static bool wait_for_more(struct ordo_sweep *sweep, unsigned pause_s) {
 }
 
 static void *run(void *context) {
+    ordo_thread_name("sweep");
     struct ordo_sweep *sweep = context;
     struct ordo_buffer keys = {0}; /* not known to be gone */
     unsigned tries = 0;
     ordo_sched_step_aside();
+    ordo_sched_long_begin();
     if (ordo_store_rocksdb_has_range_deletions(sweep->store)) find_forgotten(sweep, &keys);
+    ordo_sched_long_end();
     pthread_mutex_lock(&sweep->mutex);
     while (!sweep->stops) {
         if (keys.size == 0 && !wait_for_more(sweep, 0)) break;

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/memory.h"
 #include "common/sched.h"
+#include "common/wake.h"
 
 #include <stdlib.h>
 
@@ -57,7 +58,9 @@ static void queue_finish(struct queue *queue) {
 static uint64_t run_job(struct ordo_workers *workers, struct ordo_job *job) {
     uint64_t begun_ns = ordo_clock_monotonic_ns();
     struct ordo_view *view = workers->store->ops->view_open(workers->store);
+    ordo_sched_long_begin();
     ordo_job_run(job, view);
+    ordo_sched_long_end();
     workers->store->ops->view_close(view);
     uint64_t ended_ns = ordo_clock_monotonic_ns();
     ordo_inbox_put_job(workers->inbox, job);
@@ -87,11 +90,13 @@ static void serve(struct ordo_workers *workers, bool is_first) {
 /* What it does is short, and after a restart it is what all those wait for whose documents are not loaded yet, while those
  * whose documents are would take the core for themselves. */
 static void *serve_urgent(void *context) {
+    ordo_thread_name("urgent");
     serve(context, true);
     return NULL;
 }
 
 static void *serve_all(void *context) {
+    ordo_thread_name("helper");
     ordo_sched_step_aside(); /* the sequencing thread must not wait for us when its sync has ended */
     serve(context, false);
     return NULL;

@@ -1,6 +1,7 @@
 // What Open answers: content or ops, exactly what was asked for, on handles that are never used twice.
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
 import { Cluster, withCluster } from "./lib/cluster.mjs";
 import { RawConnection, insertAtStart } from "./lib/raw.mjs";
 import { encodeClient } from "./lib/wire.mjs";
@@ -75,6 +76,27 @@ inCluster("one connection has many documents, one frame has many messages", asyn
   raw.sendBytes(Buffer.concat(submits.map((message) => encodeClient(message)))); // joined frames are a frame
   for (const doc of handles) assert.equal((await raw.answerTo(doc, 1)).ack.server_seq, 2);
   assert.equal((await cluster.doc("cat", "many/137")).stdout, "doc 137");
+});
+
+/** Of the threads with this name in a process: ms on a core, and how often they gave it up themselves. */
+function timesOfThreads(pid, name) {
+  const read = (tid, file) => readFileSync(`/proc/${pid}/task/${tid}/${file}`, "utf8");
+  const tids = readdirSync(`/proc/${pid}/task`).filter((tid) => read(tid, "comm").trim() === name);
+  const sum = (figure) => tids.reduce((total, tid) => total + figure(tid), 0);
+  return { cpu: sum((tid) => Number(read(tid, "schedstat").split(" ")[0]) / 1e6),
+           pauses: sum((tid) => Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(read(tid, "status"))[1])) };
+}
+
+inCluster("whoever makes a large document ready lets others have the core in between", async (cluster) => {
+  const input = "a line that stands for itself\n".repeat(600 * 1000);
+  assert.equal((await cluster.doc("put", "c/large", { input })).code, 0);
+  await cluster.restart();
+  const before = timesOfThreads(cluster.shard.child.pid, "helper");
+  assert.equal((await cluster.doc("cat", "c/large")).stdout.length, input.length);
+  const after = timesOfThreads(cluster.shard.child.pid, "helper");
+  const cpu = after.cpu - before.cpu, pauses = after.pauses - before.pauses;
+  assert.ok(cpu > 10, `there was work to do: ${cpu} ms`);
+  assert.ok(pauses > cpu, `${pauses} pauses in ${cpu} ms`);
 });
 
 inCluster("more documents than a connection may have are refused", async (cluster) => {

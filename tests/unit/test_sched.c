@@ -30,7 +30,7 @@ struct attributes {
 struct seen {
     bool is_aside;
     struct attributes before, after;
-    long pauses; /* in BUSY_NS of work with nothing but ordo_sched_give_way in between */
+    long pauses; /* in BUSY_NS of work between ordo_sched_long_begin and _end */
 };
 
 static void read_attributes(struct attributes *out) { (void)syscall(SYS_sched_getattr, 0, out, sizeof *out, 0); }
@@ -56,7 +56,9 @@ static void *wish_and_work(void *context) {
         ordo_sched_take_short_slices();
     read_attributes(&seen->after);
     long before = pauses();
-    for (uint64_t begun_ns = cpu_ns(); cpu_ns() - begun_ns < BUSY_NS;) ordo_sched_give_way();
+    ordo_sched_long_begin();
+    for (uint64_t begun_ns = cpu_ns(); cpu_ns() - begun_ns < BUSY_NS;) {}
+    ordo_sched_long_end();
     seen->pauses = pauses() - before;
     return NULL;
 }
