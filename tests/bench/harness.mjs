@@ -27,6 +27,7 @@ export const seconds = options.quick ? 5 : 60;
 export const runs = Number(options.runs ?? (options.quick ? 1 : 3));
 if (!(runs >= 1)) { console.error("bench: --runs wants a number from 1"); process.exit(2); }
 export const SERVERS = "0", DRIVER = String(Math.min(1, cpus().length - 1));
+execFileSync("taskset", ["-apc", DRIVER, String(process.pid)], { stdio: "ignore" }); // starting a program takes a core, too
 
 // --- programs --------------------------------------------------------------------------------------------------------
 
@@ -46,9 +47,9 @@ export function spawnSucceeds(command, args) {
 export const program = (name) => join(build, "bin", name);
 export const helper = (name) => join(build, "tests", "bench", name);
 
-/** `aside`: it stands for a program on another machine, and must not take the core from what is measured here. */
+/** `aside`: it stands for a program on another machine, and has the core only while nothing that is measured here wants it. */
 export function start(core, command, args, { aside, stdio } = {}) {
-  const [first, ...rest] = [...(aside ? ["nice", "-n", "14", helper("aside")] : []), "taskset", "-c", core, command, ...args];
+  const [first, ...rest] = [...(aside ? ["chrt", "--idle", "0"] : []), "taskset", "-c", core, command, ...args];
   const child = spawn(first, rest, { stdio: stdio ?? ["ignore", "pipe", "pipe"] });
   running.add(child);
   child.out = ""; child.err = "";
