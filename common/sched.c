@@ -65,7 +65,7 @@ void ordo_sched_step_aside(void) {
 void ordo_sched_long_begin(void) {
     if (!is_aside) return;
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGURG};
-    event._sigev_un._tid = gettid();
+    event._sigev_un._tid = gettid(); /* sigev_notify_thread_id, for which glibc 2.36 has no name */
     has_timer = timer_create(CLOCK_MONOTONIC, &event, &timer) == 0;
     const struct itimerspec stretch = {.it_interval.tv_nsec = STRETCH_NS, .it_value.tv_nsec = STRETCH_NS};
     if (has_timer) (void)timer_settime(timer, 0, &stretch, NULL);

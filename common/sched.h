@@ -5,7 +5,8 @@
  * (EEVDF, since 6.6) does not take the core away from a thread before its slice is over, whatever its priority, and looks
  * whether it is only with the next tick, 4 ms later on many a machine, or when somebody wakes whose slices are shorter. So
  * whoever answers takes short slices, whoever does not is in no hurry, takes long ones, and sleeps now and then: who has just
- * had a little more than its share is not let in by a wake, only when the other stops. Wishes, all of them: a kernel that does not know how just goes on as before. Linux alone. */
+ * had a little more than its share is not let in by a wake, only when the other stops. Wishes, all of them: a kernel that
+ * does not know how just goes on as before. Linux alone. */
 #ifndef ORDO_COMMON_SCHED_H
 #define ORDO_COMMON_SCHED_H
 
