@@ -44,7 +44,8 @@ const sumOf = (text, name) => text.split("\n").filter((line) => line.split(/[ {]
 
 async function ask(port, path) {
   const answer = await fetch(`http://127.0.0.1:${port}${path}`);
-  return { status: answer.status, connection: answer.headers.get("connection"), type: answer.headers.get("content-type"), text: await answer.text() };
+  const [connection, type] = ["connection", "content-type"].map((name) => answer.headers.get(name));
+  return { status: answer.status, connection, type, text: await answer.text() };
 }
 const metrics = async (port) => {
   const { status, type, text } = await ask(port, "/metrics");
